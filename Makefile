@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# make            build/ikewatch            make demo   the main job on real tunnels, in a VM
+# make test       every test                make bench  speed and memory, as ratios
+# make run        the agent on this host    make install DESTDIR= prefix=
+# O=DIR puts objects elsewhere, V=1 shows commands.
+
+O ?= build
+prefix ?= /usr
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= bpftool
+PKG_CONFIG ?= pkg-config
+VERSION := $(shell cat VERSION)
+
+ifeq ($(V),1)
+Q :=
+say :=
+else
+Q := @
+say = @printf '  %-8s %s\n' "$(1)" "$(2)";
+endif
+
+LIBS := libbpf libelf zlib libmnl jansson sqlite3 libcap-ng libseccomp libsystemd libpcap libconfuse
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
+	-Wpointer-arith -Wundef
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+CFLAGS ?= -O2 -g
+IKW_CFLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -DIKEWATCH_VERSION='"$(VERSION)"' -I. -Iuser -I$(O) \
+	$(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
+IKW_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
+
+BPF_ARCH := $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/aarch64/arm64/')
+BPF_CFLAGS := -target bpf -g -O2 -mcpu=v2 -Wall -Wextra -Werror -Wshadow -Wundef \
+	-D__TARGET_ARCH_$(BPF_ARCH) -I. -I/usr/include/$(shell uname -m)-linux-gnu
+
+BPF_SRC := $(wildcard bpf/*.bpf.c)
+SKELS := $(patsubst bpf/%.bpf.c,$(O)/%.skel.h,$(BPF_SRC))
+USER_SRC := $(wildcard user/*.c)
+USER_OBJ := $(patsubst user/%.c,$(O)/user/%.o,$(USER_SRC))
+
+.PHONY: all
+all: $(O)/ikewatch
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+$(O)/ikewatch: $(USER_OBJ)
+	$(call say,LINK,$@) $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(LDFLAGS) $(IKW_LDLIBS)
+
+$(O)/user/%.o: user/%.c | $(SKELS)
+	@mkdir -p $(@D)
+	$(call say,CC,$<) $(CC) $(IKW_CFLAGS) $(CFLAGS) $(HARDEN) -MMD -MP -c -o $@ $<
+
+$(O)/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<) $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/%.skel.h: $(O)/%.bpf.o
+	$(call say,SKEL,$@) $(BPFTOOL) gen skeleton $< name $(*)_bpf > $@
+
+-include $(USER_OBJ:.o=.d) $(BPF_SRC:bpf/%.bpf.c=$(O)/%.bpf.d)
+
+include tests/unit/unit.mk
+
+.PHONY: clean
+clean:
+	rm -rf $(O)

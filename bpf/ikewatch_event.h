@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The event contract: the only header that bpf/ and user/ share.
+ *
+ * Every record starts with struct ikw_hdr. Kernel programs write records into
+ * the ring buffer; user space makes the records that only it can know (links,
+ * addresses, clock, losses, the netlink tier's SA changes). Both kinds go
+ * through the same pipeline, into recordings and out of them again.
+ *
+ * Conventions, everywhere below:
+ *  - integers are in host byte order, converted once where the record is made
+ *    (SPIs, ports, marks, IKE header fields);
+ *  - an address is 16 bytes in network order, IPv4 as v4-mapped (::ffff:a.b.c.d);
+ *    sixteen zero bytes mean "none";
+ *  - times are CLOCK_BOOTTIME nanoseconds, unless the name ends in _s (seconds)
+ *    or says wall;
+ *  - padding is explicit and zero; sizes are asserted at the end.
+ */
+#ifndef IKEWATCH_EVENT_H
+#define IKEWATCH_EVENT_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define IKW_EVENT_VERSION 1
+
+#define IKW_ADDR_LEN 16
+#define IKW_COMM_LEN 16
+#define IKW_NAME_LEN 16 /* IFNAMSIZ */
+#define IKW_EXE_LEN 128
+#define IKW_ARGS_LEN 256
+#define IKW_PATH_LEN 108 /* sizeof(sockaddr_un.sun_path) */
+#define IKW_REQUEST_LEN 64
+#define IKW_PARENTS 8
+
+enum ikw_event_type {
+	IKW_EV_NONE = 0,
+	IKW_EV_IKE = 1,	    /* struct ikw_ike: one IKE message on the wire */
+	IKW_EV_SA = 2,	    /* struct ikw_sa: an SA came, changed, went, or failed to */
+	IKW_EV_POLICY = 3,  /* struct ikw_policy */
+	IKW_EV_FLUSH = 4,   /* struct ikw_flush: SAD or SPD flushed in one call */
+	IKW_EV_PROC = 5,    /* struct ikw_proc: who a process is; exec, exit */
+	IKW_EV_CONTROL = 6, /* struct ikw_control: someone talks to an IKE daemon */
+	IKW_EV_SIGNAL = 7,  /* struct ikw_signal: a unix signal sent to an IKE daemon */
+	IKW_EV_WIRE = 8,    /* struct ikw_wire: RADIUS, BFD, VRRP, DNS, DHCP, ICMP echo */
+	/* made by user space only */
+	IKW_EV_CLOCK = 16,  /* struct ikw_clock: wall time of a boot time */
+	IKW_EV_PROBES = 17, /* struct ikw_probes: what can be observed from now on */
+	IKW_EV_LOST = 18,   /* struct ikw_lost: records that never arrived */
+	IKW_EV_DUMP = 19,   /* struct ikw_dump: a SAD/SPD dump begins or ends */
+	IKW_EV_LINK = 20,   /* struct ikw_link */
+	IKW_EV_ADDR = 21,   /* struct ikw_addr */
+	IKW_EV_ROUTE = 22,  /* struct ikw_route: the interface towards a peer */
+	IKW_EV_ESP = 23,    /* struct ikw_esp: ESP counters of one SA */
+	IKW_EV_NETNS = 24,  /* struct ikw_netns: the watched namespace's name came or went */
+	IKW_EV_MAX
+};
+
+/* struct ikw_hdr.flags */
+enum ikw_hdr_flag {
+	IKW_F_NETLINK = 1 << 0, /* made from netlink, not by a kernel probe */
+	IKW_F_LATE = 1 << 1,	/* time is when user space learned of it, not when it happened */
+};
+
+struct ikw_hdr {
+	__u16 type; /* enum ikw_event_type */
+	__u16 size; /* of the whole record, header included */
+	__u32 cpu;
+	__u64 time;  /* CLOCK_BOOTTIME ns */
+	__u64 seq;   /* per CPU, from 1, without holes unless records were lost; 0: made by user space */
+	__u32 netns; /* inode of the network namespace; 0: not known */
+	__u32 flags; /* enum ikw_hdr_flag */
+};
+
+enum ikw_dir {
+	IKW_DIR_UNKNOWN = 0,
+	IKW_DIR_IN = 1,
+	IKW_DIR_OUT = 2,
+	IKW_DIR_FWD = 3, /* policies only */
+};
+
+/* ---- packets ---------------------------------------------------------- */
+
+/* struct ikw_ike.flags2 */
+enum ikw_ike_flag {
+	IKW_IKE_NATT = 1 << 0,	   /* after a non-ESP marker (RFC 3948 2.2) */
+	IKW_IKE_FRAGMENT = 1 << 1, /* first IP fragment: length is the header's word only */
+	IKW_IKE_SHORT = 1 << 2,	   /* the datagram is shorter than the header's length */
+	IKW_IKE_CHOICE = 1 << 3,   /* encr..dh below hold what the responder chose */
+	IKW_IKE_NOTIFY = 1 << 4,   /* notify below was readable in clear */
+	IKW_IKE_HAS_SA = 1 << 5,   /* a clear SA payload was seen (v2 INIT, v1 phase 1) */
+};
+
+/* One IKE message. Parsed once, by bpf/parse.h, in the kernel and in `decode`. */
+struct ikw_ike {
+	struct ikw_hdr hdr;
+	__u8 saddr[IKW_ADDR_LEN];
+	__u8 daddr[IKW_ADDR_LEN];
+	__u64 spi_i; /* RFC 7296 3.1; IKEv1 cookies (RFC 2408 3.1) */
+	__u64 spi_r;
+	__u32 message_id;
+	__u32 length;	     /* the header's length field */
+	__u32 ifindex;	     /* where it was seen */
+	__u32 digest;	     /* FNV-1a of up to 32 bytes after the IKE header: equal in a retransmission */
+	__u16 sport;
+	__u16 dport;
+	__u8 version;	     /* major << 4 | minor, as on the wire: 0x20, 0x10 */
+	__u8 exchange;	     /* exchange type */
+	__u8 ike_flags;	     /* v2: I 0x08, V 0x10, R 0x20; v1: E 0x01, C 0x02, A 0x04 */
+	__u8 next_payload;   /* type of the first payload */
+	__u8 dir;	     /* enum ikw_dir: IN or OUT */
+	__u8 flags2;	     /* enum ikw_ike_flag */
+	__u16 notify;	     /* first clear notify's message type */
+	__u32 notify_spi;    /* INVALID_SPI: the SPI it complains about, else 0 */
+	__u16 frag_number;   /* IKEv2 SKF (RFC 7383 2.5): 1.. ; 0: not an IKE fragment */
+	__u16 frag_total;
+	__u16 encr;	     /* chosen ENCR transform ID (v2) or encryption algorithm (v1) */
+	__u16 encr_keylen;   /* bits; 0: fixed-length cipher */
+	__u16 integ;	     /* chosen INTEG transform ID (v2; 0 with AEAD) or hash algorithm (v1) */
+	__u16 prf;
+	__u16 dh;
+	__u16 pad;
+};
+
+/* Signals from other protocols that explain a deletion (DESIGN.md "other signals"). */
+enum ikw_wire_kind {
+	IKW_WIRE_RADIUS = 1, /* code, id; user = User-Name; addr = Framed-IP-Address */
+	IKW_WIRE_BFD = 2,    /* code = state (0 admin down .. 3 up), id = my discriminator */
+	IKW_WIRE_VRRP = 3,   /* code = priority, id = VRID */
+	IKW_WIRE_DNS = 4,    /* code = rcode, id = answer count, value = TTL; addr = first answer; user = QNAME */
+	IKW_WIRE_DHCP = 5,   /* code = message type, value = lease s; addr = yiaddr */
+	IKW_WIRE_ECHO = 6,   /* code = ICMP type, id = identifier, value = sequence */
+};
+
+struct ikw_wire {
+	struct ikw_hdr hdr;
+	__u8 saddr[IKW_ADDR_LEN];
+	__u8 daddr[IKW_ADDR_LEN];
+	__u8 addr[IKW_ADDR_LEN];
+	__u16 sport;
+	__u16 dport;
+	__u32 ifindex;
+	__u8 kind; /* enum ikw_wire_kind */
+	__u8 dir;  /* enum ikw_dir */
+	__u16 code;
+	__u32 id;
+	__u32 value;
+	__u32 value2;
+	char user[64]; /* NUL-terminated text */
+};
+
+/* ---- SAD, SPD --------------------------------------------------------- */
+
+enum ikw_sa_op {
+	IKW_SA_LARVAL = 1,     /* ALLOCSPI or acquire: SPI reserved, no keys (km.state ACQ) */
+	IKW_SA_ADD = 2,	       /* a full SA entered the SAD (by add, or by update of a larval one) */
+	IKW_SA_CHANGE = 3,     /* a full SA changed in place (update, migrate), same SPI */
+	IKW_SA_DELETE = 4,     /* a full SA left the SAD */
+	IKW_SA_LARVAL_GONE = 5,/* a larval SA left without becoming full (how: cause) */
+	IKW_SA_FAILED = 6,     /* install or ALLOCSPI failed: error */
+	IKW_SA_SOFT = 7,       /* soft limit reached: a rekey is asked for */
+	IKW_SA_DUMP = 8,       /* existing SA, read in by a dump */
+};
+
+/* What took an SA: witnessed by the caller or bracket, never guessed. */
+enum ikw_sa_cause {
+	IKW_CAUSE_UNKNOWN = 0, /* could not be seen (netlink tier: a DELSA without more) */
+	IKW_CAUSE_CALL = 1,    /* a process asked: xfrm_del_sa, pfkey_delete, migrate */
+	IKW_CAUSE_FLUSH = 2,   /* xfrm_state_flush on behalf of a process */
+	IKW_CAUSE_TIMER = 3,   /* kernel timer: hard limit; see limit */
+	IKW_CAUSE_NETNS = 4,   /* flush without a task: the network namespace is being torn down */
+	IKW_CAUSE_DEVICE = 5,  /* flush of an offloading device that goes away */
+	IKW_CAUSE_UPDATE = 6,  /* xfrm_state_update replaced it (larval swap) */
+};
+
+enum ikw_sa_limit {
+	IKW_LIMIT_NONE = 0,
+	IKW_LIMIT_TIME = 1,    /* hard add/use lifetime */
+	IKW_LIMIT_VOLUME = 2,  /* hard byte or packet limit (km.state EXPIRED) */
+};
+
+/* The process in whose context it happened; meaningless in a timer (all zero then). */
+struct ikw_actor {
+	__u32 tgid; /* in the initial pid namespace; 0: none or unknown */
+	__u32 tid;
+	__u32 uid;
+	__u32 portid; /* netlink tier: the requester's netlink port, else 0 */
+	char comm[IKW_COMM_LEN];
+};
+
+struct ikw_selector {
+	__u8 saddr[IKW_ADDR_LEN];
+	__u8 daddr[IKW_ADDR_LEN];
+	__u16 sport;
+	__u16 sport_mask;
+	__u16 dport;
+	__u16 dport_mask;
+	__u8 prefixlen_s; /* as in the kernel: 0..32 for IPv4 */
+	__u8 prefixlen_d;
+	__u8 proto;
+	__u8 family; /* 2 AF_INET, 10 AF_INET6, 0: empty selector */
+	__u32 ifindex;
+};
+
+struct ikw_sa {
+	struct ikw_hdr hdr;
+	struct ikw_actor by;
+	__u8 saddr[IKW_ADDR_LEN]; /* outer source */
+	__u8 daddr[IKW_ADDR_LEN]; /* outer destination */
+	struct ikw_selector sel;
+	__u32 spi;
+	__u32 reqid;
+	__u32 mark;
+	__u32 mark_mask;
+	__u32 if_id;
+	__s32 error;	    /* FAILED: negative errno */
+	__u8 op;	    /* enum ikw_sa_op */
+	__u8 cause;	    /* enum ikw_sa_cause, for DELETE and LARVAL_GONE */
+	__u8 limit;	    /* enum ikw_sa_limit, for TIMER */
+	__u8 proto;	    /* 50 ESP, 51 AH, 108 IPComp */
+	__u8 mode;	    /* XFRM_MODE_*: 0 transport, 1 tunnel, 4 BEET */
+	__u8 family;	    /* outer: 2 or 10 */
+	__u8 km_state;	    /* XFRM_STATE_*; 0: not known */
+	__u8 dir;	    /* enum ikw_dir if the kernel says (6.10+), else UNKNOWN */
+	__u16 encap_type;   /* 2: UDP_ENCAP_ESPINUDP; 0: none */
+	__u16 encap_sport;
+	__u16 encap_dport;
+	__u16 pad;
+	__u64 bytes;	    /* curlft */
+	__u64 packets;
+	__u64 hard_bytes;   /* limits; ~0 or 0: none */
+	__u64 hard_packets;
+	__u64 hard_add_s;
+	__u64 hard_use_s;
+	__u64 soft_add_s;
+	__u64 add_wall_s;   /* curlft.add_time, Unix seconds */
+	__u64 use_wall_s;   /* first use; 0: never */
+	__u64 last_wall_s;  /* x->lastused; 0: not kept by this kernel (before 6.2) or never */
+	__u32 offload_ifindex;
+	__u32 pad2;
+};
+
+enum ikw_policy_op {
+	IKW_POLICY_INSERT = 1,
+	IKW_POLICY_KILL = 2,
+	IKW_POLICY_DUMP = 3,
+};
+
+struct ikw_policy {
+	struct ikw_hdr hdr;
+	struct ikw_actor by;
+	struct ikw_selector sel;
+	__u8 tmpl_saddr[IKW_ADDR_LEN]; /* first template; zero in transport mode */
+	__u8 tmpl_daddr[IKW_ADDR_LEN];
+	__u32 tmpl_reqid;
+	__u32 tmpl_spi;
+	__u32 index;
+	__u32 priority;
+	__u32 mark;
+	__u32 mark_mask;
+	__u32 if_id;
+	__u8 op;	/* enum ikw_policy_op */
+	__u8 dir;	/* enum ikw_dir */
+	__u8 action;	/* 0 allow, 1 block */
+	__u8 tmpl_count; /* xfrm_nr */
+	__u8 tmpl_mode;
+	__u8 tmpl_proto;
+	__u8 socket;	/* 1: a per-socket policy (dir 3, 4) */
+	__u8 exiting;	/* socket policy killed while its process exits (do_exit) */
+	__u8 pad[4];
+};
+
+enum ikw_flush_what { IKW_FLUSH_SA = 1, IKW_FLUSH_POLICY = 2 };
+
+struct ikw_flush {
+	struct ikw_hdr hdr;
+	struct ikw_actor by;
+	__u8 what;	 /* enum ikw_flush_what */
+	__u8 proto;	 /* 0 or 255: every protocol */
+	__u8 task_valid; /* 0: the kernel tears the namespace down */
+	__u8 each_told;	 /* 1: every SA it takes is also told by its own DELETE record */
+	__u8 pad[4];
+};
+
+/* ---- host ------------------------------------------------------------- */
+
+enum ikw_proc_op {
+	IKW_PROC_SEEN = 1,   /* description, sent once before the first record that names the tgid */
+	IKW_PROC_EXEC = 2,   /* exec of something that looks like an IKE daemon */
+	IKW_PROC_EXIT = 3,   /* a process that is an IKE daemon ended; see exit_code */
+	IKW_PROC_DAEMON = 4, /* user space: this process owns an IKE socket or installed SAs */
+};
+
+struct ikw_parent {
+	__u32 tgid;
+	char comm[IKW_COMM_LEN];
+};
+
+struct ikw_proc {
+	struct ikw_hdr hdr;
+	__u64 start; /* task start, boot time ns: (tgid, start) names a process for good */
+	__u32 tgid;
+	__u32 uid;
+	__u32 loginuid; /* ~0: none */
+	__s32 exit_code; /* EXIT: wait status */
+	__u8 op;	 /* enum ikw_proc_op */
+	__u8 parent_count;
+	__u8 pad[2];
+	__u32 args_len;	 /* bytes used in args */
+	char comm[IKW_COMM_LEN];
+	char tty[IKW_NAME_LEN]; /* "pts/3"; empty: none */
+	char exe[IKW_EXE_LEN];
+	char args[IKW_ARGS_LEN]; /* argv, separated by NUL */
+	struct ikw_parent parents[IKW_PARENTS]; /* nearest first */
+};
+
+enum ikw_control_op {
+	IKW_CONTROL_CONNECT = 1,
+	IKW_CONTROL_REQUEST = 2, /* first bytes of something the client sent */
+};
+
+struct ikw_control {
+	struct ikw_hdr hdr;
+	struct ikw_actor by; /* the client */
+	__u32 daemon_tgid;   /* who listens; 0: not known */
+	__u16 request_len;   /* bytes used in request */
+	__u8 op;	     /* enum ikw_control_op */
+	__u8 pad;
+	char path[IKW_PATH_LEN]; /* the socket's path; "@name" if abstract */
+	__u8 request[IKW_REQUEST_LEN];
+	__u8 pad2[4];
+};
+
+struct ikw_signal {
+	struct ikw_hdr hdr;
+	struct ikw_actor by;
+	__u32 daemon_tgid;
+	__u32 signo;
+};
+
+/* ---- made by user space ----------------------------------------------- */
+
+struct ikw_clock {
+	struct ikw_hdr hdr;
+	__u64 wall; /* CLOCK_REALTIME ns at hdr.time */
+};
+
+/* What can be observed. A fact whose bit is off "could not be seen". */
+enum ikw_observable {
+	IKW_SEES_IKE_IN = 1 << 0,
+	IKW_SEES_IKE_OUT = 1 << 1,
+	IKW_SEES_SA = 1 << 2,	   /* SA changes at all */
+	IKW_SEES_ACTOR = 1 << 3,   /* the process behind an SA change */
+	IKW_SEES_CAUSE = 1 << 4,   /* timer, call and flush told apart by a kernel probe */
+	IKW_SEES_LARVAL = 1 << 5,
+	IKW_SEES_FAILED = 1 << 6,  /* failed installs with their errno */
+	IKW_SEES_POLICY = 1 << 7,
+	IKW_SEES_CONTROL = 1 << 8, /* connects to control sockets */
+	IKW_SEES_SIGNAL = 1 << 9,
+	IKW_SEES_EXIT = 1 << 10,
+	IKW_SEES_LINK = 1 << 11,
+	IKW_SEES_ESP = 1 << 12,	   /* ESP counters by the packet programs */
+	IKW_SEES_WIRE = 1 << 13,   /* RADIUS, BFD, ... */
+	IKW_SEES_REQUEST = 1 << 14,/* what was sent over a control socket */
+	IKW_SEES_PORTID = 1 << 15, /* netlink: the port of who asked */
+};
+
+enum ikw_tier { IKW_TIER_NONE = 0, IKW_TIER_FENTRY = 1, IKW_TIER_KPROBE = 2, IKW_TIER_NETLINK = 3 };
+
+struct ikw_probes {
+	struct ikw_hdr hdr;
+	__u32 sees; /* mask of enum ikw_observable */
+	__u32 tier; /* enum ikw_tier of the SAD probes */
+};
+
+enum ikw_lost_where {
+	IKW_LOST_RING = 1,	/* ring buffer full */
+	IKW_LOST_NETLINK = 2,	/* ENOBUFS on a netlink socket */
+	IKW_LOST_AGENT = 3,	/* the agent was not running and nothing witnessed */
+	IKW_LOST_SUPPRESSED = 4,/* rate limit for IKE events of one source */
+};
+
+struct ikw_lost {
+	struct ikw_hdr hdr;
+	__u64 count; /* 0: at least one, number not known */
+	__u64 since; /* boot time ns of the last record before the hole */
+	__u32 where; /* enum ikw_lost_where */
+	__u32 sees;  /* which observables the hole touches */
+};
+
+enum ikw_dump_op { IKW_DUMP_BEGIN = 1, IKW_DUMP_END = 2 };
+
+struct ikw_dump {
+	struct ikw_hdr hdr;
+	__u8 op; /* enum ikw_dump_op */
+	__u8 pad[7];
+};
+
+enum ikw_link_op { IKW_LINK_SET = 1, IKW_LINK_GONE = 2 };
+
+struct ikw_link {
+	struct ikw_hdr hdr;
+	__u32 ifindex;
+	__u32 if_id;	 /* xfrm interfaces, else 0 */
+	__u32 ifi_flags; /* IFF_UP 1, IFF_RUNNING 0x40, IFF_LOWER_UP 0x10000 */
+	__u32 pad;
+	__u8 op;	 /* enum ikw_link_op */
+	__u8 pad2[7];
+	char name[IKW_NAME_LEN];
+	char kind[IKW_NAME_LEN]; /* "veth", "xfrm", ...; empty: a card */
+};
+
+enum ikw_addr_op { IKW_ADDR_SET = 1, IKW_ADDR_GONE = 2 };
+
+struct ikw_addr {
+	struct ikw_hdr hdr;
+	__u8 addr[IKW_ADDR_LEN];
+	__u32 ifindex;
+	__u8 op; /* enum ikw_addr_op */
+	__u8 pad[3];
+};
+
+struct ikw_route {
+	struct ikw_hdr hdr;
+	__u8 peer[IKW_ADDR_LEN];
+	__u32 ifindex; /* 0: no route */
+	__u32 pad;
+};
+
+struct ikw_esp {
+	struct ikw_hdr hdr;
+	__u8 daddr[IKW_ADDR_LEN];
+	__u32 spi;
+	__u32 lost;	 /* by ESP sequence numbers, in the last minute */
+	__u32 reordered;
+	__u8 dir;	 /* enum ikw_dir: where the packets were seen */
+	__u8 pad[3];
+	__u64 packets;	 /* since the slot was opened */
+	__u64 bytes;
+	__u64 last;	 /* boot time ns of the last packet, to 100 ms; 0: none seen */
+};
+
+enum ikw_netns_op { IKW_NETNS_NAME_GONE = 1, IKW_NETNS_NAMED = 2 };
+
+struct ikw_netns {
+	struct ikw_hdr hdr;
+	__u8 op; /* enum ikw_netns_op */
+	__u8 pad[7];
+	char name[64];
+};
+
+union ikw_event {
+	struct ikw_hdr hdr;
+	struct ikw_ike ike;
+	struct ikw_wire wire;
+	struct ikw_sa sa;
+	struct ikw_policy policy;
+	struct ikw_flush flush;
+	struct ikw_proc proc;
+	struct ikw_control control;
+	struct ikw_signal signal;
+	struct ikw_clock clock;
+	struct ikw_probes probes;
+	struct ikw_lost lost;
+	struct ikw_dump dump;
+	struct ikw_link link;
+	struct ikw_addr addr;
+	struct ikw_route route;
+	struct ikw_esp esp;
+	struct ikw_netns netns;
+};
+
+#define IKW_ASSERT_SIZE(type, bytes) \
+	_Static_assert(sizeof(struct type) == (bytes), #type " changed: raise IKW_EVENT_VERSION")
+
+IKW_ASSERT_SIZE(ikw_hdr, 32);
+IKW_ASSERT_SIZE(ikw_actor, 32);
+IKW_ASSERT_SIZE(ikw_selector, 48);
+IKW_ASSERT_SIZE(ikw_ike, 128);
+IKW_ASSERT_SIZE(ikw_wire, 168);
+IKW_ASSERT_SIZE(ikw_sa, 272);
+IKW_ASSERT_SIZE(ikw_policy, 184);
+IKW_ASSERT_SIZE(ikw_flush, 72);
+IKW_ASSERT_SIZE(ikw_proc, 640);
+IKW_ASSERT_SIZE(ikw_control, 248);
+IKW_ASSERT_SIZE(ikw_signal, 72);
+IKW_ASSERT_SIZE(ikw_clock, 40);
+IKW_ASSERT_SIZE(ikw_probes, 40);
+IKW_ASSERT_SIZE(ikw_lost, 56);
+IKW_ASSERT_SIZE(ikw_dump, 40);
+IKW_ASSERT_SIZE(ikw_link, 88);
+IKW_ASSERT_SIZE(ikw_addr, 56);
+IKW_ASSERT_SIZE(ikw_route, 56);
+IKW_ASSERT_SIZE(ikw_esp, 88);
+IKW_ASSERT_SIZE(ikw_netns, 104);
+
+#endif /* IKEWATCH_EVENT_H */

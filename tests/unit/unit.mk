@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Host-only unit tests (cmocka), under ASan and UBSan. Each test names the
+# sources it links: a long line is a module that knows too much.
+#   UNIT_SRC_<test> := sources beside tests/unit/<test>.c
+
+UNIT_CFLAGS = $(IKW_CFLAGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+include $(wildcard tests/unit/*.deps.mk)
+
+$(O)/unit/%: tests/unit/%.c $(SKELS) FORCE_UNIT
+	@mkdir -p $(@D)
+	$(call say,UNIT,$(*)) $(CC) $(UNIT_CFLAGS) -o $@ $< $(UNIT_SRC_$(*)) -lcmocka $(UNIT_LIBS_$(*)) $(IKW_LDLIBS)
+
+.PHONY: FORCE_UNIT unit
+FORCE_UNIT:
+
+unit: $(UNIT_TESTS:%=$(O)/unit/%)
+	@for t in $^; do echo "== $$t"; $$t || exit 1; done
