@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The pure pipeline: event -> tunnel model -> evidence -> reason -> alarm.
+ *
+ * No I/O and no clock: time comes with the events and as `now`. The live agent
+ * and `ikewatch replay` make the same calls in the same order, so a recording
+ * is a test.
+ */
+#ifndef IKEWATCH_MODEL_H
+#define IKEWATCH_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "alarm.h"
+#include "bpf/ikewatch_event.h"
+
+struct ikw_model;
+
+/* Settings that change what the model concludes; a recording carries them. */
+struct ikw_model_config {
+	char vsys[64];	    /* name of the watched network namespace; "Public": the initial one */
+	uint64_t settle_ns; /* how long an undecided case stays open; 0: 2 s */
+};
+
+/* What the model asks of its surroundings. Any may be NULL. */
+struct ikw_model_ops {
+	/* A case closed. The alarm is the model's; it is freed after the call. id may be set. */
+	void (*alarm)(void *ctx, struct ikw_alarm *alarm);
+	/* A new tunnel got a number: remember (key, index) to keep it over restarts. */
+	void (*tunnel)(void *ctx, const char *key, uint32_t index);
+	void *ctx;
+};
+
+/* A new model; NULL without memory. ops and config are copied. */
+struct ikw_model *ikw_model_new(const struct ikw_model_config *config,
+				const struct ikw_model_ops *ops);
+void ikw_model_free(struct ikw_model *model);
+
+/* A tunnel number given in an earlier life; before the first event. 0, or -1 without memory. */
+int ikw_model_know_tunnel(struct ikw_model *model, const char *key, uint32_t index);
+
+/*
+ * Feeds one event. Its time also advances the model: cases whose settle time
+ * ended before it are closed first. Events up to a few ms out of order are fine.
+ */
+void ikw_model_event(struct ikw_model *model, const union ikw_event *event);
+
+/* Closes the cases whose time has come. now: boot time ns. */
+void ikw_model_tick(struct ikw_model *model, uint64_t now);
+
+/* Boot time ns of the next needed tick; UINT64_MAX: none. */
+uint64_t ikw_model_deadline(const struct ikw_model *model);
+
+/* Closes every open case with what is known (shutdown, end of a recording). */
+void ikw_model_finish(struct ikw_model *model, uint64_t now);
+
+/* Wall time (Unix ns) of a boot time, by the last CLOCK event; 0 before the first. */
+uint64_t ikw_model_wall(const struct ikw_model *model, uint64_t boot);
+
+/* What is known of one SA, for `tunnels` and for reading ESP counters at its death. */
+struct ikw_tunnel_sa {
+	uint32_t spi;
+	uint8_t dir;
+	uint64_t installed; /* boot time ns; 0: before the agent began */
+	uint64_t bytes;
+	uint64_t packets;
+	uint64_t last; /* boot time ns of the last packet; 0: none seen */
+};
+
+struct ikw_tunnel_info {
+	uint32_t index;
+	bool up;
+	uint8_t src[IKW_ADDR_LEN];
+	uint8_t dst[IKW_ADDR_LEN];
+	uint32_t reqid;
+	uint32_t mark;
+	uint32_t if_id;
+	uint32_t rule_num;
+	char flow_info[256];
+	uint64_t up_since;	/* boot time ns; 0: not known */
+	uint64_t deletions;	/* since the agent began */
+	uint64_t last_deletion;	/* boot time ns; 0: none */
+	enum ikw_reason last_reason;
+	uint8_t ike_version;
+	uint64_t spi_i;
+	uint64_t spi_r;
+	unsigned int sa_count;
+	struct ikw_tunnel_sa sas[8];
+};
+
+/* Calls fn for every tunnel, in the order of their index; stops when fn returns nonzero. */
+void ikw_model_tunnels(const struct ikw_model *model,
+		       int (*fn)(void *ctx, const struct ikw_tunnel_info *info), void *ctx);
+
+struct ikw_model_stats {
+	uint64_t events;
+	uint64_t alarms;
+	uint64_t by_reason[IKW_REASON_COUNT];
+	uint64_t tunnels;
+	uint64_t tunnels_up;
+	uint64_t sas;
+	uint64_t ike_sas;
+	uint64_t open_cases;
+	uint64_t lost; /* sum of LOST events */
+	uint64_t bytes; /* estimate of the model's own memory */
+};
+void ikw_model_stats(const struct ikw_model *model, struct ikw_model_stats *stats);
+
+#endif
