@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cli.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Options that several commands share; each fills one row. */
+#define JSON	  'j', "json", NULL, "machine output: JSON, JSON Lines for streams"
+#define SOCKET	  IKW_OPT_SOCKET, "socket", "PATH", "control socket (/run/ikewatch.sock)"
+#define STATE_DIR IKW_OPT_STATE_DIR, "state-dir", "DIR", "where alarms are kept (/var/lib/ikewatch)"
+#define END	  0, NULL, NULL, NULL
+
+static const struct ikw_option run_options[] = {
+	{ 'i', "iface", "IF",
+	  "watch this interface; may be repeated (default: all that can carry IKE)" },
+	{ 'n', "netns", "NAME", "network namespace watched: a name under /run/netns, or a path" },
+	{ 'c', "config", "FILE", "configuration file" },
+	{ IKW_OPT_HOOK, "hook", "auto|xdp|xdp-generic|tc",
+	  "ingress hook (auto: by its cost there)" },
+	{ STATE_DIR },
+	{ IKW_OPT_NO_STORE, "no-store", NULL, "keep no alarms on disk" },
+	{ IKW_OPT_PIN_DIR, "pin-dir", "DIR",
+	  "where BPF objects are pinned (/sys/fs/bpf/ikewatch)" },
+	{ IKW_OPT_TIER, "tier", "fentry|kprobe|netlink", "SAD probes to use (default: the best)" },
+	{ IKW_OPT_SETTLE, "settle", "MS",
+	  "how long an undecided deletion waits for evidence (2000)" },
+	{ IKW_OPT_RECORD, "record", "FILE", "write every event to FILE too" },
+	{ SOCKET },
+	{ JSON },
+	{ END },
+};
+
+static const struct ikw_option alarms_options[] = {
+	{ IKW_OPT_ACTIVE, "active", NULL, "tunnels that are down and not cleared (default)" },
+	{ IKW_OPT_ALL, "all", NULL, "history too" },
+	{ STATE_DIR },
+	{ JSON },
+	{ END },
+};
+
+static const struct ikw_option clear_options[] = {
+	{ IKW_OPT_ALL, "all", NULL, "every active alarm" },
+	{ IKW_OPT_NOTE, "note", "TEXT", "kept with the clear" },
+	{ STATE_DIR },
+	{ END },
+};
+
+static const struct ikw_option explain_options[] = {
+	{ IKW_OPT_HTML, "html", "FILE", "the incident as one self-contained page" },
+	{ STATE_DIR },
+	{ JSON },
+	{ END },
+};
+
+static const struct ikw_option live_options[] = { { SOCKET }, { STATE_DIR }, { JSON }, { END } };
+static const struct ikw_option record_options[] = { { SOCKET }, { STATE_DIR }, { END } };
+static const struct ikw_option json_options[] = { { JSON }, { END } };
+
+/* A build without one of these modules still links; main says so when it is asked for. */
+#pragma weak ikw_run_main
+#pragma weak ikw_alarms_main
+#pragma weak ikw_clear_main
+#pragma weak ikw_explain_main
+#pragma weak ikw_tunnels_main
+#pragma weak ikw_status_main
+#pragma weak ikw_check_main
+#pragma weak ikw_record_main
+#pragma weak ikw_replay_main
+#pragma weak ikw_decode_main
+#pragma weak ikw_reasons_main
+
+static const struct ikw_command commands[] = {
+	{ "run", ikw_run_main, "[OPTION]...", "the agent, in the foreground; alarms on stdout",
+	  run_options },
+	{ "alarms", ikw_alarms_main, "[--active|--all] [--json]", "the alarm list",
+	  alarms_options },
+	{ "clear", ikw_clear_main, "ID...|--all [--note TEXT]", "clear alarms by hand",
+	  clear_options },
+	{ "explain", ikw_explain_main, "ID [--json] [--html FILE]",
+	  "why: verdict, evidence, blind spots, procedure", explain_options },
+	{ "tunnels", ikw_tunnels_main, "[--json]", "tunnels now", live_options },
+	{ "status", ikw_status_main, "[--json]", "probes, hooks, events seen and lost, store",
+	  live_options },
+	{ "check", ikw_check_main, "[--json]", "what this kernel can do", json_options },
+	{ "record", ikw_record_main, "FILE", "write the running agent's events to a file",
+	  record_options },
+	{ "replay", ikw_replay_main, "FILE [--json]", "infer from a recording", json_options },
+	{ "decode", ikw_decode_main, "FILE [--json]", "what the packet programs see in a capture",
+	  json_options },
+	{ "reasons", ikw_reasons_main, "[--json]", "the reason catalogue", json_options },
+};
+
+#define COMMANDS    (sizeof(commands) / sizeof(commands[0]))
+#define OPTIONS_MAX 24
+
+const struct ikw_command *ikw_cli_find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+void ikw_cli_help(void)
+{
+	printf("ikewatch " IKEWATCH_VERSION ": tells that an IPsec tunnel was deleted, and why\n\n"
+	       "usage: ikewatch COMMAND [OPTION]...\n\n");
+	for (size_t i = 0; i < COMMANDS; i++)
+		printf("  %-8s %s\n", commands[i].name, commands[i].help);
+	printf("\n  ikewatch COMMAND --help   the options of a command\n"
+	       "  ikewatch --version\n\n"
+	       "exit status: 0 fine, 1 failed, 2 usage\n");
+}
+
+void ikw_cli_command_help(const struct ikw_command *command)
+{
+	printf("usage: ikewatch %s %s\n%s\n", command->name, command->usage, command->help);
+	if (command->options)
+		printf("\n");
+	for (const struct ikw_option *o = command->options; o && o->key; o++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "%c%c%c --%s%s%s", o->key < 256 ? '-' : ' ',
+			 o->key < 256 ? o->key : ' ', o->key < 256 ? ',' : ' ', o->name,
+			 o->arg ? " " : "", o->arg ? o->arg : "");
+		printf("  %-36s %s\n", left, o->help);
+	}
+	printf("  %-36s %s\n", "-h, --help", "this text");
+}
+
+int ikw_cli_next(const struct ikw_command *command, int argc, char **argv, const char **value)
+{
+	struct option table[OPTIONS_MAX] = { 0 };
+	char shorts[2 * OPTIONS_MAX + 2];
+	size_t n = 0, s = 0;
+	int key;
+
+	shorts[s++] = ':';
+	for (const struct ikw_option *o = command->options; o && o->key && n < OPTIONS_MAX - 1;
+	     o++) {
+		table[n++] = (struct option){ o->name, o->arg ? required_argument : no_argument,
+					      NULL, o->key };
+		if (o->key < 256) {
+			shorts[s++] = (char)o->key;
+			if (o->arg)
+				shorts[s++] = ':';
+		}
+	}
+	shorts[s] = 0;
+	opterr = 0;
+	key = getopt_long(argc, argv, shorts, table, NULL);
+	*value = optarg;
+	if (key == ':') {
+		ikw_usage_error(command->name, "%s: needs a value", argv[optind - 1]);
+		return '?';
+	}
+	if (key == '?')
+		ikw_usage_error(command->name, "%s: unknown option", argv[optind - 1]);
+	return key;
+}
+
+bool ikw_cli_number(const char *text, unsigned long min, unsigned long max, unsigned long *out)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*out = strtoul(text, &end, 10);
+	return !errno && !*end && *out >= min && *out <= max;
+}
+
+/* One write, so that lines of two processes on one terminal stay whole. */
+__attribute__((format(printf, 1, 0))) static void say(const char *format, va_list args)
+{
+	char line[1024];
+	int n = snprintf(line, sizeof(line), "ikewatch: ");
+
+	vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, args);
+	strcat(line, "\n");
+	fputs(line, stderr);
+}
+
+void ikw_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+}
+
+int ikw_usage_error(const char *command, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	fprintf(stderr, "try: ikewatch %s%s--help\n", command ? command : "", command ? " " : "");
+	return IKW_EXIT_USAGE;
+}
