@@ -1,0 +1,867 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The reason catalogue's text, and filling in its commands. */
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bpf/ikewatch_event.h"
+#include "catalogue.h"
+
+#define BIT(name) IKW_SEES_##name
+#define IKE_BOTH  (BIT(IKE_IN) | BIT(IKE_OUT))
+/* who asked: the process behind the deletion, behind the control socket, behind a signal */
+#define WHO (BIT(ACTOR) | BIT(CONTROL) | BIT(REQUEST) | BIT(SIGNAL) | BIT(EXIT) | BIT(PORTID))
+
+/* Steps that several procedures share. */
+#define LINK                                                                                       \
+	{                                                                                          \
+		"See whether the interface towards the peer is up and free of errors.",            \
+			"{netns}ip -s link show dev {iface}"                                       \
+	}
+#define ROUTE                                                                                      \
+	{                                                                                          \
+		"See by which route, interface and source address the peer is reached.",           \
+			"{netns}ip route get {peer}"                                               \
+	}
+#define PING                                                                                       \
+	{                                                                                          \
+		"See whether the peer answers at all (some peers filter ICMP).",                   \
+			"{netns}ping -c3 {peer}"                                                   \
+	}
+#define WATCH                                                                                      \
+	{                                                                                          \
+		"Watch whether IKE messages leave and answers arrive.",                            \
+			"{netns}tcpdump -ni {iface} -c20 host {peer} and "                         \
+			"'(udp port 500 or udp port 4500 or esp)'"                                 \
+	}
+#define FIREWALL                                                                                   \
+	{                                                                                          \
+		"See whether this host's own firewall drops the peer's messages.",                 \
+			"{netns}nft list ruleset"                                                  \
+	}
+#define SAS_STRONGSWAN                                                                             \
+	{                                                                                          \
+		"strongSwan: see which IKE_SAs and CHILD_SAs exist now.", "swanctl --list-sas"     \
+	}
+#define SAS_LIBRESWAN                                                                              \
+	{                                                                                          \
+		"Libreswan: see which IKE_SAs and CHILD_SAs exist now.", "ipsec whack --status"    \
+	}
+#define SAS_OPENIKED                                                                               \
+	{                                                                                          \
+		"OpenIKED: see which IKE_SAs and CHILD_SAs exist now.", "ikectl show sa"           \
+	}
+#define SAS SAS_STRONGSWAN, SAS_LIBRESWAN, SAS_OPENIKED
+#define SAD                                                                                        \
+	{                                                                                          \
+		"See which SAs towards the peer the kernel holds.",                                \
+			"{netns}ip -s xfrm state list nokeys dst {peer}"                           \
+	}
+#define SAD_IN                                                                                     \
+	{                                                                                          \
+		"See which SAs from the peer the kernel holds.",                                   \
+			"{netns}ip -s xfrm state list nokeys src {peer}"                           \
+	}
+#define SPD                                                                                        \
+	{                                                                                          \
+		"See which policies the kernel holds, and whether they point at the peer.",        \
+			"{netns}ip xfrm policy"                                                    \
+	}
+#define LOG                                                                                        \
+	{                                                                                          \
+		"Read what the IKE daemon wrote at that time.",                                    \
+			"journalctl -t charon-systemd -t charon -t ipsec -t pluto -t iked "        \
+			"--since=-30min"                                                           \
+	}
+#define EXPLAIN                                                                                    \
+	{                                                                                          \
+		"See the evidence, and which process acted on whose order.",                       \
+			"ikewatch explain {id}"                                                    \
+	}
+#define BACK                                                                                       \
+	{                                                                                          \
+		"See whether the tunnel is up again.",                                             \
+			"ikewatch tunnels --json | "                                               \
+			"jq --argjson n {tunnel} '.. | objects | select(.tunnel_index? == $n)'"    \
+	}
+#define CLEAR                                                                                      \
+	{                                                                                          \
+		"Clear the alarm when the tunnel is as it should be.", "ikewatch clear {id}"       \
+	}
+#define UP_STRONGSWAN                                                                              \
+	{                                                                                          \
+		"strongSwan: bring the CHILD_SA up by its name (swanctl --list-conns shows it).",  \
+			"read -rp 'name of the child: ' child && swanctl --initiate --child "      \
+			"\"$child\""                                                               \
+	}
+#define UP_LIBRESWAN                                                                               \
+	{                                                                                          \
+		"Libreswan: bring the connection up by its name (ipsec whack --status shows it).", \
+			"read -rp 'name of the connection: ' conn && ipsec auto --up \"$conn\""    \
+	}
+#define NOTHING_TO_DO(why)                                                                         \
+	{                                                                                          \
+		"No operation is required: " why, NULL                                             \
+	}
+
+#define STEPS(name) .steps = name, .step_count = sizeof(name) / sizeof((name)[0])
+
+#define GONE                                                                                       \
+	"An IPsec tunnel has been deleted: traffic of its flow is dropped where a policy still "   \
+	"demands protection, and leaves in clear where none does."
+#define REPLACED                                                                                   \
+	"One generation of an IPsec tunnel's SAs has been deleted; the flow goes on in the "       \
+	"generation that replaced it. No traffic is affected."
+#define REPLACED_USUALLY                                                                           \
+	"An IPsec tunnel has been deleted; the flow usually goes on within a "                     \
+	"second in the one that took its place."
+
+static const struct ikw_catalogue_step dpd_timeout[] = {
+	LINK,
+	ROUTE,
+	PING,
+	WATCH,
+	FIREWALL,
+	{ "If the path is sound, see on the peer whether its IKE daemon runs.", NULL },
+	{ "strongSwan: see how long the peer may be silent (dpd_delay; the retransmission "
+	  "settings under charon).",
+	  "swanctl --list-conns" },
+	{ "Libreswan: see how long the peer may be silent (dpddelay, dpdtimeout, "
+	  "retransmit-timeout).",
+	  "ipsec whack --status" },
+	LOG,
+	BACK,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step manual[] = {
+	EXPLAIN,
+	{ "If a person or a deployment did it on purpose, no operation is required.", NULL },
+	{ "strongSwan: see whether the connection is still loaded as intended.",
+	  "swanctl --list-conns" },
+	{ "Libreswan: see whether the connection is still loaded as intended.",
+	  "ipsec whack --status" },
+	{ "OpenIKED: see whether the configuration is still valid.", "iked -n" },
+	{ "See whether the IKE daemon was stopped, restarted or reloaded.",
+	  "systemctl status strongswan strongswan-starter ipsec openiked" },
+	SAD,
+	SPD,
+	LOG,
+	UP_STRONGSWAN,
+	UP_LIBRESWAN,
+	BACK,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step modecfg_lease[] = {
+	{ "strongSwan: see the pools and who holds which inner address.",
+	  "swanctl --list-pools --leases" },
+	{ "Libreswan: see the address pool and its leases.", "ipsec whack --addresspoolstatus" },
+	{ "If the addresses come from DHCP, see whether the server answers this gateway.",
+	  "{netns}tcpdump -ni any -c4 udp port 67 or udp port 68" },
+	{ "See where traffic for the inner address goes now.", "{netns}ip route get {inside}" },
+	{ "If the client is still wanted, lengthen the lease or let the client reconnect.", NULL },
+	LOG,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step reauth_timeout[] = {
+	ROUTE,
+	PING,
+	WATCH,
+	{ "Read why the new IKE_SA did not come up: no answer, a refused proposal, or "
+	  "credentials that no longer hold (certificate expired, secret changed).",
+	  "journalctl -t charon-systemd -t charon -t ipsec -t pluto -t iked --since=-30min" },
+	{ "strongSwan: see whether the certificates are still valid.", "swanctl --list-certs" },
+	{ "Libreswan: see whether the certificates are still valid.", "ipsec auto --listall" },
+	{ "strongSwan: prefer rekeying (reauth_time = 0), or make before break "
+	  "(charon.make_before_break), so that a failure does not interrupt traffic.",
+	  NULL },
+	SAS,
+	BACK,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step aaa_cut[] = {
+	EXPLAIN,
+	{ "Ask the AAA server's operator why the session was ended (quota, policy, "
+	  "administrator).",
+	  NULL },
+	{ "See what came from the AAA server (RADIUS dynamic authorization, RFC 5176).",
+	  "{netns}tcpdump -ni any -c4 udp port 3799" },
+	LOG,
+	{ "If the user may come back, no operation is required on this gateway.", NULL },
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step kick_old_sa[] = {
+	BACK,
+	{ "If the same peer came back after losing its state, find out there why it restarted.",
+	  NULL },
+	{ "If another address took the flow, make sure that it is the same user and not two "
+	  "peers with one identity or one selector.",
+	  "ikewatch explain {id}" },
+	SAS,
+	{ "strongSwan: decide in \"unique\" of the connection whether a new SA replaces, joins "
+	  "or is refused.",
+	  "swanctl --list-conns" },
+	{ "Libreswan: decide by \"uniqueids\" whether a new SA replaces or joins.",
+	  "ipsec whack --status" },
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step spi_conflict[] = {
+	{ "See which SAs this host holds already: an SPI is unique with destination and protocol.",
+	  "{netns}ip -s xfrm state list nokeys" },
+	{ "See whether two programs install SAs on this host (two IKE daemons, scripts).",
+	  "pgrep -a 'charon|pluto|iked|racoon'" },
+	{ "Count failed installs: a rising XfrmOutStateInvalid or XfrmAcquireError is a hint.",
+	  "{netns}cat /proc/net/xfrm_stat" },
+	LOG,
+	BACK,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step phase1_replace[] = {
+	NOTHING_TO_DO("a new IKE_SA between the same peers replaced the old one."),
+	{ "If it happens more often than the configured lifetime says, see what starts it.",
+	  "ikewatch explain {id}" },
+	BACK,
+	{ "strongSwan: see reauth_time and rekey_time.", "swanctl --list-conns" },
+	{ "Libreswan: see ikelifetime and reauth.", "ipsec whack --status" },
+};
+
+static const struct ikw_catalogue_step phase2_replace[] = {
+	NOTHING_TO_DO("this is an ordinary rekey."),
+	{ "If it happens more often than the configured lifetime says, see what starts it.",
+	  "ikewatch explain {id}" },
+	BACK,
+	{ "See the lifetimes of the SAs in use.",
+	  "{netns}ip -s xfrm state list nokeys dst {peer}" },
+};
+
+static const struct ikw_catalogue_step track[] = {
+	EXPLAIN,
+	{ "keepalived: see whether the VRRP instance is where it should be.",
+	  "journalctl -t Keepalived -t Keepalived_vrrp --since=-30min" },
+	{ "FRR: see whether the BFD sessions are up.", "vtysh -c 'show bfd peers'" },
+	{ "See whether the tracked path answers.", "{netns}ping -c3 {inside}" },
+	LINK,
+	{ "If the switch-over was meant, no operation is required; else repair what is tracked.",
+	  NULL },
+	BACK,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step invalid_spi[] = {
+	{ "The peer no longer knew this SA. If it happens often, see on the peer whether it "
+	  "restarts or its configuration is abnormal.",
+	  NULL },
+	PING,
+	SAS,
+	SAD,
+	{ "Watch whether the notification comes again; it is not authenticated and can be forged.",
+	  "{netns}tcpdump -ni {iface} -c20 -v host {peer} and '(udp port 500 or udp port 4500)'" },
+	LOG,
+	BACK,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step dns_change[] = {
+	{ "See which name servers this host asks, and whether they can be reached.",
+	  "resolvectl status || cat /etc/resolv.conf" },
+	{ "strongSwan: see the peer's configured name (remote_addrs).", "swanctl --list-conns" },
+	{ "Libreswan: see the peer's configured name (right=).", "ipsec whack --status" },
+	{ "Resolve that name, as this host does and from its name server.",
+	  "read -rp 'name of the peer: ' name && getent ahosts \"$name\"; dig \"$name\" A; "
+	  "dig \"$name\" AAAA" },
+	{ "See what the old address is called.", "dig -x {peer}" },
+	{ "If the new address is right, no operation is required; else correct the record or the "
+	  "configured name.",
+	  NULL },
+	BACK,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step phase1_dependent[] = {
+	BACK,
+	{ "If both ends negotiated anew, this is normal and no operation is required.", NULL },
+	{ "strongSwan: see whether both ends keep the CHILD_SA without its IKE_SA, or delete it.",
+	  "swanctl --list-sas" },
+	{ "Libreswan: see the connection and its lifetimes on both ends.", "ipsec whack --status" },
+	ROUTE,
+	LOG,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step exchange_timeout[] = {
+	ROUTE,
+	PING,
+	WATCH,
+	{ "Large messages are lost where fragments are: see whether the path carries full-sized "
+	  "packets (the peer may filter ICMP).",
+	  "{netns}ping -c3 -M do -s 1400 {peer}" },
+	FIREWALL,
+	{ "See on the peer whether its daemon received the request and why it did not answer.",
+	  NULL },
+	LOG,
+	BACK,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step peer_request[] = {
+	{ "The peer asked for it: find out there who or what took the tunnel down.", NULL },
+	BACK,
+	SAS,
+	LOG,
+	{ "If it stays down and should not, bring it up from here, or see that the peer does.",
+	  "swanctl --list-conns" },
+	UP_STRONGSWAN,
+	UP_LIBRESWAN,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step phase1_hard_expiry[] = {
+	BACK,
+	{ "Read why no new IKE_SA was made in time.",
+	  "journalctl -t charon-systemd -t charon -t ipsec -t pluto -t iked --since=-30min" },
+	{ "strongSwan: see that rekey_time or reauth_time lies well before the end (over_time).",
+	  "swanctl --list-conns" },
+	{ "Libreswan: see that rekey=yes, and rekeymargin against ikelifetime.",
+	  "ipsec whack --status" },
+	PING,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step phase2_hard_expiry[] = {
+	{ "See which limit was hit (time, bytes or packets).", "ikewatch explain {id}" },
+	BACK,
+	SAD,
+	{ "strongSwan: see that rekey_time, rekey_bytes and rekey_packets lie well before the "
+	  "life_ ones.",
+	  "swanctl --list-conns" },
+	{ "Libreswan: see salifetime, rekey and rekeymargin.", "ipsec whack --status" },
+	{ "SAs set by hand: give them no limit, or replace them before it.",
+	  "{netns}ip -s xfrm state list nokeys dst {peer}" },
+	LOG,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step heartbeat_timeout[] = {
+	NOTHING_TO_DO("Linux daemons have no heartbeat; a dead peer is \"dpd timeout\" here."),
+	SAS,
+};
+
+static const struct ikw_catalogue_step port_mismatch[] = {
+	{ "See through which ports the SAs are encapsulated now.",
+	  "{netns}ip -s xfrm state list nokeys dst {peer}" },
+	{ "Watch from which port the peer's messages come.",
+	  "{netns}tcpdump -ni {iface} -c20 host {peer} and udp" },
+	{ "Lengthen the UDP timeout of the NAT between the gateways, or shorten the NAT "
+	  "keepalive interval.",
+	  NULL },
+	SAS,
+	LOG,
+	BACK,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step flow_overlap[] = {
+	{ "See which policies overlap; the lower priority value is matched first.",
+	  "{netns}ip xfrm policy" },
+	{ "strongSwan: see the traffic selectors of every connection.", "swanctl --list-conns" },
+	{ "Libreswan: see the subnets of every connection.", "ipsec whack --status" },
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step peer_address_switch[] = {
+	BACK,
+	NOTHING_TO_DO("the tunnel moved to another address (MOBIKE) and goes on there."),
+	{ "If it was our own address that moved, see why it left its interface.",
+	  "{netns}ip -br address show to {local}" },
+	ROUTE,
+	SAS,
+};
+
+static const struct ikw_catalogue_step admin_down[] = {
+	LINK,
+	{ "See who set it down.", "journalctl -u NetworkManager -u systemd-networkd -u networking "
+				  "--since=-30min" },
+	{ "If it was not meant, set it up again.", "{netns}ip link set dev {iface} up" },
+	BACK,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step backup_delete[] = {
+	NOTHING_TO_DO("Linux gateways have no cluster partner that orders a deletion."),
+	EXPLAIN,
+};
+
+static const struct ikw_catalogue_step idle_timeout[] = {
+	NOTHING_TO_DO("there was no traffic; a tunnel with a trap policy comes back with the first "
+		      "packet."),
+	{ "See whether a policy catches the flow and starts the tunnel again.",
+	  "{netns}ip xfrm policy" },
+	{ "strongSwan: see inactivity of the child.", "swanctl --list-conns" },
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step interface_removed[] = {
+	{ "See whether the interface exists again.", "{netns}ip -d link show dev {iface}" },
+	{ "See whether the local address is on an interface.",
+	  "{netns}ip -br address show to {local}" },
+	{ "Read who removed it: a driver, a container runtime, a network manager.",
+	  "journalctl -k -u NetworkManager -u systemd-networkd -u docker -u containerd "
+	  "--since=-30min" },
+	ROUTE,
+	SAS,
+	BACK,
+	CLEAR,
+};
+
+static const struct ikw_catalogue_step unknown[] = {
+	{ "See what was observed, and what could not be (blind spots).", "ikewatch explain {id}" },
+	{ "See whether the agent lost records or lacks probes.", "ikewatch status" },
+	BACK,
+	SAS,
+	SAD,
+	SAD_IN,
+	LOG,
+	{ "Keep a recording of the next one: with it the case can be replayed and the rule that "
+	  "is missing can be written.",
+	  "ikewatch record ikewatch.rec" },
+	CLEAR,
+};
+
+static const struct ikw_catalogue_entry entries[] = {
+	[IKW_REASON_DPD_TIMEOUT] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = GONE,
+		.cause = "Dead peer detection timed out: the peer answered no liveness check, "
+			 "retransmissions included, and the IKE daemon gave it up.",
+		.evidence = "Our liveness requests on the wire (IKEv2: INFORMATIONAL, repeated with "
+			    "one message ID; IKEv1: R-U-THERE on the same clock as the answered "
+			    "ones before), no answer to them, then the daemon deletes the SAs.",
+		.needs = BIT(SA) | IKE_BOTH,
+		.helps = BIT(ACTOR) | BIT(CAUSE) | BIT(CONTROL) | BIT(REQUEST) | BIT(ESP),
+		STEPS(dpd_timeout),
+	},
+	[IKW_REASON_MANUAL] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = GONE,
+		.cause = "Someone or something on this host took it down: an operator's command, a "
+			 "configuration change, the IKE daemon stopped or restarted, or an SA "
+			 "deleted by hand (ip xfrm).",
+		.evidence = "A command on the daemon's control socket or a signal to it just before, "
+			    "another process than the one that installed the SA, a flush, the "
+			    "daemon's exit, or our own Delete that nothing on the wire provoked.",
+		.needs = BIT(SA),
+		.helps = WHO | IKE_BOTH | BIT(POLICY) | BIT(CAUSE),
+		STEPS(manual),
+	},
+	[IKW_REASON_MODECFG_LEASE] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = GONE,
+		.cause = "The lease of the inner address that the remote end had been given (mode "
+			 "config, DHCP, pool) expired.",
+		.evidence = "The DHCP lease seen on the wire for the tunnel's inner address ended, and "
+			    "the gateway's own delete followed.",
+		.not_emitted = "This version has no rule for it: leases on the wire are not yet "
+			       "matched with inner addresses, and strongSwan's own pools do not "
+			       "expire leases.",
+		.needs = BIT(SA) | IKE_BOTH | BIT(WIRE),
+		.helps = BIT(ACTOR) | BIT(CONTROL),
+		STEPS(modecfg_lease),
+	},
+	[IKW_REASON_REAUTH_TIMEOUT] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = GONE,
+		.cause = "A reauthentication (a new IKE_SA to replace a live one) was begun and did not "
+			 "complete in time, or was refused.",
+		.evidence = "An IKE_SA_INIT, IKE_AUTH or Main Mode of ours to a peer with live SAs that "
+			    "stayed unanswered or was refused (a short IKE_AUTH response, no SA "
+			    "installed), and the SAs' end.",
+		.needs = BIT(SA) | IKE_BOTH,
+		.helps = BIT(LARVAL) | BIT(ACTOR) | BIT(CONTROL) | BIT(CAUSE),
+		STEPS(reauth_timeout),
+	},
+	[IKW_REASON_AAA_CUT] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = GONE,
+		.cause = "The AAA server ordered the gateway to disconnect the user.",
+		.evidence = "A RADIUS Disconnect-Request that came in, its acknowledgement that went "
+			    "out, and our own Delete to that user's peer right after.",
+		.not_emitted = "This version has no rule for it: RADIUS messages on the wire are not "
+			       "yet matched with tunnels.",
+		.needs = BIT(SA) | IKE_BOTH | BIT(WIRE),
+		.helps = BIT(ACTOR) | BIT(CONTROL),
+		STEPS(aaa_cut),
+	},
+	[IKW_REASON_KICK_OLD_SA] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = REPLACED_USUALLY,
+		.cause = "A new SA for the same flow or the same identity displaced the old one: from "
+			 "another peer address, or from the same peer that had lost its state.",
+		.evidence = "The old SAs go while an inbound IKE_AUTH (IKEv1: phase 1) is being "
+			    "answered, without any Delete exchange on the old IKE_SA, and new SAs with "
+			    "the same selectors come at once.",
+		.needs = BIT(SA) | BIT(IKE_IN),
+		.helps = BIT(IKE_OUT) | BIT(POLICY) | BIT(ACTOR) | BIT(CONTROL),
+		STEPS(kick_old_sa),
+	},
+	[IKW_REASON_SPI_CONFLICT] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = GONE,
+		.cause = "An SPI collided: installing an SA failed because its SPI was taken, or two "
+			 "IKE_SAs had the same SPI.",
+		.evidence = "An install that failed with EEXIST, then the end of the tunnel whose "
+			    "negotiation it broke.",
+		.not_emitted = "This version has no rule for it: a failed install is recorded, but not "
+			       "yet matched with the deletion that follows.",
+		.needs = BIT(SA) | BIT(FAILED),
+		.helps = IKE_BOTH | BIT(ACTOR),
+		STEPS(spi_conflict),
+	},
+	[IKW_REASON_PHASE1_REPLACE] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = REPLACED,
+		.cause = "A new IKE_SA between the same peers replaced the old one (IKEv2 "
+			 "reauthentication, IKEv1 new phase 1) and carries the flow in a new CHILD_SA.",
+		.evidence = "A new IKE_SA between the same peers (IKE_SA_INIT and IKE_AUTH, or a phase "
+			    "1), and new SAs of the same flow installed around the old ones' end.",
+		.needs = BIT(SA) | IKE_BOTH,
+		.helps = BIT(ACTOR) | BIT(CONTROL) | BIT(POLICY),
+		STEPS(phase1_replace),
+	},
+	[IKW_REASON_PHASE2_REPLACE] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = REPLACED,
+		.cause = "A rekey: a new CHILD_SA with the same flow under the same IKE_SA replaced "
+			 "the old one.",
+		.evidence = "New SAs with the same addresses, selectors and reqid installed before the "
+			    "old ones were deleted, with a CREATE_CHILD_SA or Quick Mode of the same "
+			    "IKE_SA.",
+		.needs = BIT(SA),
+		.helps = IKE_BOTH | BIT(POLICY) | BIT(ACTOR) | BIT(LARVAL),
+		STEPS(phase2_replace),
+	},
+	[IKW_REASON_TRACK] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = GONE,
+		.cause = "A tracking mechanism took it down: a BFD session, a VRRP state or a probe (NQA; "
+			 "on Linux a script that pings) changed, and its action followed.",
+		.evidence = "The BFD or VRRP change or the failing probe on the wire, and a command to "
+			    "the daemon whose parents are bfdd, keepalived or their scripts.",
+		.not_emitted = "This version has no rule for it: such a command is \"config modify or "
+			       "manual offline\", and ordered_by names the tracking process among "
+			       "the parents.",
+		.needs = BIT(SA) | BIT(CONTROL),
+		.helps = BIT(WIRE) | BIT(REQUEST) | BIT(ACTOR) | IKE_BOTH,
+		STEPS(track),
+	},
+	[IKW_REASON_INVALID_SPI] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = GONE,
+		.cause = "The peer answered that it does not know the SA (INVALID_SPI or "
+			 "INVALID_IKE_SPI), and the gateway deleted it.",
+		.evidence = "The notification in clear from the peer, naming our SPI, and a delete that "
+			    "follows from it.",
+		.not_emitted = "This version has no rule for it: the notification is not authenticated, "
+			       "and the daemons recorded so far ignore it.",
+		.needs = BIT(SA) | IKE_BOTH,
+		.helps = BIT(ACTOR) | BIT(CONTROL),
+		STEPS(invalid_spi),
+	},
+	[IKW_REASON_DNS_CHANGE] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = GONE,
+		.cause = "The peer is configured by name, the name's resolution changed or failed, and "
+			 "the gateway dropped the tunnel to the old address.",
+		.evidence = "A DNS answer for the peer's name that no longer holds the old address, then "
+			    "the delete of the old and the negotiation with the new.",
+		.not_emitted = "This version has no rule for it: DNS answers on the wire are not yet "
+			       "matched with peers.",
+		.needs = BIT(SA) | IKE_BOTH | BIT(WIRE),
+		.helps = BIT(ACTOR) | BIT(CONTROL),
+		STEPS(dns_change),
+	},
+	[IKW_REASON_PHASE1_DEPENDENT] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = REPLACED_USUALLY,
+		.cause = "IKEv1: the ISAKMP SA alone was deleted and took its IPsec SAs with it.",
+		.evidence = "One IKEv1 INFORMATIONAL of an ISAKMP Delete's length and none of an IPsec "
+			    "SA's, then the daemon deletes the SAs without a command on this host.",
+		.needs = BIT(SA) | IKE_BOTH,
+		.helps = BIT(ACTOR) | BIT(CONTROL) | BIT(CAUSE),
+		STEPS(phase1_dependent),
+	},
+	[IKW_REASON_EXCHANGE_TIMEOUT] = {
+		.group = IKW_GROUP_VENDOR,
+		.impact = GONE,
+		.cause = "A packet exchange other than a liveness check (CREATE_CHILD_SA, Quick Mode, "
+			 "an INFORMATIONAL that carries something) was never answered.",
+		.evidence = "Our request repeated with one message ID, never answered, the larval SA "
+			    "that waited for it gone, then the daemon deletes the SAs.",
+		.needs = BIT(SA) | IKE_BOTH,
+		.helps = BIT(LARVAL) | BIT(ACTOR) | BIT(CAUSE) | BIT(CONTROL),
+		STEPS(exchange_timeout),
+	},
+	[IKW_REASON_PEER_REQUEST] = {
+		.group = IKW_GROUP_VENDOR_OTHER,
+		.impact = GONE,
+		.cause = "The peer asked for it with a Delete payload.",
+		.evidence = "An INFORMATIONAL request from the peer and the daemon's delete within the "
+			    "exchange, without a command on this host.",
+		.needs = BIT(SA) | BIT(IKE_IN),
+		.helps = BIT(IKE_OUT) | BIT(ACTOR) | BIT(CONTROL) | BIT(CAUSE),
+		STEPS(peer_request),
+	},
+	[IKW_REASON_PHASE1_HARD_EXPIRY] = {
+		.group = IKW_GROUP_VENDOR_OTHER,
+		.impact = GONE,
+		.cause = "The IKE_SA reached the end of its life without a replacement.",
+		.evidence = "Our own Delete at the same age at which earlier IKE_SAs of that peer ended, "
+			    "without a command, and no exchange under way.",
+		.not_emitted = "This version has no rule for it: the life of an IKE_SA is known to the "
+			       "daemon only.",
+		.needs = BIT(SA) | IKE_BOTH,
+		.helps = BIT(ACTOR) | BIT(CONTROL) | BIT(CAUSE),
+		STEPS(phase1_hard_expiry),
+	},
+	[IKW_REASON_PHASE2_HARD_EXPIRY] = {
+		.group = IKW_GROUP_VENDOR_OTHER,
+		.impact = GONE,
+		.cause = "The kernel's hard limit (time, bytes or packets) removed the SA before it was "
+			 "replaced.",
+		.evidence = "The SA deleted by the kernel's timer, with the limit that was hit, while no "
+			    "younger SA carries the flow.",
+		.needs = BIT(SA),
+		.helps = BIT(CAUSE) | BIT(ACTOR),
+		STEPS(phase2_hard_expiry),
+	},
+	[IKW_REASON_HEARTBEAT_TIMEOUT] = {
+		.group = IKW_GROUP_VENDOR_OTHER,
+		.impact = GONE,
+		.cause = "The keepalive of an IKEv1 heartbeat (a vendor's own, before dead peer "
+			 "detection) stayed away.",
+		.evidence = "None exists on Linux.",
+		.not_emitted = "No IKE daemon on Linux has such a heartbeat; its dead peers are \"dpd "
+			       "timeout\".",
+		.needs = BIT(SA) | IKE_BOTH,
+		STEPS(heartbeat_timeout),
+	},
+	[IKW_REASON_PORT_MISMATCH] = {
+		.group = IKW_GROUP_VENDOR_OTHER,
+		.impact = GONE,
+		.cause = "A NAT between the gateways gave the peer another port, and the SAs with the old "
+			 "one ran out.",
+		.evidence = "IKE messages of the same IKE_SA from another port than the SA's "
+			    "encapsulation has, then the kernel's hard limit.",
+		.not_emitted = "This version has no rule for it: Linux daemons move the SAs to the new "
+			       "port instead of letting them run out.",
+		.needs = BIT(SA) | BIT(IKE_IN),
+		.helps = BIT(CAUSE) | BIT(IKE_OUT),
+		STEPS(port_mismatch),
+	},
+	[IKW_REASON_FLOW_OVERLAP] = {
+		.group = IKW_GROUP_VENDOR_OTHER,
+		.impact = GONE,
+		.cause = "The flow overlapped with another tunnel's, and one of the two had to go.",
+		.evidence = "None exists on Linux.",
+		.not_emitted = "Linux lets selectors overlap (the policy with the lower priority value "
+			       "is matched first) and no daemon deletes a tunnel for it; equal "
+			       "selectors are \"kick old sa with same flow\".",
+		.needs = BIT(SA) | BIT(POLICY),
+		STEPS(flow_overlap),
+	},
+	[IKW_REASON_PEER_ADDRESS_SWITCH] = {
+		.group = IKW_GROUP_VENDOR_OTHER,
+		.impact = REPLACED,
+		.cause = "The peer's or our own address moved (MOBIKE) and the SAs went on with the new "
+			 "one.",
+		.evidence = "The same SPIs deleted and added within moments with another outer address.",
+		.needs = BIT(SA),
+		.helps = IKE_BOTH | BIT(LINK) | BIT(ACTOR),
+		STEPS(peer_address_switch),
+	},
+	[IKW_REASON_ADMIN_DOWN] = {
+		.group = IKW_GROUP_VENDOR_OTHER,
+		.impact = GONE,
+		.cause = "The interface that carries the tunnel was set down.",
+		.evidence = "The interface goes from up to down by configuration, not by losing its "
+			    "carrier, and the deletion follows.",
+		.not_emitted = "This version has no rule for it: what follows an interface that was set "
+			       "down is reported by its own signs (a liveness check that failed, a "
+			       "command).",
+		.needs = BIT(SA) | BIT(LINK),
+		.helps = IKE_BOTH | BIT(ACTOR) | BIT(CONTROL),
+		STEPS(admin_down),
+	},
+	[IKW_REASON_BACKUP_DELETE] = {
+		.group = IKW_GROUP_VENDOR_OTHER,
+		.impact = GONE,
+		.cause = "A cluster partner ordered the deletion.",
+		.evidence = "None exists on Linux.",
+		.not_emitted = "No IKE daemon on Linux takes a deletion from a cluster partner in a form "
+			       "of its own; strongSwan's ha plugin synchronizes state over an "
+			       "encrypted channel.",
+		.needs = BIT(SA),
+		STEPS(backup_delete),
+	},
+	[IKW_REASON_IDLE_TIMEOUT] = {
+		.group = IKW_GROUP_OURS,
+		.impact = GONE,
+		.cause = "There was no traffic for the configured time, and the daemon closed the "
+			 "tunnel.",
+		.evidence = "The SAs idle for a long while, then our own Delete that nothing on the wire "
+			    "and no command provoked.",
+		.not_emitted = "This version has no rule for it: the configured time is known to the "
+			       "daemon only.",
+		.needs = BIT(SA) | BIT(IKE_OUT),
+		.helps = BIT(IKE_IN) | BIT(CONTROL) | BIT(REQUEST) | BIT(ESP) | BIT(ACTOR),
+		STEPS(idle_timeout),
+	},
+	[IKW_REASON_INTERFACE_REMOVED] = {
+		.group = IKW_GROUP_OURS,
+		.impact = GONE,
+		.cause = "The device or the network namespace that the SA belonged to went away.",
+		.evidence = "The kernel deletes the SAs while it tears down the device or the namespace, "
+			    "on behalf of no process.",
+		.needs = BIT(SA) | BIT(LINK),
+		.helps = BIT(CAUSE) | BIT(ACTOR),
+		STEPS(interface_removed),
+	},
+	[IKW_REASON_UNKNOWN] = {
+		.group = IKW_GROUP_OURS,
+		.impact = GONE,
+		.cause = "No rule explains what was observed.",
+		.evidence = "The deletion itself; what else was seen is listed, and what could not be "
+			    "seen is named.",
+		.needs = BIT(SA),
+		STEPS(unknown),
+	},
+};
+
+_Static_assert(sizeof(entries) / sizeof(entries[0]) == IKW_REASON_COUNT,
+	       "every reason has an entry");
+
+const struct ikw_catalogue_entry *ikw_catalogue(enum ikw_reason reason)
+{
+	if ((unsigned int)reason >= IKW_REASON_COUNT)
+		return NULL;
+	return &entries[reason];
+}
+
+const char *ikw_catalogue_group_text(enum ikw_catalogue_group group)
+{
+	switch (group) {
+	case IKW_GROUP_VENDOR:
+		return "vendor";
+	case IKW_GROUP_VENDOR_OTHER:
+		return "vendor-other";
+	case IKW_GROUP_OURS:
+		return "ikewatch";
+	}
+	return "";
+}
+
+const char *ikw_catalogue_observable_text(uint32_t bit)
+{
+	static const char *const names[] = {
+		"ike-in",  "ike-out", "sa",   "actor", "cause", "larval", "failed",  "policy",
+		"control", "signal",  "exit", "link",  "esp",	"wire",	  "request", "portid",
+	};
+	if (bit == 0 || (bit & (bit - 1)) != 0)
+		return NULL;
+	unsigned int n = (unsigned int)__builtin_ctz(bit);
+	return n < sizeof(names) / sizeof(names[0]) ? names[n] : NULL;
+}
+
+/* A word that no shell reads anything into. */
+static bool is_plain(const char *s)
+{
+	for (; *s; s++)
+		if (!isascii(*s) || (!isalnum(*s) && !strchr("_./:@%+,-", *s)))
+			return false;
+	return true;
+}
+
+static void put_quoted(FILE *out, const char *s)
+{
+	if (is_plain(s)) {
+		fputs(s, out);
+		return;
+	}
+	fputc('\'', out);
+	for (; *s; s++) {
+		if (*s == '\'')
+			fputs("'\\''", out);
+		else
+			fputc(*s, out);
+	}
+	fputc('\'', out);
+}
+
+static void put_netns(FILE *out, const char *netns)
+{
+	if (!netns || !*netns || strcmp(netns, "Public") == 0)
+		return;
+	fputs(strchr(netns, '/') ? "nsenter --net=" : "ip netns exec ", out);
+	put_quoted(out, netns);
+	fputc(' ', out);
+}
+
+/* Writes what a placeholder (the text between the braces) stands for; false: no such value. */
+static bool put_value(FILE *out, const char *name, size_t len,
+		      const struct ikw_catalogue_values *values)
+{
+	const struct {
+		const char *name;
+		const char *value;
+	} known[] = {
+		{ "peer", values->peer },     { "local", values->local },
+		{ "iface", values->iface },   { "inside", values->inside },
+		{ "tunnel", values->tunnel }, { "id", values->id },
+	};
+	if (len == 5 && strncmp(name, "netns", len) == 0) {
+		put_netns(out, values->netns);
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strlen(known[i].name) != len || strncmp(known[i].name, name, len) != 0)
+			continue;
+		if (!known[i].value || !*known[i].value)
+			return false;
+		put_quoted(out, known[i].value);
+		return true;
+	}
+	return false;
+}
+
+char *ikw_catalogue_fill(const char *template, const struct ikw_catalogue_values *values)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	if (!out)
+		return NULL;
+	for (const char *p = template; *p;) {
+		const char *end = *p == '{' ? strchr(p, '}') : NULL;
+		if (end && put_value(out, p + 1, (size_t)(end - p - 1), values)) {
+			p = end + 1;
+			continue;
+		}
+		fputc(*p++, out);
+	}
+	if (ferror(out)) {
+		fclose(out);
+		free(text);
+		return NULL;
+	}
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
