@@ -1,0 +1,1 @@
+UNIT_SRC_test_recording := user/recording.c user/event.c user/event_fields.c user/event_read.c
