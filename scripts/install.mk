@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# make install [DESTDIR=] [prefix=/usr]   binary, manual, completion, systemd unit
+# make uninstall                          takes the same files away again
+# make deb                                $(O)/ikewatch_VERSION_ARCH.deb
+# make run [ARGS=...]                     the agent on this host (root)
+
+INSTALL ?= install
+sbindir ?= $(prefix)/sbin
+mandir ?= $(prefix)/share/man
+docdir ?= $(prefix)/share/doc/ikewatch
+completiondir ?= $(prefix)/share/bash-completion/completions
+# systemd reads units below /usr and /usr/local alike
+unitdir ?= $(prefix)/lib/systemd/system
+
+INSTALLED = $(sbindir)/ikewatch $(mandir)/man8/ikewatch.8 $(completiondir)/ikewatch \
+	$(unitdir)/ikewatch.service $(docdir)/README.md
+
+.PHONY: install uninstall deb run
+install: $(O)/ikewatch
+	$(call say,INSTALL,$(DESTDIR)$(prefix)) $(INSTALL) -d $(addprefix $(DESTDIR),$(dir $(INSTALLED)))
+	$(Q)$(INSTALL) -m 755 $(O)/ikewatch $(DESTDIR)$(sbindir)/ikewatch
+	$(Q)sed -e 's|@version@|$(VERSION)|' scripts/ikewatch.8 >$(DESTDIR)$(mandir)/man8/ikewatch.8
+	$(Q)chmod 644 $(DESTDIR)$(mandir)/man8/ikewatch.8
+	$(Q)$(INSTALL) -m 644 scripts/ikewatch.bash-completion $(DESTDIR)$(completiondir)/ikewatch
+	$(Q)sed -e 's|@sbindir@|$(sbindir)|' scripts/ikewatch.service >$(DESTDIR)$(unitdir)/ikewatch.service
+	$(Q)chmod 644 $(DESTDIR)$(unitdir)/ikewatch.service
+	$(Q)$(INSTALL) -m 644 README.md $(DESTDIR)$(docdir)/README.md
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	-rmdir $(DESTDIR)$(docdir)
+
+deb: $(O)/ikewatch
+	$(call say,DEB,$(O)) MAKE='$(MAKE)' scripts/deb $(O)
+
+run: $(O)/ikewatch
+	@[ "$$(id -u)" = 0 ] || { echo 'make run: the agent needs root here: sudo make run' >&2; exit 1; }
+	$(O)/ikewatch run $(ARGS)
