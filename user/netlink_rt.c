@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "netlink_rt.h"
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#define BUFFER	       65536
+#define RECEIVE_BUFFER (4 << 20)
+#define READ_BATCH     256
+#define PEERS_MAX      65536
+#define ROUTE_FRESH_NS (30 * IKW_S)
+#define ATTR_IF_ID     2 /* IFLA_XFRM_IF_ID */
+
+static uint32_t attr_u32(const struct nlattr *a)
+{
+	return mnl_attr_get_payload_len(a) >= 4 ? mnl_attr_get_u32(a) : 0;
+}
+
+static void attr_text(const struct nlattr *a, char *to, size_t size)
+{
+	size_t len = strnlen(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+
+	memcpy(to, mnl_attr_get_payload(a), len < size - 1 ? len : size - 1);
+}
+
+static void parse_link_info(const struct nlattr *nest, struct ikw_link *link)
+{
+	const struct nlattr *a, *data = NULL;
+
+	mnl_attr_for_each_nested(a, nest)
+	{
+		if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+			attr_text(a, link->kind, sizeof(link->kind));
+		else if (mnl_attr_get_type(a) == IFLA_INFO_DATA)
+			data = a;
+	}
+	if (!data || strcmp(link->kind, "xfrm"))
+		return;
+	mnl_attr_for_each_nested(a, data)
+	{
+		if (mnl_attr_get_type(a) == ATTR_IF_ID)
+			link->if_id = attr_u32(a);
+	}
+}
+
+static int parse_link(const struct nlmsghdr *nlh, union ikw_event *event)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+	struct ikw_link *link = &event->link;
+	const struct nlattr *a;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*info))
+		return -1;
+	if (info->ifi_family != AF_UNSPEC)
+		return 0;
+	ikw_stamp(event, IKW_EV_LINK, sizeof(*link), 0);
+	event->hdr.flags = IKW_F_NETLINK | IKW_F_LATE;
+	link->op = nlh->nlmsg_type == RTM_DELLINK ? IKW_LINK_GONE : IKW_LINK_SET;
+	link->ifindex = (uint32_t)info->ifi_index;
+	link->ifi_flags = info->ifi_flags;
+	mnl_attr_for_each(a, nlh, sizeof(*info))
+	{
+		if (mnl_attr_get_type(a) == IFLA_IFNAME)
+			attr_text(a, link->name, sizeof(link->name));
+		else if (mnl_attr_get_type(a) == IFLA_LINKINFO)
+			parse_link_info(a, link);
+	}
+	return 1;
+}
+
+static int parse_addr(const struct nlmsghdr *nlh, union ikw_event *event)
+{
+	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *a, *own = NULL;
+	size_t len;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*info))
+		return -1;
+	if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)
+		return 0;
+	len = info->ifa_family == AF_INET ? 4 : IKW_ADDR_LEN;
+	mnl_attr_for_each(a, nlh, sizeof(*info))
+	{
+		/* On a point-to-point link IFA_ADDRESS is the other end. */
+		if (mnl_attr_get_type(a) == IFA_LOCAL ||
+		    (mnl_attr_get_type(a) == IFA_ADDRESS && !own))
+			own = a;
+	}
+	if (!own || mnl_attr_get_payload_len(own) < len)
+		return -1;
+	ikw_stamp(event, IKW_EV_ADDR, sizeof(event->addr), 0);
+	event->hdr.flags = IKW_F_NETLINK | IKW_F_LATE;
+	event->addr.op = nlh->nlmsg_type == RTM_DELADDR ? IKW_ADDR_GONE : IKW_ADDR_SET;
+	event->addr.ifindex = info->ifa_index;
+	ikw_addr_set(event->addr.addr, mnl_attr_get_payload(own), info->ifa_family);
+	return 1;
+}
+
+int ikw_rt_parse(const struct nlmsghdr *nlh, union ikw_event *event)
+{
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		return parse_link(nlh, event);
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return parse_addr(nlh, event);
+	default:
+		return 0;
+	}
+}
+
+/* ---- sockets ------------------------------------------------------------ */
+
+static int open_socket(unsigned int groups)
+{
+	struct sockaddr_nl local = { .nl_family = AF_NETLINK, .nl_groups = groups };
+	int size = RECEIVE_BUFFER;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (groups && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int ikw_rt_open(struct ikw_rt *rt, uint32_t netns)
+{
+	struct timeval limit = { .tv_sec = 10 };
+	int err;
+
+	*rt = (struct ikw_rt){ .fd = -1, .dump_fd = -1, .netns = netns };
+	rt->fd = open_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
+	rt->dump_fd = open_socket(0);
+	if (rt->fd >= 0 && rt->dump_fd >= 0) {
+		setsockopt(rt->dump_fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+		return 0;
+	}
+	err = rt->fd < 0 ? rt->fd : rt->dump_fd;
+	ikw_rt_close(rt);
+	return err;
+}
+
+static void forget_peers(struct ikw_rt *rt);
+
+void ikw_rt_close(struct ikw_rt *rt)
+{
+	if (rt->fd >= 0)
+		close(rt->fd);
+	if (rt->dump_fd >= 0)
+		close(rt->dump_fd);
+	rt->fd = rt->dump_fd = -1;
+	forget_peers(rt);
+}
+
+/* One datagram from the kernel, whole; 0 bytes for one from elsewhere. */
+static ssize_t receive(int fd, void *buf, size_t size, int flags)
+{
+	struct sockaddr_nl from = { 0 };
+	struct iovec iov = { buf, size };
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
+	};
+	ssize_t n = recvmsg(fd, &msg, flags);
+
+	if (n < 0)
+		return -errno;
+	return from.nl_pid || msg.msg_flags & MSG_TRUNC ? 0 : n;
+}
+
+static void deliver(struct ikw_rt *rt, const struct nlmsghdr *nlh, ikw_event_fn fn, void *ctx)
+{
+	union ikw_event event;
+
+	if (ikw_rt_parse(nlh, &event) <= 0)
+		return;
+	event.hdr.netns = rt->netns;
+	rt->changes++;
+	fn(ctx, &event);
+}
+
+int ikw_rt_read(struct ikw_rt *rt, ikw_event_fn fn, void *ctx)
+{
+	static char buf[BUFFER] __attribute__((aligned(8)));
+	int lost = 0;
+
+	for (int i = 0; i < READ_BATCH; i++) {
+		ssize_t n = receive(rt->fd, buf, sizeof(buf), MSG_DONTWAIT);
+		int left = (int)n;
+
+		if (n == -ENOBUFS) {
+			rt->overruns++;
+			lost = -ENOBUFS;
+			continue;
+		}
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return n == -EAGAIN ? lost : (int)n;
+		for (const struct nlmsghdr *h = (void *)buf; mnl_nlmsg_ok(h, left);
+		     h = mnl_nlmsg_next(h, &left))
+			deliver(rt, h, fn, ctx);
+	}
+	return lost ? lost : 1;
+}
+
+/* ---- requests ----------------------------------------------------------- */
+
+static int answer_error(const struct nlmsghdr *nlh)
+{
+	struct nlmsgerr e = { 0 };
+
+	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(e))
+		memcpy(&e, mnl_nlmsg_get_payload(nlh), sizeof(e));
+	return e.error < 0 ? e.error : -EPROTO;
+}
+
+static int dump(struct ikw_rt *rt, uint16_t type, ikw_event_fn fn, void *ctx)
+{
+	static char buf[BUFFER] __attribute__((aligned(8)));
+	struct {
+		struct nlmsghdr nlh;
+		struct ifinfomsg any;
+	} request = { .nlh = { .nlmsg_len = sizeof(request),
+			       .nlmsg_type = type,
+			       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			       .nlmsg_seq = ++rt->seq } };
+
+	if (send(rt->dump_fd, &request, sizeof(request), 0) < 0)
+		return -errno;
+	for (;;) {
+		ssize_t n = receive(rt->dump_fd, buf, sizeof(buf), 0);
+		int left = (int)n;
+
+		if (n < 0 && n != -EINTR)
+			return (int)n;
+		for (const struct nlmsghdr *h = (void *)buf; mnl_nlmsg_ok(h, left);
+		     h = mnl_nlmsg_next(h, &left)) {
+			if (h->nlmsg_seq != rt->seq)
+				continue;
+			if (h->nlmsg_type == NLMSG_DONE)
+				return 0;
+			if (h->nlmsg_type == NLMSG_ERROR)
+				return answer_error(h);
+			deliver(rt, h, fn, ctx);
+		}
+	}
+}
+
+int ikw_rt_dump(struct ikw_rt *rt, ikw_event_fn fn, void *ctx)
+{
+	int err = dump(rt, RTM_GETLINK, fn, ctx);
+
+	return err ? err : dump(rt, RTM_GETADDR, fn, ctx);
+}
+
+/* ---- routes ------------------------------------------------------------- */
+
+struct ikw_rt_peer {
+	uint8_t addr[IKW_ADDR_LEN];
+	uint32_t ifindex; /* 0: no route */
+	bool local;	  /* an address of this host */
+	bool told;
+	uint32_t told_ifindex;
+	uint64_t asked; /* boot time ns */
+	uint64_t changes;
+	UT_hash_handle hh;
+};
+
+static void forget_peers(struct ikw_rt *rt)
+{
+	struct ikw_rt_peer *peer, *next;
+
+	HASH_ITER (hh, rt->peers, peer, next) {
+		HASH_DEL(rt->peers, peer);
+		free(peer);
+	}
+}
+
+static bool is_v4(const uint8_t addr[IKW_ADDR_LEN])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	return !memcmp(addr, mapped, sizeof(mapped));
+}
+
+static void take_route(const struct nlmsghdr *nlh, struct ikw_rt_peer *peer)
+{
+	const struct rtmsg *route = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *a;
+
+	peer->ifindex = 0;
+	peer->local = false;
+	if (nlh->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*route))
+		return; /* an error: unreachable */
+	peer->local = route->rtm_type == RTN_LOCAL;
+	mnl_attr_for_each(a, nlh, sizeof(*route))
+	{
+		if (mnl_attr_get_type(a) == RTA_OIF)
+			peer->ifindex = attr_u32(a);
+	}
+}
+
+static void ask_route(struct ikw_rt *rt, struct ikw_rt_peer *peer)
+{
+	char buf[8192] __attribute__((aligned(8)));
+	bool v4 = is_v4(peer->addr);
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
+	ssize_t n;
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	nlh->nlmsg_seq = ++rt->seq;
+	route->rtm_family = v4 ? AF_INET : AF_INET6;
+	route->rtm_dst_len = v4 ? 32 : 128;
+	mnl_attr_put(nlh, RTA_DST, v4 ? 4 : IKW_ADDR_LEN, v4 ? peer->addr + 12 : peer->addr);
+	if (send(rt->dump_fd, nlh, nlh->nlmsg_len, 0) < 0)
+		return;
+	do {
+		n = receive(rt->dump_fd, buf, sizeof(buf), 0);
+	} while (n == -EINTR || (n >= 0 && (!mnl_nlmsg_ok((void *)buf, (int)n) ||
+					    ((struct nlmsghdr *)buf)->nlmsg_seq != rt->seq)));
+	if (n > 0)
+		take_route((struct nlmsghdr *)buf, peer);
+}
+
+static struct ikw_rt_peer *peer_get(struct ikw_rt *rt, const uint8_t addr[IKW_ADDR_LEN])
+{
+	struct ikw_rt_peer *peer;
+	uint64_t now = ikw_boot_now();
+
+	HASH_FIND(hh, rt->peers, addr, IKW_ADDR_LEN, peer);
+	if (peer && peer->changes == rt->changes && now - peer->asked < ROUTE_FRESH_NS)
+		return peer;
+	if (!peer) {
+		if (HASH_COUNT(rt->peers) >= PEERS_MAX)
+			forget_peers(rt);
+		peer = calloc(1, sizeof(*peer));
+		if (!peer)
+			return NULL;
+		memcpy(peer->addr, addr, IKW_ADDR_LEN);
+		HASH_ADD(hh, rt->peers, addr, IKW_ADDR_LEN, peer);
+	}
+	peer->asked = now;
+	peer->changes = rt->changes;
+	ask_route(rt, peer);
+	return peer;
+}
+
+bool ikw_rt_route(struct ikw_rt *rt, const struct ikw_sa *sa, union ikw_event *event)
+{
+	struct ikw_rt_peer *peer;
+
+	if (rt->dump_fd < 0)
+		return false;
+	peer = peer_get(rt, sa->daddr);
+	if (peer && peer->local)
+		peer = peer_get(rt, sa->saddr);
+	if (!peer || peer->local)
+		return false;
+	/* A route that goes while the tunnel dies does not change where the tunnel was. */
+	if (peer->told && (!peer->ifindex || peer->told_ifindex == peer->ifindex))
+		return false;
+	peer->told = true;
+	peer->told_ifindex = peer->ifindex;
+	ikw_stamp(event, IKW_EV_ROUTE, sizeof(event->route), rt->netns);
+	event->hdr.flags = IKW_F_NETLINK | IKW_F_LATE;
+	memcpy(event->route.peer, peer->addr, IKW_ADDR_LEN);
+	event->route.ifindex = peer->ifindex;
+	return true;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Links, addresses and the way towards a peer, over rtnetlink. */
+#ifndef IKEWATCH_NETLINK_RT_H
+#define IKEWATCH_NETLINK_RT_H
+
+#include <stdbool.h>
+#include <linux/netlink.h>
+#include "stamp.h"
+
+/*
+ * One message as a LINK or ADDR event. Returns 1, 0 if it is none of ours
+ * (bridge and other families' link messages included), -1 if it is malformed.
+ * hdr.netns is the caller's.
+ */
+int ikw_rt_parse(const struct nlmsghdr *nlh, union ikw_event *event);
+
+struct ikw_rt_peer;
+
+struct ikw_rt {
+	int fd;	     /* notifications */
+	int dump_fd; /* requests */
+	uint32_t netns;
+	uint32_t seq;
+	uint64_t changes; /* links and addresses told so far; a new one makes routes stale */
+	uint64_t overruns;
+	struct ikw_rt_peer *peers; /* routes told so far, a hash table */
+};
+
+/*
+ * Opens and subscribes in the caller's current network namespace, which the
+ * sockets keep alive until closed. 0, or a negative errno with nothing left open.
+ */
+int ikw_rt_open(struct ikw_rt *rt, uint32_t netns);
+void ikw_rt_close(struct ikw_rt *rt);
+
+/* As ikw_xfrm_read(): 1 more may wait, 0 none does, -ENOBUFS loss, other negative errno. */
+int ikw_rt_read(struct ikw_rt *rt, ikw_event_fn fn, void *ctx);
+
+/* A SET event for every link, then for every address. 0 or a negative errno. */
+int ikw_rt_dump(struct ikw_rt *rt, ikw_event_fn fn, void *ctx);
+
+/*
+ * The interface towards the SA's peer (the end that is not this host's).
+ * Fills a ROUTE event and returns true when that is news: a new peer, or
+ * another interface than last told. Asks the kernel at most once per peer and
+ * change of links or addresses, and again after half a minute.
+ */
+bool ikw_rt_route(struct ikw_rt *rt, const struct ikw_sa *sa, union ikw_event *event);
+
+#endif
