@@ -1,0 +1,646 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include "host.h"
+
+#define MAX_PROCESSES 4096 /* as many as are remembered; daemons are never forgotten */
+#define IFF_UP_BIT 1
+
+int ikw_host_init(struct ikw_host *host)
+{
+	memset(host, 0, sizeof(*host));
+	if (ikw_table_init(&host->processes))
+		return -1;
+	return ikw_table_init(&host->addresses);
+}
+
+static void table_drop(struct ikw_table *table, size_t offset)
+{
+	for (size_t i = 0; table->buckets && i <= table->mask; i++) {
+		struct ikw_node *node = table->buckets[i];
+
+		while (node) {
+			struct ikw_node *next = node->next;
+
+			free((char *)node - offset);
+			node = next;
+		}
+	}
+	ikw_table_free(table);
+}
+
+void ikw_host_free(struct ikw_host *host)
+{
+	table_drop(&host->processes, offsetof(struct ikw_process, node));
+	table_drop(&host->addresses, offsetof(struct ikw_address, node));
+	while (host->links) {
+		struct ikw_link_state *link = host->links;
+
+		host->links = link->next;
+		free(link);
+	}
+}
+
+/* ---- processes --------------------------------------------------------- */
+
+static uint64_t tgid_hash(uint32_t tgid)
+{
+	return ikw_hash(&tgid, sizeof(tgid), 1);
+}
+
+struct ikw_process *ikw_host_process(const struct ikw_host *host, uint32_t tgid)
+{
+	struct ikw_node *node;
+
+	if (!tgid)
+		return NULL;
+	for (node = ikw_table_first(&host->processes, tgid_hash(tgid)); node;
+	     node = ikw_node_next(node)) {
+		struct ikw_process *p = IKW_CONTAINER(node, struct ikw_process, node);
+
+		if (p->seen.tgid == tgid)
+			return p;
+	}
+	return NULL;
+}
+
+static void process_unlink(struct ikw_host *host, struct ikw_process *p)
+{
+	if (p->newer)
+		p->newer->older = p->older;
+	else
+		host->newest = p->older;
+	if (p->older)
+		p->older->newer = p->newer;
+	else
+		host->oldest = p->newer;
+}
+
+static void process_link(struct ikw_host *host, struct ikw_process *p)
+{
+	p->newer = NULL;
+	p->older = host->newest;
+	if (host->newest)
+		host->newest->newer = p;
+	else
+		host->oldest = p;
+	host->newest = p;
+}
+
+static void processes_bound(struct ikw_host *host)
+{
+	struct ikw_process *p = host->oldest;
+
+	while (p && host->processes.count > MAX_PROCESSES) {
+		struct ikw_process *newer = p->newer;
+
+		if (!p->daemon || p->exited) {
+			process_unlink(host, p);
+			ikw_table_del(&host->processes, &p->node);
+			free(p);
+		}
+		p = newer;
+	}
+}
+
+static struct ikw_process *process_get(struct ikw_host *host, uint32_t tgid)
+{
+	struct ikw_process *p = ikw_host_process(host, tgid);
+
+	if (p || !tgid)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->seen.tgid = tgid;
+	p->seen.loginuid = ~0U;
+	p->node.hash = tgid_hash(tgid);
+	ikw_table_add(&host->processes, &p->node);
+	process_link(host, p);
+	processes_bound(host);
+	return p;
+}
+
+static void proc_event(struct ikw_host *host, const struct ikw_proc *ev)
+{
+	struct ikw_process *p = process_get(host, ev->tgid);
+	bool reused;
+
+	if (!p)
+		return;
+	if (ev->op == IKW_PROC_EXIT) {
+		p->exited = ev->hdr.time;
+		p->seen.exit_code = ev->exit_code;
+		return;
+	}
+	reused = p->described && ev->start && p->seen.start && p->seen.start != ev->start;
+	if (reused || p->exited) {
+		p->daemon = false;
+		p->exited = 0;
+	}
+	p->daemon = p->daemon || ev->op == IKW_PROC_DAEMON;
+	if (ev->op == IKW_PROC_DAEMON && p->described && !ev->exe[0])
+		return;
+	p->seen = *ev;
+	p->described = true;
+	process_unlink(host, p);
+	process_link(host, p);
+}
+
+void ikw_host_daemon(struct ikw_host *host, const struct ikw_actor *actor, uint64_t time)
+{
+	struct ikw_process *p = process_get(host, actor->tgid);
+
+	if (!p)
+		return;
+	if (p->exited && p->exited < time)
+		p->exited = 0;
+	if (!p->described) {
+		memcpy(p->seen.comm, actor->comm, sizeof(p->seen.comm));
+		p->seen.uid = actor->uid;
+	}
+	p->daemon = true;
+}
+
+bool ikw_host_is_daemon(const struct ikw_host *host, uint32_t tgid)
+{
+	const struct ikw_process *p = ikw_host_process(host, tgid);
+
+	return p && p->daemon;
+}
+
+/* ---- orders ------------------------------------------------------------ */
+
+struct word_kind {
+	const char *word;
+	enum ikw_order_kind kind;
+};
+
+/* strongSwan: doc of swanctl(8); short options likewise. */
+static const struct word_kind swanctl_words[] = {
+	{ "--terminate", IKW_ORDER_END },	 { "-t", IKW_ORDER_END },
+	{ "--redirect", IKW_ORDER_END },	 { "-d", IKW_ORDER_END },
+	{ "--uninstall", IKW_ORDER_END },	 { "-u", IKW_ORDER_END },
+	{ "--rekey", IKW_ORDER_REKEY },		 { "-R", IKW_ORDER_REKEY },
+	{ "--load-all", IKW_ORDER_RELOAD },	 { "-q", IKW_ORDER_RELOAD },
+	{ "--load-conns", IKW_ORDER_RELOAD },	 { "-c", IKW_ORDER_RELOAD },
+	{ "--reload-settings", IKW_ORDER_RELOAD },{ "-r", IKW_ORDER_RELOAD },
+	{ "--initiate", IKW_ORDER_START },	 { "-i", IKW_ORDER_START },
+	{ "--install", IKW_ORDER_START },	 { "-p", IKW_ORDER_START },
+	{ "--load-creds", IKW_ORDER_START },	 { "-s", IKW_ORDER_START },
+	{ "--load-authorities", IKW_ORDER_START },{ "-b", IKW_ORDER_START },
+	{ "--load-pools", IKW_ORDER_START },	 { "-a", IKW_ORDER_START },
+	{ "--flush-certs", IKW_ORDER_START },	 { "-f", IKW_ORDER_START },
+	{ NULL, IKW_ORDER_READ },
+};
+
+/* strongSwan's stroke and starter's ipsec, Libreswan's ipsec: the words after the tool. */
+static const struct word_kind ipsec_words[] = {
+	{ "down", IKW_ORDER_END },	    { "down-nb", IKW_ORDER_END },
+	{ "down-srcip", IKW_ORDER_END },    { "--down", IKW_ORDER_END },
+	{ "delete", IKW_ORDER_END },	    { "--delete", IKW_ORDER_END },
+	{ "unroute", IKW_ORDER_END },	    { "--unroute", IKW_ORDER_END },
+	{ "stop", IKW_ORDER_END },	    { "restart", IKW_ORDER_END },
+	{ "reload", IKW_ORDER_RELOAD },	    { "update", IKW_ORDER_RELOAD },
+	{ "--replace", IKW_ORDER_RELOAD },  { "replace", IKW_ORDER_RELOAD },
+	{ "--terminate", IKW_ORDER_END },   { "--shutdown", IKW_ORDER_END },
+	{ "--deletestate", IKW_ORDER_END }, { "--deleteuser", IKW_ORDER_END },
+	{ "--deleteid", IKW_ORDER_END },    { "--crash", IKW_ORDER_END },
+	{ "--down-child", IKW_ORDER_END },  { "--down-ike", IKW_ORDER_END },
+	{ "--delete-ike", IKW_ORDER_END },  { "--delete-child", IKW_ORDER_END },
+	{ "terminate", IKW_ORDER_END },	    { "--rekey-ike", IKW_ORDER_REKEY },
+	{ "--rekey-child", IKW_ORDER_REKEY },{ "--rekey-ipsec", IKW_ORDER_REKEY },
+	{ "rekey", IKW_ORDER_REKEY },	    { "addconn", IKW_ORDER_RELOAD },
+	{ "up", IKW_ORDER_START },	    { "up-nb", IKW_ORDER_START },
+	{ "--up", IKW_ORDER_START },	    { "route", IKW_ORDER_START },
+	{ "--route", IKW_ORDER_START },	    { "--initiate", IKW_ORDER_START },
+	{ "--add", IKW_ORDER_START },	    { "add", IKW_ORDER_START },
+	{ "--listen", IKW_ORDER_START },    { "--rereadall", IKW_ORDER_START },
+	{ "start", IKW_ORDER_START },	    { NULL, IKW_ORDER_READ },
+};
+
+/* OpenBSD iked: ikectl(8). */
+static const struct word_kind ikectl_words[] = {
+	{ "reset", IKW_ORDER_END },	  { "decouple", IKW_ORDER_END },
+	{ "passive", IKW_ORDER_RELOAD },  { "load", IKW_ORDER_RELOAD },
+	{ "reload", IKW_ORDER_RELOAD },	  { "couple", IKW_ORDER_START },
+	{ "active", IKW_ORDER_START },	  { NULL, IKW_ORDER_READ },
+};
+
+static const struct {
+	const char *tool;
+	const struct word_kind *words;
+} tools[] = {
+	{ "swanctl", swanctl_words }, { "ipsec", ipsec_words }, { "stroke", ipsec_words },
+	{ "whack", ipsec_words },     { "strongswan", ipsec_words },
+	{ "ikectl", ikectl_words },
+};
+
+/* strongSwan's vici: names of CMD_REQUEST (README of the vici plugin). */
+static const struct word_kind vici_requests[] = {
+	{ "terminate", IKW_ORDER_END },	      { "unload-conn", IKW_ORDER_END },
+	{ "redirect", IKW_ORDER_END },	      { "uninstall", IKW_ORDER_END },
+	{ "rekey", IKW_ORDER_REKEY },	      { "load-conn", IKW_ORDER_RELOAD },
+	{ "reload-settings", IKW_ORDER_RELOAD },{ "initiate", IKW_ORDER_START },
+	{ "install", IKW_ORDER_START },	      { "load-cert", IKW_ORDER_START },
+	{ "load-key", IKW_ORDER_START },      { "load-shared", IKW_ORDER_START },
+	{ "load-token", IKW_ORDER_START },    { "load-authority", IKW_ORDER_START },
+	{ "load-pool", IKW_ORDER_START },     { "unload-pool", IKW_ORDER_START },
+	{ "unload-authority", IKW_ORDER_START },{ "unload-shared", IKW_ORDER_START },
+	{ "unload-key", IKW_ORDER_START },    { "clear-creds", IKW_ORDER_START },
+	{ "flush-certs", IKW_ORDER_START },   { "reset-counters", IKW_ORDER_START },
+	{ "version", IKW_ORDER_READ },	      { "stats", IKW_ORDER_READ },
+	{ "list-sas", IKW_ORDER_READ },	      { "list-policies", IKW_ORDER_READ },
+	{ "list-conns", IKW_ORDER_READ },     { "list-certs", IKW_ORDER_READ },
+	{ "list-authorities", IKW_ORDER_READ },{ "get-conns", IKW_ORDER_READ },
+	{ "get-algorithms", IKW_ORDER_READ }, { "get-authorities", IKW_ORDER_READ },
+	{ "get-counters", IKW_ORDER_READ },   { "get-keys", IKW_ORDER_READ },
+	{ "get-pools", IKW_ORDER_READ },      { "get-shared", IKW_ORDER_READ },
+	{ NULL, IKW_ORDER_READ },
+};
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static const char *next_arg(const char *arg, const char *end)
+{
+	const char *nul = memchr(arg, 0, (size_t)(end - arg));
+
+	return nul && nul + 1 < end ? nul + 1 : NULL;
+}
+
+static const struct word_kind *tool_words(const char *arg)
+{
+	const char *name = base_name(arg);
+
+	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
+		if (!strcmp(name, tools[i].tool))
+			return tools[i].words;
+	return NULL;
+}
+
+static enum ikw_order_kind word_kind(const struct word_kind *words, const char *arg)
+{
+	size_t len = strcspn(arg, "=");
+
+	for (; words->word; words++)
+		if (strlen(words->word) == len && !strncmp(arg, words->word, len))
+			return words->kind;
+	return IKW_ORDER_READ;
+}
+
+enum ikw_order_kind ikw_order_of_args(const char *args, uint32_t len)
+{
+	const char *end, *arg;
+	const struct word_kind *words = NULL;
+	enum ikw_order_kind kind = IKW_ORDER_READ, k;
+
+	if (!len || !args[0])
+		return IKW_ORDER_UNKNOWN;
+	end = args + (len < IKW_ARGS_LEN ? len : IKW_ARGS_LEN);
+	for (arg = args; arg; arg = next_arg(arg, end)) {
+		if (!memchr(arg, 0, (size_t)(end - arg)))
+			break; /* cut off */
+		if (!words) {
+			words = tool_words(arg);
+			if (!strcmp(base_name(arg), "addconn"))
+				return IKW_ORDER_RELOAD;
+			continue;
+		}
+		k = word_kind(words, arg);
+		if (k > kind)
+			kind = k;
+	}
+	return words ? kind : IKW_ORDER_UNKNOWN;
+}
+
+/*
+ * A vici request is length, type 0, name length, name (vici plugin README), and
+ * clients may send the parts apart: any part of it that shows the counted name
+ * counts. The length byte before the name keeps a value from passing for one.
+ */
+int ikw_order_of_request(const uint8_t *request, uint32_t len, char *name, size_t size)
+{
+	for (const struct word_kind *w = vici_requests; w->word; w++) {
+		size_t n = strlen(w->word);
+		const uint8_t *at = memmem(request, len, w->word, n);
+
+		if (!at)
+			continue;
+		if (at == request ? len != n : at[-1] != n)
+			continue;
+		if (at - request >= 2 && at[-2] != 0)
+			continue; /* an event registration, not a command */
+		if (size) {
+			strncpy(name, w->word, size - 1);
+			name[size - 1] = 0;
+		}
+		return w->kind;
+	}
+	return -1;
+}
+
+static struct ikw_order *order_push(struct ikw_host *host, const struct ikw_actor *by,
+				    uint32_t daemon, uint64_t time)
+{
+	struct ikw_order *order = &host->orders[host->order_head];
+
+	host->order_head = (host->order_head + 1) % IKW_ORDERS;
+	memset(order, 0, sizeof(*order));
+	order->by = *by;
+	order->daemon_tgid = daemon;
+	order->time = time;
+	return order;
+}
+
+/* The connection whose requests come now: the client's latest order to that daemon. */
+static struct ikw_order *order_of_client(struct ikw_host *host, uint32_t tgid)
+{
+	for (unsigned int k = 1; k <= IKW_ORDERS; k++) {
+		struct ikw_order *o =
+			&host->orders[(host->order_head + IKW_ORDERS - k) % IKW_ORDERS];
+
+		if (o->time && o->by.tgid == tgid && !o->signo)
+			return o;
+	}
+	return NULL;
+}
+
+/*
+ * stroke_msg_t (strongSwan src/stroke/stroke_msg.h): length (16 bits), then at
+ * offset 4 the type: 2 unroute, 4 del_conn, 5 terminate, 6 terminate_srcip, 7 rekey.
+ */
+static int stroke_kind(const struct ikw_control *ev)
+{
+	uint32_t type;
+
+	if (!strstr(ev->path, "charon.ctl") || ev->request_len < 8)
+		return -1;
+	memcpy(&type, ev->request + 4, sizeof(type));
+	switch (type) {
+	case 2:
+	case 4:
+	case 5:
+	case 6:
+		return IKW_ORDER_END;
+	case 7:
+		return IKW_ORDER_REKEY;
+	case 0:
+	case 1:
+	case 3:
+		return IKW_ORDER_START;
+	default:
+		return type < 64 ? IKW_ORDER_READ : -1;
+	}
+}
+
+static void control_request(struct ikw_host *host, const struct ikw_control *ev)
+{
+	struct ikw_order *o = order_of_client(host, ev->by.tgid);
+	char name[sizeof(o->request)] = "";
+	int kind = ikw_order_of_request(ev->request, ev->request_len, name, sizeof(name));
+	uint32_t daemon = ev->daemon_tgid ? ev->daemon_tgid : o ? o->daemon_tgid : 0;
+
+	if (kind < 0)
+		kind = stroke_kind(ev);
+	if (kind < 0)
+		return;
+	if (o && !o->read_request) {
+		o->kind = (uint8_t)kind;
+	} else if (!o || kind > o->kind || ev->hdr.time - o->time > 1000000000ULL) {
+		if (kind == IKW_ORDER_READ)
+			return;
+		o = order_push(host, &ev->by, daemon, ev->hdr.time);
+		o->kind = (uint8_t)kind;
+	} else {
+		return;
+	}
+	o->read_request = true;
+	o->time = ev->hdr.time;
+	memcpy(o->request, name, sizeof(name));
+}
+
+static void control_event(struct ikw_host *host, const struct ikw_control *ev)
+{
+	const struct ikw_process *p = ikw_host_process(host, ev->by.tgid);
+	struct ikw_order *o;
+
+	if (ev->op == IKW_CONTROL_REQUEST) {
+		control_request(host, ev);
+		return;
+	}
+	o = order_push(host, &ev->by, ev->daemon_tgid, ev->hdr.time);
+	o->kind = IKW_ORDER_UNKNOWN;
+	if (p && p->described)
+		o->kind = (uint8_t)ikw_order_of_args(p->seen.args, p->seen.args_len);
+}
+
+static void signal_event(struct ikw_host *host, const struct ikw_signal *ev)
+{
+	struct ikw_order *o;
+
+	/* a daemon's own threads and children signalling it order nothing */
+	if (ev->by.tgid == ev->daemon_tgid)
+		return;
+	o = order_push(host, &ev->by, ev->daemon_tgid, ev->hdr.time);
+	o->signo = (uint8_t)ev->signo;
+	switch (ev->signo) {
+	case SIGTERM:
+	case SIGINT:
+	case SIGQUIT:
+	case SIGKILL:
+		o->kind = IKW_ORDER_END;
+		break;
+	case SIGHUP:
+	case SIGUSR1:
+		o->kind = IKW_ORDER_RELOAD;
+		break;
+	default:
+		o->kind = IKW_ORDER_START;
+	}
+}
+
+/* Heavier first: what ends tunnels explains their end better than what starts some. */
+static int order_weight(const struct ikw_order *o)
+{
+	static const int weight[] = { 0, 1, 3, 2, 4, 5 };
+
+	return weight[o->kind];
+}
+
+const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t daemon_tgid,
+				       uint64_t from, uint64_t to)
+{
+	const struct ikw_order *best = NULL;
+
+	for (unsigned int k = 1; k <= IKW_ORDERS; k++) {
+		const struct ikw_order *o =
+			&host->orders[(host->order_head + IKW_ORDERS - k) % IKW_ORDERS];
+
+		if (!o->time || o->time < from || o->time > to || o->kind < IKW_ORDER_REKEY)
+			continue;
+		if (daemon_tgid && o->daemon_tgid && o->daemon_tgid != daemon_tgid)
+			continue;
+		if (!best || order_weight(o) > order_weight(best))
+			best = o;
+	}
+	return best;
+}
+
+/* ---- links, addresses, clock, losses ------------------------------------ */
+
+const struct ikw_link_state *ikw_host_link(const struct ikw_host *host, uint32_t ifindex)
+{
+	const struct ikw_link_state *link = host->links;
+
+	while (link && link->ifindex != ifindex)
+		link = link->next;
+	return link;
+}
+
+const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uint32_t if_id)
+{
+	const struct ikw_link_state *link = host->links;
+
+	while (link && (link->if_id != if_id || link->gone))
+		link = link->next;
+	return if_id ? link : NULL;
+}
+
+static void link_event(struct ikw_host *host, const struct ikw_link *ev)
+{
+	struct ikw_link_state *link =
+		(struct ikw_link_state *)ikw_host_link(host, ev->ifindex);
+	bool up = ev->op == IKW_LINK_SET && (ev->ifi_flags & IFF_UP_BIT);
+	bool gone = ev->op == IKW_LINK_GONE;
+
+	if (!link) {
+		link = calloc(1, sizeof(*link));
+		if (!link)
+			return;
+		link->ifindex = ev->ifindex;
+		link->next = host->links;
+		link->up = up;
+		host->links = link;
+	}
+	if (up != link->up || gone != link->gone)
+		link->changed = ev->hdr.time;
+	link->up = up;
+	link->gone = gone;
+	if (gone)
+		return;
+	link->if_id = ev->if_id;
+	memcpy(link->name, ev->name, sizeof(link->name));
+	memcpy(link->kind, ev->kind, sizeof(link->kind));
+}
+
+const struct ikw_address *ikw_host_address(const struct ikw_host *host, const uint8_t *addr)
+{
+	struct ikw_node *node = ikw_table_first(&host->addresses, ikw_hash(addr, IKW_ADDR_LEN, 2));
+
+	for (; node; node = ikw_node_next(node)) {
+		const struct ikw_address *a = IKW_CONTAINER(node, struct ikw_address, node);
+
+		if (!memcmp(a->addr, addr, IKW_ADDR_LEN))
+			return a;
+	}
+	return NULL;
+}
+
+static void addr_event(struct ikw_host *host, const struct ikw_addr *ev)
+{
+	struct ikw_address *a = (struct ikw_address *)ikw_host_address(host, ev->addr);
+
+	if (!a) {
+		a = calloc(1, sizeof(*a));
+		if (!a)
+			return;
+		memcpy(a->addr, ev->addr, IKW_ADDR_LEN);
+		a->node.hash = ikw_hash(ev->addr, IKW_ADDR_LEN, 2);
+		ikw_table_add(&host->addresses, &a->node);
+	}
+	if (ev->op == IKW_ADDR_GONE) {
+		if (a->ifindex == ev->ifindex)
+			a->gone = ev->hdr.time;
+		return;
+	}
+	a->ifindex = ev->ifindex;
+	a->gone = 0;
+}
+
+static void lost_event(struct ikw_host *host, const struct ikw_lost *ev)
+{
+	struct ikw_gap *gap = &host->gaps[host->gap_head];
+
+	host->gap_head = (host->gap_head + 1) % IKW_GAPS;
+	gap->since = ev->since;
+	gap->until = ev->hdr.time;
+	gap->where = ev->where;
+	gap->sees = ev->sees;
+	gap->count = ev->count;
+	host->lost += ev->count ? ev->count : 1;
+}
+
+bool ikw_host_saw(const struct ikw_host *host, uint32_t mask, uint64_t from, uint64_t to)
+{
+	if ((host->sees & mask) != mask)
+		return false;
+	for (unsigned int i = 0; i < IKW_GAPS; i++) {
+		const struct ikw_gap *gap = &host->gaps[i];
+
+		if (gap->until && gap->since <= to && gap->until >= from && (gap->sees & mask))
+			return false;
+	}
+	return true;
+}
+
+uint64_t ikw_host_wall(const struct ikw_host *host, uint64_t boot)
+{
+	if (!host->clock_wall)
+		return 0;
+	return host->clock_wall + (boot - host->clock_boot);
+}
+
+void ikw_host_event(struct ikw_host *host, const union ikw_event *ev)
+{
+	if (!host->started)
+		host->started = ev->hdr.time;
+	switch (ev->hdr.type) {
+	case IKW_EV_PROC:
+		proc_event(host, &ev->proc);
+		break;
+	case IKW_EV_CONTROL:
+		control_event(host, &ev->control);
+		break;
+	case IKW_EV_SIGNAL:
+		signal_event(host, &ev->signal);
+		break;
+	case IKW_EV_LINK:
+		link_event(host, &ev->link);
+		break;
+	case IKW_EV_ADDR:
+		addr_event(host, &ev->addr);
+		break;
+	case IKW_EV_LOST:
+		lost_event(host, &ev->lost);
+		break;
+	case IKW_EV_CLOCK:
+		host->clock_boot = ev->hdr.time;
+		host->clock_wall = ev->clock.wall;
+		break;
+	case IKW_EV_PROBES:
+		host->sees = ev->probes.sees;
+		host->tier = ev->probes.tier;
+		break;
+	case IKW_EV_NETNS:
+		host->netns_gone = ev->netns.op == IKW_NETNS_NAME_GONE ? ev->hdr.time : 0;
+		break;
+	default:
+		break;
+	}
+}

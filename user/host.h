@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is known of the host: processes, who ordered what of an IKE daemon,
+ * links, addresses, clock, and what can be observed at all. Pure.
+ */
+#ifndef IKEWATCH_HOST_H
+#define IKEWATCH_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "bpf/ikewatch_event.h"
+#include "table.h"
+
+struct ikw_process {
+	struct ikw_node node; /* by tgid */
+	struct ikw_process *older; /* chain of all, newest first */
+	struct ikw_process *newer;
+	struct ikw_proc seen; /* the latest description; seen.tgid is always set */
+	uint64_t exited;      /* boot time ns; 0: lives as far as known */
+	bool described;
+	bool daemon; /* owns an IKE socket, or reserved SPIs: an IKE daemon */
+};
+
+/* What was asked of a daemon, as far as its end goes. */
+enum ikw_order_kind {
+	IKW_ORDER_READ = 0,    /* looks only */
+	IKW_ORDER_START = 1,   /* sets up, adds */
+	IKW_ORDER_REKEY = 2,   /* rekeys or reauthenticates */
+	IKW_ORDER_UNKNOWN = 3, /* something, not known what */
+	IKW_ORDER_RELOAD = 4,  /* loads or unloads configuration */
+	IKW_ORDER_END = 5,     /* takes tunnels down, stops the daemon */
+};
+
+struct ikw_order {
+	uint64_t time; /* boot time ns of the latest that raised its kind */
+	struct ikw_actor by;
+	uint32_t daemon_tgid; /* 0: not known */
+	uint8_t kind;	      /* enum ikw_order_kind */
+	uint8_t signo;	      /* 0: not a signal */
+	bool read_request;    /* the kind comes from what was sent, not from the argv */
+	char request[40];     /* name of the request, or "" */
+};
+#define IKW_ORDERS 128
+
+struct ikw_link_state {
+	uint32_t ifindex;
+	uint32_t if_id;
+	uint64_t changed; /* boot time ns of the last change of up/gone */
+	bool up;
+	bool gone;
+	char name[IKW_NAME_LEN];
+	char kind[IKW_NAME_LEN];
+	struct ikw_link_state *next;
+};
+
+struct ikw_address {
+	struct ikw_node node;
+	uint8_t addr[IKW_ADDR_LEN];
+	uint32_t ifindex;
+	uint64_t gone; /* 0: still there */
+};
+
+struct ikw_gap {
+	uint64_t since;
+	uint64_t until;
+	uint32_t where;
+	uint32_t sees;
+	uint64_t count;
+};
+#define IKW_GAPS 16
+
+struct ikw_host {
+	struct ikw_table processes;
+	struct ikw_process *newest;
+	struct ikw_process *oldest;
+	struct ikw_table addresses;
+	struct ikw_link_state *links;
+	struct ikw_order orders[IKW_ORDERS];
+	unsigned int order_head; /* next slot */
+	struct ikw_gap gaps[IKW_GAPS];
+	unsigned int gap_head;
+	uint64_t lost;
+	uint64_t clock_boot;
+	uint64_t clock_wall;
+	uint64_t started;      /* time of the first event */
+	uint64_t netns_gone;   /* the watched namespace's name went; 0: there */
+	uint32_t sees;	       /* enum ikw_observable */
+	uint32_t tier;
+};
+
+int ikw_host_init(struct ikw_host *host);
+void ikw_host_free(struct ikw_host *host);
+
+/* Takes the host's events; ignores the others. */
+void ikw_host_event(struct ikw_host *host, const union ikw_event *event);
+
+/* The process with that tgid (described or not), or NULL. */
+struct ikw_process *ikw_host_process(const struct ikw_host *host, uint32_t tgid);
+/* Notes that this process is an IKE daemon. */
+void ikw_host_daemon(struct ikw_host *host, const struct ikw_actor *actor, uint64_t time);
+bool ikw_host_is_daemon(const struct ikw_host *host, uint32_t tgid);
+
+/* Is it (or was it, if gone is not NULL and says when it went) an address of this host? */
+const struct ikw_address *ikw_host_address(const struct ikw_host *host, const uint8_t *addr);
+const struct ikw_link_state *ikw_host_link(const struct ikw_host *host, uint32_t ifindex);
+/* The xfrm interface with that if_id, or NULL. */
+const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uint32_t if_id);
+
+/*
+ * The weightiest order to that daemon between two times (boot ns), newest
+ * first among equals; NULL: none. daemon 0 takes an order to any daemon.
+ * Orders that only look are not orders.
+ */
+const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t daemon_tgid,
+				       uint64_t from, uint64_t to);
+
+/* What a command line or a request to a daemon means; see host.c's tables. */
+enum ikw_order_kind ikw_order_of_args(const char *args, uint32_t len);
+/* -1: not recognised. name gets the request's name. */
+int ikw_order_of_request(const uint8_t *request, uint32_t len, char *name, size_t size);
+
+/* True when what `mask` needs could be observed during [from, to]. */
+bool ikw_host_saw(const struct ikw_host *host, uint32_t mask, uint64_t from, uint64_t to);
+
+/* Wall time of a boot time; 0 before the first CLOCK event. */
+uint64_t ikw_host_wall(const struct ikw_host *host, uint64_t boot);
+
+#endif

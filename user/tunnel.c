@@ -1,0 +1,1104 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "alarm.h"
+#include "tunnel.h"
+
+#define MAX_IDLE_PEERS 16384	       /* peers without a tunnel that are remembered */
+#define MAX_PEER_IKES 64	       /* IKE_SAs remembered per peer */
+#define INSTALL_WINDOW (30 * IKW_SECOND) /* between an installing exchange and its SA */
+
+static const uint8_t no_addr[IKW_ADDR_LEN];
+
+int ikw_world_init(struct ikw_world *w, const struct ikw_world_ops *ops)
+{
+	memset(w, 0, sizeof(*w));
+	w->ops = *ops;
+	if (ikw_host_init(&w->host) || ikw_table_init(&w->peers) || ikw_table_init(&w->ikes) ||
+	    ikw_table_init(&w->tunnels) || ikw_table_init(&w->flows) || ikw_table_init(&w->sas) ||
+	    ikw_table_init(&w->policies))
+		return -1;
+	return 0;
+}
+
+/* ---- peers -------------------------------------------------------------- */
+
+static uint64_t peer_hash(const uint8_t *local, const uint8_t *remote)
+{
+	return ikw_hash(remote, IKW_ADDR_LEN, ikw_hash(local, IKW_ADDR_LEN, 3));
+}
+
+struct ikw_peer *ikw_world_peer(const struct ikw_world *w, const uint8_t *local,
+				const uint8_t *remote)
+{
+	struct ikw_node *node = ikw_table_first(&w->peers, peer_hash(local, remote));
+
+	for (; node; node = ikw_node_next(node)) {
+		struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, node);
+
+		if (!memcmp(p->local, local, IKW_ADDR_LEN) &&
+		    !memcmp(p->remote, remote, IKW_ADDR_LEN))
+			return p;
+	}
+	return NULL;
+}
+
+static void peer_idle(struct ikw_world *w, struct ikw_peer *p)
+{
+	if (p->idle)
+		return;
+	p->idle = true;
+	p->idle_next = NULL;
+	p->idle_prev = w->idle_last;
+	if (w->idle_last)
+		w->idle_last->idle_next = p;
+	else
+		w->idle_first = p;
+	w->idle_last = p;
+	w->idle_count++;
+}
+
+static void peer_busy(struct ikw_world *w, struct ikw_peer *p)
+{
+	if (!p->idle)
+		return;
+	p->idle = false;
+	if (p->idle_prev)
+		p->idle_prev->idle_next = p->idle_next;
+	else
+		w->idle_first = p->idle_next;
+	if (p->idle_next)
+		p->idle_next->idle_prev = p->idle_prev;
+	else
+		w->idle_last = p->idle_prev;
+	w->idle_count--;
+}
+
+static void ike_forget(struct ikw_world *w, struct ikw_ike_sa *ike)
+{
+	struct ikw_ike_sa **at = &ike->peer->ikes;
+
+	while (*at && *at != ike)
+		at = &(*at)->next;
+	if (*at)
+		*at = ike->next;
+	for (struct ikw_ike_sa *other = ike->peer->ikes; other; other = other->next)
+		if (other->successor == ike)
+			other->successor = ike->successor;
+	ike->peer->ike_count--;
+	ikw_table_del(&w->ikes, &ike->node);
+	free(ike);
+}
+
+static bool ike_needed(const struct ikw_ike_sa *ike)
+{
+	for (const struct ikw_ike_sa *other = ike->peer->ikes; other; other = other->next)
+		if (other->successor == ike && other->generations)
+			return true;
+	return ike->generations > 0;
+}
+
+static void peer_forget(struct ikw_world *w, struct ikw_peer *p)
+{
+	while (p->ikes)
+		ike_forget(w, p->ikes);
+	peer_busy(w, p);
+	ikw_table_del(&w->peers, &p->node);
+	free(p);
+}
+
+static void peers_bound(struct ikw_world *w, const struct ikw_peer *keep)
+{
+	struct ikw_peer *p = w->idle_first;
+
+	while (p && w->idle_count > MAX_IDLE_PEERS) {
+		struct ikw_peer *next = p->idle_next;
+		bool needed = p == keep || p->tunnels;
+
+		for (struct ikw_ike_sa *ike = p->ikes; ike && !needed; ike = ike->next)
+			needed = ike->generations > 0;
+		if (!needed)
+			peer_forget(w, p);
+		p = next;
+	}
+}
+
+static struct ikw_peer *peer_get(struct ikw_world *w, const uint8_t *local, const uint8_t *remote)
+{
+	struct ikw_peer *p = ikw_world_peer(w, local, remote);
+
+	if (p)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	memcpy(p->local, local, IKW_ADDR_LEN);
+	memcpy(p->remote, remote, IKW_ADDR_LEN);
+	p->node.hash = peer_hash(local, remote);
+	ikw_table_add(&w->peers, &p->node);
+	peer_idle(w, p);
+	peers_bound(w, p);
+	return p;
+}
+
+/* ---- IKE_SAs ------------------------------------------------------------ */
+
+static struct ikw_ike_sa *ike_find(const struct ikw_world *w, const struct ikw_ike *m)
+{
+	struct ikw_node *node = ikw_table_first(&w->ikes, ikw_hash(&m->spi_i, 8, 4));
+	struct ikw_ike_sa *half = NULL;
+
+	for (; node; node = ikw_node_next(node)) {
+		struct ikw_ike_sa *ike = IKW_CONTAINER(node, struct ikw_ike_sa, node);
+
+		if (ike->spi_i != m->spi_i || ike->version != m->version >> 4)
+			continue;
+		if (ike->spi_r == m->spi_r)
+			return ike;
+		if (!ike->spi_r || !m->spi_r)
+			half = ike;
+	}
+	return half;
+}
+
+/*
+ * An IKE_SA that begins in mid-stream between peers that have one already is
+ * what an IKE_SA rekey leaves (RFC 7296 2.8: new SPIs, message IDs from 0): its
+ * predecessor is the one whose last answered CREATE_CHILD_SA installed nothing.
+ */
+static void ike_succeed(struct ikw_ike_sa *ike)
+{
+	for (struct ikw_ike_sa *old = ike->next; old; old = old->next) {
+		if (old->version != 2 || old->successor || old->remote_port != ike->remote_port)
+			continue;
+		for (unsigned int k = 0; k < old->count; k++) {
+			const struct ikw_exchange *x = ikw_ike_exchange(old, k);
+
+			if (x->type != IKW_V2_CHILD || !x->answered || x->began <= old->installed)
+				continue;
+			old->successor = ike;
+			ike->choice = old->choice;
+			ike->encr = old->encr;
+			ike->keylen = old->keylen;
+			ike->integ = old->integ;
+			ike->live_length = old->live_length;
+			ike->live_count = old->live_count;
+			ike->live_gap = old->live_gap;
+			ike->live_last = old->live_last;
+			return;
+		}
+	}
+}
+
+static void ikes_bound(struct ikw_world *w, struct ikw_peer *p)
+{
+	struct ikw_ike_sa *ike = p->ikes ? p->ikes->next : NULL, *oldest = NULL;
+
+	if (p->ike_count <= MAX_PEER_IKES)
+		return;
+	for (; ike; ike = ike->next)
+		if (!ike_needed(ike))
+			oldest = ike;
+	if (oldest)
+		ike_forget(w, oldest);
+}
+
+static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const struct ikw_ike *m)
+{
+	struct ikw_ike_sa *ike = calloc(1, sizeof(*ike));
+
+	if (!ike)
+		return NULL;
+	ike->peer = p;
+	ike->spi_i = m->spi_i;
+	ike->spi_r = m->spi_r;
+	ike->version = m->version >> 4;
+	ike->created = m->hdr.time;
+	ike->whole = ikw_exchange_sets_up(m->exchange) && !m->spi_r;
+	ike->ours = ike->version == 2 ? (m->dir == IKW_DIR_OUT) == !!(m->ike_flags & 0x08) :
+					m->dir == IKW_DIR_OUT;
+	ike->node.hash = ikw_hash(&m->spi_i, 8, 4);
+	ike->remote_port = m->dir == IKW_DIR_OUT ? m->dport : m->sport;
+	ike->next = p->ikes;
+	p->ikes = ike;
+	p->ike_count++;
+	ikw_table_add(&w->ikes, &ike->node);
+	if (ike->version == 2 && !ikw_exchange_sets_up(m->exchange))
+		ike_succeed(ike);
+	ikes_bound(w, p);
+	return ike;
+}
+
+static void ike_move(struct ikw_ike_sa *ike, struct ikw_peer *p)
+{
+	struct ikw_ike_sa **at = &ike->peer->ikes;
+
+	while (*at && *at != ike)
+		at = &(*at)->next;
+	if (*at)
+		*at = ike->next;
+	ike->peer->ike_count--;
+	ike->next = p->ikes;
+	p->ikes = ike;
+	p->ike_count++;
+	ike->peer = p;
+}
+
+static void ike_event(struct ikw_world *w, const struct ikw_ike *m)
+{
+	bool out = m->dir == IKW_DIR_OUT;
+	const uint8_t *local = out ? m->saddr : m->daddr, *remote = out ? m->daddr : m->saddr;
+	struct ikw_peer *p = peer_get(w, local, remote);
+	struct ikw_ike_sa *ike = ike_find(w, m);
+
+	if (!p || !m->spi_i)
+		return;
+	if (m->ifindex)
+		p->ifindex = m->ifindex;
+	if (!out && (m->flags2 & IKW_IKE_NOTIFY) && (m->notify == 4 || m->notify == 11)) {
+		p->notify = m->notify;
+		p->notify_spi = m->notify_spi;
+		p->notify_time = m->hdr.time;
+		if (!ike)
+			return;
+	}
+	if (!ike)
+		ike = ike_new(w, p, m);
+	if (!ike)
+		return;
+	/* MOBIKE and NAT rebinding: where our daemon sends is where the peer is */
+	if (out && ike->peer != p)
+		ike_move(ike, p);
+	if (!ike->spi_r)
+		ike->spi_r = m->spi_r;
+	if (out || !ike->remote_port) {
+		ike->remote_port = out ? m->dport : m->sport;
+		ike->local_port = out ? m->sport : m->dport;
+	}
+	ikw_ike_message(ike, m);
+}
+
+struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen)
+{
+	struct ikw_ike_sa *ike = gen->ike;
+
+	for (int hops = 0; ike && ike->successor && hops < 64; hops++)
+		ike = ike->successor;
+	return ike;
+}
+
+/* When did this IKE_SA last do something that installs SAs? 0: not lately. */
+static uint64_t ike_installing(const struct ikw_ike_sa *ike, uint64_t now, uint8_t *type)
+{
+	uint64_t best = 0;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+		uint64_t at = x->answered > x->last ? x->answered : x->last;
+
+		if (!ikw_exchange_installs(x->type) || at + INSTALL_WINDOW < now || at <= best)
+			continue;
+		best = at;
+		*type = x->type;
+	}
+	return best;
+}
+
+static void generation_attribute(struct ikw_generation *gen, uint64_t now)
+{
+	struct ikw_ike_sa *ike, *best = NULL, *only = NULL;
+	uint64_t when = 0;
+	unsigned int count = 0;
+
+	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
+		uint8_t type = 0;
+		uint64_t at = ike_installing(ike, now, &type);
+
+		if (!ike->successor && ike->spi_r) {
+			only = ike;
+			count++;
+		}
+		if (at > when) {
+			when = at;
+			best = ike;
+			gen->exchange = type;
+		}
+	}
+	if (!best && count == 1)
+		best = only;
+	if (!best)
+		return;
+	gen->ike = best;
+	best->generations++;
+	if (gen->exchange)
+		best->installed = now;
+}
+
+/* ---- tunnels ------------------------------------------------------------ */
+
+static bool selector_any(const struct ikw_selector *s)
+{
+	return !s->prefixlen_s && !s->prefixlen_d && !s->proto && !s->sport_mask && !s->dport_mask;
+}
+
+/* The selector seen from our side: what is ours is the source. */
+static struct ikw_selector selector_ours(const struct ikw_selector *s, uint8_t dir)
+{
+	struct ikw_selector o = *s;
+
+	if (dir != IKW_DIR_IN)
+		return o;
+	memcpy(o.saddr, s->daddr, IKW_ADDR_LEN);
+	memcpy(o.daddr, s->saddr, IKW_ADDR_LEN);
+	o.prefixlen_s = s->prefixlen_d;
+	o.prefixlen_d = s->prefixlen_s;
+	o.sport = s->dport;
+	o.sport_mask = s->dport_mask;
+	o.dport = s->sport;
+	o.dport_mask = s->sport_mask;
+	return o;
+}
+
+struct tunnel_key {
+	const struct ikw_peer *peer;
+	uint32_t reqid;
+	uint32_t mark;
+	uint32_t mark_mask;
+	uint32_t if_id;
+	uint32_t sa_sel;
+	uint32_t proto;
+};
+
+/*
+ * A daemon's reqid names one CHILD_SA configuration, and its two SAs may carry
+ * different marks and if_ids (mark_in, mark_out); without a reqid these are all
+ * there is to tell flows apart.
+ */
+static struct tunnel_key key_of(const struct ikw_peer *p, const struct ikw_sa *sa,
+				const struct ikw_selector *ours)
+{
+	struct tunnel_key key = { .peer = p, .reqid = sa->reqid, .proto = sa->proto };
+
+	if (!sa->reqid) {
+		key.mark = sa->mark;
+		key.mark_mask = sa->mark_mask;
+		key.if_id = sa->if_id;
+	}
+	if (!selector_any(ours))
+		key.sa_sel = (uint32_t)ikw_hash(ours, sizeof(*ours), 5) | 1;
+	return key;
+}
+
+static uint64_t key_hash(const struct tunnel_key *key)
+{
+	return ikw_hash(&key->reqid, sizeof(*key) - sizeof(key->peer), key->peer->node.hash);
+}
+
+static struct ikw_tunnel *tunnel_find(const struct ikw_world *w, const struct tunnel_key *key)
+{
+	struct ikw_node *node = ikw_table_first(&w->tunnels, key_hash(key));
+
+	for (; node; node = ikw_node_next(node)) {
+		struct ikw_tunnel *t = IKW_CONTAINER(node, struct ikw_tunnel, node);
+
+		if (t->peer == key->peer && t->reqid == key->reqid && t->sa_sel == key->sa_sel &&
+		    t->proto == key->proto &&
+		    (t->reqid || (t->mark == key->mark && t->if_id == key->if_id)))
+			return t;
+	}
+	return NULL;
+}
+
+const char *ikw_tunnel_key(const struct ikw_tunnel *t, char *buf, size_t size)
+{
+	char local[64], remote[64];
+
+	snprintf(buf, size, "%s %s reqid=%u mark=%u/%u if_id=%u proto=%u sel=%08x",
+		 ikw_addr_text(t->peer->local, local, sizeof(local)),
+		 ikw_addr_text(t->peer->remote, remote, sizeof(remote)), t->reqid,
+		 t->reqid ? 0 : t->mark, t->reqid ? 0 : t->mark_mask, t->reqid ? 0 : t->if_id,
+		 t->proto, t->sa_sel);
+	return buf;
+}
+
+/* ---- flows -------------------------------------------------------------- */
+
+static uint64_t flow_hash(const struct ikw_tunnel *t)
+{
+	struct ikw_selector sel = t->flow.sel;
+
+	sel.ifindex = 0;
+	return ikw_hash(&sel, sizeof(sel), t->if_id) | 1;
+}
+
+static void flow_set(struct ikw_world *w, struct ikw_tunnel *t, const struct ikw_selector *sel,
+		     uint32_t index)
+{
+	if (index)
+		t->flow.rule_num = index;
+	if (t->flow.known && !memcmp(&t->flow.sel, sel, sizeof(*sel)))
+		return;
+	if (t->flow_node.hash)
+		ikw_table_del(&w->flows, &t->flow_node);
+	t->flow.sel = *sel;
+	t->flow.known = true;
+	t->flow_node.hash = flow_hash(t);
+	ikw_table_add(&w->flows, &t->flow_node);
+}
+
+static bool same_flow(const struct ikw_tunnel *a, const struct ikw_tunnel *b)
+{
+	return a->if_id == b->if_id && !memcmp(&a->flow.sel, &b->flow.sel, sizeof(a->flow.sel));
+}
+
+bool ikw_generation_usable(const struct ikw_generation *gen)
+{
+	return !gen->ending && (gen->in || gen->out);
+}
+
+struct ikw_generation *ikw_tunnel_usable(const struct ikw_tunnel *t,
+					 const struct ikw_generation *but)
+{
+	struct ikw_generation *gen = t->generations;
+
+	while (gen && (gen == but || !ikw_generation_usable(gen)))
+		gen = gen->next;
+	return gen;
+}
+
+struct ikw_generation *ikw_flow_usable(const struct ikw_world *w, const struct ikw_tunnel *t,
+				       const struct ikw_generation *but)
+{
+	struct ikw_generation *gen = ikw_tunnel_usable(t, but);
+	struct ikw_node *node;
+
+	if (gen || !t->flow_node.hash)
+		return gen;
+	for (node = ikw_table_first(&w->flows, t->flow_node.hash); node && !gen;
+	     node = ikw_node_next(node)) {
+		const struct ikw_tunnel *other = IKW_CONTAINER(node, struct ikw_tunnel, flow_node);
+
+		if (other != t && same_flow(other, t))
+			gen = ikw_tunnel_usable(other, but);
+	}
+	return gen;
+}
+
+static void tunnel_state(struct ikw_world *w, struct ikw_tunnel *t, uint64_t time)
+{
+	bool up = ikw_tunnel_usable(t, NULL) != NULL;
+
+	if (up == t->up)
+		return;
+	t->up = up;
+	if (up) {
+		w->tunnels_up++;
+		t->up_since = time;
+	} else {
+		w->tunnels_up--;
+	}
+	if (w->ops.state)
+		w->ops.state(w->ops.ctx, t, time);
+}
+
+/* ---- policies ----------------------------------------------------------- */
+
+static uint64_t policy_hash(const uint8_t *saddr, const uint8_t *daddr, uint32_t reqid)
+{
+	return ikw_hash(&reqid, sizeof(reqid), peer_hash(saddr, daddr));
+}
+
+static struct ikw_policy_node *policy_find(const struct ikw_world *w, const uint8_t *saddr,
+					   const uint8_t *daddr, uint32_t reqid)
+{
+	struct ikw_node *node = ikw_table_first(&w->policies, policy_hash(saddr, daddr, reqid));
+
+	for (; node; node = ikw_node_next(node)) {
+		struct ikw_policy_node *p = IKW_CONTAINER(node, struct ikw_policy_node, node);
+
+		if (p->reqid == reqid && !memcmp(p->saddr, saddr, IKW_ADDR_LEN) &&
+		    !memcmp(p->daddr, daddr, IKW_ADDR_LEN))
+			return p;
+	}
+	return NULL;
+}
+
+/* Templates may leave out the reqid, or in transport mode the addresses. */
+static struct ikw_policy_node *policy_for(const struct ikw_world *w, const struct ikw_tunnel *t)
+{
+	const struct ikw_peer *p = t->peer;
+	struct ikw_policy_node *found = policy_find(w, p->local, p->remote, t->reqid);
+
+	if (!found && t->reqid)
+		found = policy_find(w, p->local, p->remote, 0);
+	if (!found && t->reqid)
+		found = policy_find(w, no_addr, no_addr, t->reqid);
+	return found;
+}
+
+static void policy_drop(struct ikw_world *w, const struct ikw_policy *ev)
+{
+	struct ikw_policy_node *p =
+		policy_find(w, ev->tmpl_saddr, ev->tmpl_daddr, ev->tmpl_reqid);
+
+	if (!p || p->index != ev->index)
+		return;
+	ikw_table_del(&w->policies, &p->node);
+	free(p);
+}
+
+static void policy_keep(struct ikw_world *w, const struct ikw_policy *ev)
+{
+	struct ikw_policy_node *p =
+		policy_find(w, ev->tmpl_saddr, ev->tmpl_daddr, ev->tmpl_reqid);
+
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return;
+		memcpy(p->saddr, ev->tmpl_saddr, IKW_ADDR_LEN);
+		memcpy(p->daddr, ev->tmpl_daddr, IKW_ADDR_LEN);
+		p->reqid = ev->tmpl_reqid;
+		p->node.hash = policy_hash(p->saddr, p->daddr, p->reqid);
+		ikw_table_add(&w->policies, &p->node);
+	}
+	p->index = ev->index;
+	p->if_id = ev->if_id;
+	p->mark = ev->mark;
+	p->sel = ev->sel;
+	p->sel.ifindex = 0;
+}
+
+static struct ikw_tunnel *tunnel_of_policy(const struct ikw_world *w, const struct ikw_policy *ev)
+{
+	const struct ikw_peer *p = ikw_world_peer(w, ev->tmpl_saddr, ev->tmpl_daddr);
+	struct ikw_tunnel *t = NULL;
+	struct tunnel_key key = { .peer = p, .reqid = ev->tmpl_reqid, .proto = ev->tmpl_proto };
+
+	if (!p)
+		return NULL;
+	if (!key.reqid) {
+		key.mark = ev->mark;
+		key.mark_mask = ev->mark_mask;
+		key.if_id = ev->if_id;
+	}
+	t = tunnel_find(w, &key);
+	if (!t && p->tunnels && !p->tunnels->peer_next)
+		t = p->tunnels;
+	return t;
+}
+
+static void policy_event(struct ikw_world *w, const struct ikw_policy *ev)
+{
+	struct ikw_selector sel = ev->sel;
+	struct ikw_tunnel *t;
+
+	if (ev->dir != IKW_DIR_OUT || ev->socket || !ev->tmpl_count)
+		return;
+	if (ev->op == IKW_POLICY_KILL) {
+		policy_drop(w, ev);
+		return;
+	}
+	policy_keep(w, ev);
+	sel.ifindex = 0;
+	t = tunnel_of_policy(w, ev);
+	if (t)
+		flow_set(w, t, &sel, ev->index);
+}
+
+/* ---- making tunnels ------------------------------------------------------- */
+
+static void tunnel_flow(struct ikw_world *w, struct ikw_tunnel *t, const struct ikw_selector *ours)
+{
+	const struct ikw_policy_node *p = policy_for(w, t);
+	struct ikw_selector sel = *ours;
+
+	sel.ifindex = 0;
+	if (p)
+		flow_set(w, t, &p->sel, p->index);
+	else if (!t->flow.known && !selector_any(ours))
+		flow_set(w, t, &sel, 0);
+}
+
+static struct ikw_tunnel *tunnel_new(struct ikw_world *w, const struct tunnel_key *key,
+				     struct ikw_peer *p, const struct ikw_sa *sa)
+{
+	struct ikw_tunnel *t = calloc(1, sizeof(*t));
+	char text[256];
+
+	if (!t)
+		return NULL;
+	t->peer = p;
+	t->reqid = key->reqid;
+	t->mark = sa->mark;
+	t->mark_mask = sa->mark_mask;
+	t->if_id = sa->if_id;
+	t->sa_sel = key->sa_sel;
+	t->proto = sa->proto;
+	t->mode = sa->mode;
+	t->last_reason = IKW_REASON_UNKNOWN;
+	t->node.hash = key_hash(key);
+	t->peer_next = p->tunnels;
+	p->tunnels = t;
+	peer_busy(w, p);
+	ikw_table_add(&w->tunnels, &t->node);
+	t->index = w->ops.number(w->ops.ctx, t, ikw_tunnel_key(t, text, sizeof(text)));
+	return t;
+}
+
+static struct ikw_tunnel *tunnel_get(struct ikw_world *w, const struct ikw_sa *sa, uint8_t dir)
+{
+	bool in = dir == IKW_DIR_IN;
+	struct ikw_peer *p = peer_get(w, in ? sa->daddr : sa->saddr, in ? sa->saddr : sa->daddr);
+	struct ikw_selector ours = selector_ours(&sa->sel, dir);
+	struct tunnel_key key;
+	struct ikw_tunnel *t;
+
+	if (!p)
+		return NULL;
+	key = key_of(p, sa, &ours);
+	t = tunnel_find(w, &key);
+	if (!t)
+		t = tunnel_new(w, &key, p, sa);
+	if (t && (!t->flow.known || !t->flow.rule_num))
+		tunnel_flow(w, t, &ours);
+	return t;
+}
+
+/* ---- SAs ------------------------------------------------------------------ */
+
+static uint64_t sa_hash(const uint8_t *daddr, uint32_t spi)
+{
+	return ikw_hash(&spi, sizeof(spi), ikw_hash(daddr, IKW_ADDR_LEN, 6));
+}
+
+static const uint8_t *sa_daddr(const struct ikw_sa_node *sa)
+{
+	const struct ikw_peer *p = sa->generation->tunnel->peer;
+
+	return sa->dir == IKW_DIR_IN ? p->local : p->remote;
+}
+
+static struct ikw_sa_node *sa_find(const struct ikw_world *w, const uint8_t *daddr, uint32_t spi,
+				   uint8_t proto, const uint32_t *mark)
+{
+	struct ikw_node *node = ikw_table_first(&w->sas, sa_hash(daddr, spi));
+
+	for (; node; node = ikw_node_next(node)) {
+		struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
+
+		if (sa->spi == spi && (!proto || sa->proto == proto) &&
+		    (!mark || sa->mark == *mark) && !memcmp(sa_daddr(sa), daddr, IKW_ADDR_LEN))
+			return sa;
+	}
+	return NULL;
+}
+
+static bool is_local(const struct ikw_world *w, const uint8_t *addr)
+{
+	const struct ikw_address *a = ikw_host_address(&w->host, addr);
+
+	return a != NULL;
+}
+
+static uint8_t sa_direction(const struct ikw_world *w, const struct ikw_sa *sa)
+{
+	struct ikw_peer *p;
+
+	if (sa->dir == IKW_DIR_IN || sa->dir == IKW_DIR_OUT)
+		return sa->dir;
+	if (is_local(w, sa->daddr) != is_local(w, sa->saddr))
+		return is_local(w, sa->daddr) ? IKW_DIR_IN : IKW_DIR_OUT;
+	if (policy_find(w, sa->saddr, sa->daddr, sa->reqid) ||
+	    policy_find(w, sa->saddr, sa->daddr, 0))
+		return IKW_DIR_OUT;
+	if (policy_find(w, sa->daddr, sa->saddr, sa->reqid) ||
+	    policy_find(w, sa->daddr, sa->saddr, 0))
+		return IKW_DIR_IN;
+	p = ikw_world_peer(w, sa->daddr, sa->saddr);
+	return p && p->tunnels ? IKW_DIR_IN : IKW_DIR_OUT;
+}
+
+static bool pairs(const struct ikw_generation *gen, const struct ikw_sa *sa, uint8_t dir)
+{
+	const struct ikw_sa_node *other = dir == IKW_DIR_IN ? gen->out : gen->in;
+	uint64_t a, b;
+
+	if (!other || (dir == IKW_DIR_IN ? gen->in : gen->out))
+		return false;
+	if (gen->ending && !(sa->op == IKW_SA_DUMP && gen->deletion))
+		return false;
+	if (!gen->dumped && sa->op != IKW_SA_DUMP)
+		return true;
+	a = other->add_wall_s;
+	b = sa->add_wall_s;
+	return !a || !b || (a > b ? a - b : b - a) <= 5;
+}
+
+static struct ikw_generation *generation_get(struct ikw_world *w, struct ikw_tunnel *t,
+					     const struct ikw_sa *sa, uint8_t dir)
+{
+	struct ikw_generation *gen;
+
+	for (gen = t->generations; gen; gen = gen->next)
+		if (pairs(gen, sa, dir))
+			return gen;
+	gen = calloc(1, sizeof(*gen));
+	if (!gen)
+		return NULL;
+	gen->tunnel = t;
+	gen->born = sa->hdr.time;
+	gen->installer_tgid = sa->op == IKW_SA_ADD ? sa->by.tgid : 0;
+	gen->installer_portid = sa->op == IKW_SA_ADD ? sa->by.portid : 0;
+	gen->dumped = sa->op != IKW_SA_ADD;
+	gen->next = t->generations;
+	t->generations = gen;
+	w->generations++;
+	return gen;
+}
+
+static void sa_take(struct ikw_sa_node *node, const struct ikw_sa *sa)
+{
+	if (!node->esp_seen || sa->packets > node->packets) {
+		node->bytes = sa->bytes;
+		node->packets = sa->packets;
+	}
+	if (sa->add_wall_s)
+		node->add_wall_s = sa->add_wall_s;
+	if (sa->last_wall_s)
+		node->last_wall_s = sa->last_wall_s;
+	node->encap_dport = sa->encap_dport;
+	node->encap_sport = sa->encap_sport;
+}
+
+static void sa_install(struct ikw_world *w, const struct ikw_sa *ev)
+{
+	uint8_t dir = sa_direction(w, ev);
+	struct ikw_sa_node *sa = sa_find(w, ev->daddr, ev->spi, ev->proto, &ev->mark);
+	struct ikw_generation *gen;
+	struct ikw_tunnel *t;
+	bool first;
+
+	if (sa) {
+		sa_take(sa, ev);
+		sa->dumped = w->dump;
+		return;
+	}
+	t = tunnel_get(w, ev, dir);
+	gen = t ? generation_get(w, t, ev, dir) : NULL;
+	sa = gen ? calloc(1, sizeof(*sa)) : NULL;
+	if (!sa)
+		return;
+	first = !gen->in && !gen->out;
+	sa->generation = gen;
+	sa->spi = ev->spi;
+	sa->mark = ev->mark;
+	sa->proto = ev->proto;
+	sa->dir = dir;
+	sa->installed = ev->op == IKW_SA_ADD ? ev->hdr.time : 0;
+	sa->dumped = w->dump;
+	sa_take(sa, ev);
+	sa->node.hash = sa_hash(ev->daddr, ev->spi);
+	*(dir == IKW_DIR_IN ? &gen->in : &gen->out) = sa;
+	ikw_table_add(&w->sas, &sa->node);
+	if (dir == IKW_DIR_OUT) {
+		t->mark = ev->mark;
+		t->mark_mask = ev->mark_mask;
+		t->if_id = ev->if_id;
+	}
+	if (first && ev->op == IKW_SA_ADD)
+		generation_attribute(gen, ev->hdr.time);
+	if (gen->exchange && ev->by.tgid)
+		ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
+	tunnel_state(w, t, ev->hdr.time);
+	if (first && w->ops.installed)
+		w->ops.installed(w->ops.ctx, gen, ev);
+}
+
+static void generation_free(struct ikw_world *w, struct ikw_generation *gen)
+{
+	struct ikw_generation **at = &gen->tunnel->generations;
+
+	while (*at && *at != gen)
+		at = &(*at)->next;
+	if (*at)
+		*at = gen->next;
+	if (gen->ike)
+		gen->ike->generations--;
+	free(gen->in);
+	free(gen->out);
+	free(gen);
+	w->generations--;
+}
+
+void ikw_generation_release(struct ikw_world *w, struct ikw_generation *gen)
+{
+	bool alive = (gen->in && !gen->in->gone) || (gen->out && !gen->out->gone);
+
+	if (!gen->deletion && gen->ending && !alive)
+		generation_free(w, gen);
+}
+
+static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev)
+{
+	struct ikw_sa_node *sa = sa_find(w, ev->daddr, ev->spi, ev->proto, &ev->mark);
+	struct ikw_generation *gen;
+	bool first;
+
+	if (!sa) {
+		/* older than the agent, and gone before the dump came to it */
+		struct ikw_sa add = *ev;
+
+		add.op = IKW_SA_DUMP;
+		sa_install(w, &add);
+		sa = sa_find(w, ev->daddr, ev->spi, ev->proto, &ev->mark);
+		if (!sa)
+			return;
+	}
+	sa_take(sa, ev);
+	sa->gone = ev->hdr.time;
+	ikw_table_del(&w->sas, &sa->node);
+	gen = sa->generation;
+	first = !gen->ending;
+	gen->ending = true;
+	tunnel_state(w, gen->tunnel, ev->hdr.time);
+	if (first)
+		w->ops.deletion(w->ops.ctx, gen, ev);
+	else
+		w->ops.further(w->ops.ctx, gen, ev);
+	ikw_generation_release(w, gen);
+}
+
+static void mishap(struct ikw_world *w, const struct ikw_sa *ev)
+{
+	struct ikw_mishap *m = &w->mishaps[w->mishap_head];
+
+	w->mishap_head = (w->mishap_head + 1) % IKW_MISHAPS;
+	m->time = ev->hdr.time;
+	memcpy(m->saddr, ev->saddr, IKW_ADDR_LEN);
+	memcpy(m->daddr, ev->daddr, IKW_ADDR_LEN);
+	m->spi = ev->spi;
+	m->reqid = ev->reqid;
+	m->error = ev->error;
+	m->op = ev->op;
+	m->cause = ev->cause;
+}
+
+static void sa_change(struct ikw_world *w, const struct ikw_sa *ev)
+{
+	struct ikw_sa_node *sa = sa_find(w, ev->daddr, ev->spi, ev->proto, &ev->mark);
+
+	if (sa)
+		sa_take(sa, ev);
+}
+
+static void sa_event(struct ikw_world *w, const struct ikw_sa *ev)
+{
+	/* IPComp and the like travel with an ESP or AH SA; they are no tunnel of their own */
+	if (ev->proto != IPPROTO_ESP && ev->proto != IPPROTO_AH)
+		return;
+	switch (ev->op) {
+	case IKW_SA_ADD:
+	case IKW_SA_DUMP:
+		sa_install(w, ev);
+		break;
+	case IKW_SA_CHANGE:
+		sa_change(w, ev);
+		break;
+	case IKW_SA_DELETE:
+		sa_delete(w, ev);
+		break;
+	case IKW_SA_LARVAL:
+		if (ev->by.tgid)
+			ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
+		break;
+	case IKW_SA_LARVAL_GONE:
+	case IKW_SA_FAILED:
+		mishap(w, ev);
+		break;
+	default:
+		break;
+	}
+}
+
+/* A DELETE record for an SA that went without one. */
+static void sa_vanish(struct ikw_world *w, const struct ikw_sa_node *sa, const struct ikw_hdr *hdr,
+		      const struct ikw_actor *by, uint8_t cause)
+{
+	const struct ikw_tunnel *t = sa->generation->tunnel;
+	bool in = sa->dir == IKW_DIR_IN;
+	struct ikw_sa ev = { .op = IKW_SA_DELETE, .cause = cause, .spi = sa->spi,
+			     .proto = sa->proto, .mark = sa->mark, .reqid = t->reqid,
+			     .dir = sa->dir, .bytes = sa->bytes, .packets = sa->packets,
+			     .if_id = t->if_id, .mode = t->mode,
+			     .encap_sport = sa->encap_sport, .encap_dport = sa->encap_dport };
+
+	ev.hdr = *hdr;
+	ev.hdr.type = IKW_EV_SA;
+	ev.hdr.size = sizeof(ev);
+	if (by)
+		ev.by = *by;
+	memcpy(ev.saddr, in ? t->peer->remote : t->peer->local, IKW_ADDR_LEN);
+	memcpy(ev.daddr, in ? t->peer->local : t->peer->remote, IKW_ADDR_LEN);
+	sa_delete(w, &ev);
+}
+
+/* Takes every SA that `gone` picks, in a stable order: as they stand in the table. */
+static void sas_vanish(struct ikw_world *w, const struct ikw_hdr *hdr, const struct ikw_actor *by,
+		       uint8_t cause, bool (*gone)(const struct ikw_sa_node *, const void *),
+		       const void *arg)
+{
+	struct ikw_sa_node **list = calloc(w->sas.count + 1, sizeof(*list));
+	size_t count = 0;
+
+	if (!list)
+		return;
+	for (size_t i = 0; i <= w->sas.mask; i++)
+		for (struct ikw_node *node = w->sas.buckets[i]; node; node = node->next) {
+			struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
+
+			if (gone(sa, arg))
+				list[count++] = sa;
+		}
+	for (size_t i = 0; i < count; i++)
+		sa_vanish(w, list[i], hdr, by, cause);
+	free(list);
+}
+
+static bool flushed(const struct ikw_sa_node *sa, const void *arg)
+{
+	const struct ikw_flush *ev = arg;
+
+	return !ev->proto || ev->proto == 255 || ev->proto == sa->proto;
+}
+
+static void flush_event(struct ikw_world *w, const struct ikw_flush *ev)
+{
+	if (ev->what != IKW_FLUSH_SA || ev->each_told)
+		return;
+	sas_vanish(w, &ev->hdr, &ev->by, ev->task_valid ? IKW_CAUSE_FLUSH : IKW_CAUSE_NETNS,
+		   flushed, ev);
+}
+
+static bool undumped(const struct ikw_sa_node *sa, const void *arg)
+{
+	return sa->dumped != *(const uint32_t *)arg;
+}
+
+static void dump_event(struct ikw_world *w, const struct ikw_dump *ev)
+{
+	struct ikw_hdr hdr = ev->hdr;
+
+	if (ev->op == IKW_DUMP_BEGIN) {
+		w->dump++;
+		w->dumping = true;
+		return;
+	}
+	if (!w->dumping)
+		return;
+	w->dumping = false;
+	hdr.flags |= IKW_F_LATE;
+	sas_vanish(w, &hdr, NULL, IKW_CAUSE_UNKNOWN, undumped, &w->dump);
+}
+
+static void esp_event(struct ikw_world *w, const struct ikw_esp *ev)
+{
+	struct ikw_sa_node *sa = sa_find(w, ev->daddr, ev->spi, IPPROTO_ESP, NULL);
+
+	if (!sa)
+		return;
+	sa->esp_seen = true;
+	sa->packets = ev->packets;
+	sa->bytes = ev->bytes;
+	sa->last = ev->last;
+	sa->lost = ev->lost;
+}
+
+static void route_event(struct ikw_world *w, const struct ikw_route *ev)
+{
+	/* by remote address alone: every local address that talks to it */
+	for (size_t i = 0; i <= w->peers.mask; i++)
+		for (struct ikw_node *node = w->peers.buckets[i]; node; node = node->next) {
+			struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, node);
+
+			if (!memcmp(p->remote, ev->peer, IKW_ADDR_LEN) && ev->ifindex)
+				p->ifindex = ev->ifindex;
+		}
+}
+
+void ikw_world_event(struct ikw_world *w, const union ikw_event *ev)
+{
+	if (ev->hdr.time > w->now)
+		w->now = ev->hdr.time;
+	ikw_host_event(&w->host, ev);
+	switch (ev->hdr.type) {
+	case IKW_EV_IKE:
+		ike_event(w, &ev->ike);
+		break;
+	case IKW_EV_SA:
+		sa_event(w, &ev->sa);
+		break;
+	case IKW_EV_POLICY:
+		policy_event(w, &ev->policy);
+		break;
+	case IKW_EV_FLUSH:
+		flush_event(w, &ev->flush);
+		break;
+	case IKW_EV_DUMP:
+		dump_event(w, &ev->dump);
+		break;
+	case IKW_EV_ESP:
+		esp_event(w, &ev->esp);
+		break;
+	case IKW_EV_ROUTE:
+		route_event(w, &ev->route);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- the end ---------------------------------------------------------------- */
+
+static void tunnel_free(struct ikw_world *w, struct ikw_tunnel *t)
+{
+	while (t->generations)
+		generation_free(w, t->generations);
+	free(t);
+}
+
+static void peer_free(struct ikw_world *w, struct ikw_peer *p)
+{
+	while (p->tunnels) {
+		struct ikw_tunnel *t = p->tunnels;
+
+		p->tunnels = t->peer_next;
+		tunnel_free(w, t);
+	}
+}
+
+void ikw_world_free(struct ikw_world *w)
+{
+	for (size_t i = 0; w->peers.buckets && i <= w->peers.mask; i++)
+		for (struct ikw_node *node = w->peers.buckets[i]; node; node = node->next)
+			peer_free(w, IKW_CONTAINER(node, struct ikw_peer, node));
+	for (size_t i = 0; w->peers.buckets && i <= w->peers.mask; i++)
+		while (w->peers.buckets[i])
+			peer_forget(w, IKW_CONTAINER(w->peers.buckets[i], struct ikw_peer, node));
+	for (size_t i = 0; w->policies.buckets && i <= w->policies.mask; i++)
+		while (w->policies.buckets[i]) {
+			struct ikw_node *node = w->policies.buckets[i];
+
+			ikw_table_del(&w->policies, node);
+			free(IKW_CONTAINER(node, struct ikw_policy_node, node));
+		}
+	ikw_table_free(&w->peers);
+	ikw_table_free(&w->ikes);
+	ikw_table_free(&w->tunnels);
+	ikw_table_free(&w->flows);
+	ikw_table_free(&w->sas);
+	ikw_table_free(&w->policies);
+	ikw_host_free(&w->host);
+}

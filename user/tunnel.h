@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The tunnel model: peers, tunnels, generations, SAs, policies, IKE_SAs, and
+ * what is known of the host. Pure; knows nothing of reasons.
+ */
+#ifndef IKEWATCH_TUNNEL_H
+#define IKEWATCH_TUNNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "bpf/ikewatch_event.h"
+#include "host.h"
+#include "ike.h"
+#include "table.h"
+
+struct ikw_tunnel;
+struct ikw_generation;
+struct ikw_case;
+
+/* A pair of outer addresses. */
+struct ikw_peer {
+	struct ikw_node node;
+	uint8_t local[IKW_ADDR_LEN];
+	uint8_t remote[IKW_ADDR_LEN];
+	struct ikw_ike_sa *ikes;    /* newest first */
+	struct ikw_tunnel *tunnels; /* newest first */
+	struct ikw_peer *idle_next; /* peers without tunnels, oldest first */
+	struct ikw_peer *idle_prev;
+	uint64_t notify_time;	    /* last clear INVALID_SPI / INVALID_IKE_SPI from it */
+	uint32_t notify_spi;
+	uint32_t ifindex;	    /* towards the peer; 0: not known */
+	uint32_t ike_count;
+	uint16_t notify;
+	bool idle;
+	uint8_t pad;
+};
+
+struct ikw_sa_node {
+	struct ikw_node node; /* by daddr, spi, proto, mark */
+	struct ikw_generation *generation;
+	uint64_t installed; /* boot time ns; 0: before the agent began */
+	uint64_t gone;	    /* boot time ns; 0: in the SAD */
+	uint64_t bytes;
+	uint64_t packets;
+	uint64_t last;	    /* last packet seen by the packet programs, boot time ns */
+	uint64_t add_wall_s;
+	uint64_t last_wall_s;
+	uint32_t spi;
+	uint32_t mark;
+	uint32_t lost;
+	uint32_t dumped; /* number of the last dump that showed it */
+	uint16_t encap_dport;
+	uint16_t encap_sport;
+	uint8_t proto;
+	uint8_t dir;
+	bool esp_seen; /* counters came from the packet programs */
+	uint8_t pad;
+};
+
+/* An inbound and an outbound SA that came together. */
+struct ikw_generation {
+	struct ikw_tunnel *tunnel;
+	struct ikw_generation *next; /* of the tunnel, newest first */
+	struct ikw_sa_node *in;
+	struct ikw_sa_node *out;
+	struct ikw_ike_sa *ike;	     /* that negotiated it; NULL: not known */
+	struct ikw_case *deletion;   /* its open case, NULL: none or closed */
+	uint64_t born;
+	uint32_t installer_tgid;
+	uint32_t installer_portid;
+	uint8_t exchange; /* type of the exchange that brought it; 0: not seen */
+	bool ending;	  /* its deletion has begun */
+	bool dumped;	  /* was there before the agent began */
+	uint8_t pad[5];
+};
+
+struct ikw_flow {
+	struct ikw_selector sel; /* as the outbound policy has it: source is ours */
+	uint32_t rule_num;	 /* the policy's index; 0: no policy seen */
+	bool known;
+};
+
+struct ikw_tunnel {
+	struct ikw_node node;	   /* by peer, reqid, mark, if_id, SA selector */
+	struct ikw_node flow_node; /* by selectors, mark and if_id; hash 0: not in it */
+	struct ikw_tunnel *peer_next;
+	struct ikw_peer *peer;
+	struct ikw_generation *generations; /* newest first */
+	struct ikw_flow flow;
+	uint64_t up_since;
+	uint64_t last_deletion;
+	uint32_t index;
+	uint32_t reqid;
+	uint32_t mark;
+	uint32_t mark_mask;
+	uint32_t if_id;
+	uint32_t deletions;
+	uint32_t sa_sel; /* hash of the SAs' own selector */
+	uint8_t last_reason;
+	uint8_t proto;
+	bool up;
+	uint8_t mode;
+};
+
+struct ikw_policy_node {
+	struct ikw_node node; /* by template addresses and reqid */
+	struct ikw_selector sel;
+	uint8_t saddr[IKW_ADDR_LEN];
+	uint8_t daddr[IKW_ADDR_LEN];
+	uint32_t reqid;
+	uint32_t index;
+	uint32_t if_id;
+	uint32_t mark;
+};
+
+/* What the world tells the judge (model.c). */
+struct ikw_world_ops {
+	/* The first SA of a generation went. */
+	void (*deletion)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
+	/* A further SA of a generation whose deletion has begun went. */
+	void (*further)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
+	/* A generation got its first SA. */
+	void (*installed)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
+	/* A tunnel needs a number; known: the key of an earlier life. */
+	uint32_t (*number)(void *ctx, const struct ikw_tunnel *tunnel, const char *key);
+	/* A tunnel came up or went down. */
+	void (*state)(void *ctx, struct ikw_tunnel *tunnel, uint64_t time);
+	void *ctx;
+};
+
+/* A failed install or a larval SA that never became whole: kept for the cases near it. */
+struct ikw_mishap {
+	uint64_t time;
+	uint8_t saddr[IKW_ADDR_LEN];
+	uint8_t daddr[IKW_ADDR_LEN];
+	uint32_t spi;
+	uint32_t reqid;
+	int32_t error;
+	uint8_t op;    /* IKW_SA_FAILED or IKW_SA_LARVAL_GONE */
+	uint8_t cause;
+	uint8_t pad[2];
+};
+#define IKW_MISHAPS 64
+
+struct ikw_world {
+	struct ikw_world_ops ops;
+	struct ikw_host host;
+	struct ikw_table peers;
+	struct ikw_table ikes;
+	struct ikw_table tunnels;
+	struct ikw_table flows;
+	struct ikw_table sas;
+	struct ikw_table policies;
+	struct ikw_mishap mishaps[IKW_MISHAPS];
+	unsigned int mishap_head;
+	uint64_t tunnels_up;
+	uint64_t generations;
+	uint64_t now;
+	uint32_t dump;	   /* number of the dump under way or last ended */
+	bool dumping;
+	struct ikw_peer *idle_first; /* bounded: forged sources must not fill memory */
+	struct ikw_peer *idle_last;
+	size_t idle_count;
+};
+
+int ikw_world_init(struct ikw_world *world, const struct ikw_world_ops *ops);
+void ikw_world_free(struct ikw_world *world);
+
+/* Takes any event into the world; calls ops as it goes. */
+void ikw_world_event(struct ikw_world *world, const union ikw_event *event);
+
+/* The peer with these addresses, or NULL. */
+struct ikw_peer *ikw_world_peer(const struct ikw_world *world, const uint8_t *local,
+				const uint8_t *remote);
+
+/* True while the generation can carry traffic: nothing of it has gone. */
+bool ikw_generation_usable(const struct ikw_generation *gen);
+
+/* The newest usable generation of the tunnel but `but`, or NULL. */
+struct ikw_generation *ikw_tunnel_usable(const struct ikw_tunnel *tunnel,
+					 const struct ikw_generation *but);
+
+/*
+ * The newest usable generation other than `but` that carries the same flow, of
+ * this tunnel or of one to another peer address; NULL when there is none.
+ */
+struct ikw_generation *ikw_flow_usable(const struct ikw_world *world,
+				       const struct ikw_tunnel *tunnel,
+				       const struct ikw_generation *but);
+
+/* The IKE_SA that answers for a generation now: its own, or what succeeded it; NULL: not known. */
+struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen);
+
+/* The case of a generation is closed: forget what nobody needs any more. */
+void ikw_generation_release(struct ikw_world *world, struct ikw_generation *gen);
+
+/* Stable text naming the tunnel over restarts, into buf. */
+const char *ikw_tunnel_key(const struct ikw_tunnel *tunnel, char *buf, size_t size);
+
+#endif
