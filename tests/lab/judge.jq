@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Compares the agent's alarms with what a story expects ($expected, $alarms: arrays); prints what is wrong, a line
+# each, nothing when all is right. Every expectation takes one alarm, none may be left over.
+
+def level: {none: 0, possible: 1, likely: 2, certain: 3}[.];
+def short: "\(.offline_reason // "?") (\(.confidence // "?"), dst \(.dst_ip // "?"), inside \(.inside_ip // "?"), up \(.tunnel_up), by \(.by.comm // "-"), ordered by \(.ordered_by.comm // "-"), rule \(.rule // "?"): \(.detail // "?"))";
+def process_is($want): if $want == "none" then . == null else (.comm // "") | test($want) end;
+
+# what of expectation $e the alarm does not fulfil
+def differs($e):
+	. as $a
+	| [ if $e.reason and ([.offline_reason] - ($e.reason | split("|")) | length) > 0 then "reason" else empty end,
+	    if $e.peer and .dst_ip != $e.peer then "dst_ip" else empty end,
+	    if $e.inside and .inside_ip != $e.inside then "inside_ip" else empty end,
+	    if $e.up and $e.up != "any" and (.tunnel_up | tostring) != $e.up then "tunnel_up" else empty end,
+	    if $e.by and (.by | process_is($e.by) | not) then "by" else empty end,
+	    if $e.ordered and (.ordered_by | process_is($e.ordered) | not) then "ordered_by" else empty end,
+	    if $e.confidence and ((.confidence // "none") | level) < ($e.confidence | level) then "confidence" else empty end,
+	    if $e.version and ((.ike.version // "none") | tostring) != $e.version then "ike.version" else empty end,
+	    if $e.detail and ((.detail // "") | test($e.detail; "i") | not) then "detail" else empty end ];
+
+def members: ["id", "alarm", "alarm_id", "oid", "severity", "type", "time", "ifindex", "seq_num", "tunnel_index", "rule_num",
+	"dst_ip", "inside_ip", "remote_port", "cpu_id", "src_ip", "flow_info", "offline_reason", "vsys_name", "interface_name", "slot_id",
+	"confidence", "rule", "detail", "tunnel_up", "ike", "sas", "by", "ordered_by", "evidence", "blind_spots", "latency_us"];
+def malformed:
+	. as $a
+	| (members - keys | map("lacks " + .)),
+	  (if .alarm != "IPSECTUNNELSTOP" or .alarm_id != 4285734913 or .type != "communication" then ["is not the seed's alarm"] else [] end),
+	  (if (.sas | type) != "array" or (.sas | length) < 1 or (.sas | length) > 2 then ["has \(.sas | length) SAs"] else [] end),
+	  (if (.evidence | type) != "array" or (.evidence | length) == 0 then ["has no evidence"] else [] end),
+	  (if .vsys_name != "gwa" then ["is of vsys \(.vsys_name)"] else [] end),
+	  (if (.latency_us | type) != "number" or .latency_us < 0 then ["has latency \(.latency_us)"] else [] end)
+	| .[] | "alarm \($a.id): \(.)";
+
+# each expectation in turn takes the alarm that fulfils it; what is left is matched to the nearest one
+reduce $expected[] as $e ({left: $alarms, open: [], wrong: []};
+	([.left | to_entries[] | select(.value | differs($e) | length == 0) | .key] | first) as $i
+	| if $i != null then .left |= del(.[$i]) else .open += [$e] end)
+| reduce .open[] as $e (.;
+	if (.left | length) == 0 then .wrong += ["no alarm: \($e | tojson)"]
+	else (.left | to_entries | min_by(.value | differs($e) | length)) as $near
+	| .wrong += ["wrong \($near.value | differs($e) | join(", ")): wanted \($e | tojson), got \($near.value | short)"]
+	| .left |= del(.[$near.key]) end)
+| .wrong + (.left | map("unexpected alarm: " + short)) + [$alarms[] | malformed]
+| .[]

@@ -1,0 +1,569 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash
+# The laboratory inside the VM (sourced by tests/lab/guest.sh): two gateways with a router between them, the IKE
+# daemons on them, the agent watching gwa, and helpers that wait for what shall happen.
+#
+#   hosta 10.1.0.2 --in [gwa] out 192.0.2.1 --- [router] --- 198.51.100.1 out [gwb] in-- hostb 10.2.0.2 (10.3, 10.4 ...)
+#                         2001:db8:1::1                    2001:db8:2::1
+#
+# A story's parameters are in P; `opt a NAME DEFAULT` is gateway a's value: P[NAME_a], else P[NAME], else DEFAULT.
+
+declare -gA P=() PID=() CONF=()
+W=${W:-/tmp/lab}                # the folder of the variation that runs
+IKEWATCH=${IKEWATCH:-/ikewatch/build/ikewatch}
+SPACES='gwa gwb router hosta hostb'
+
+note() { printf '%s %s\n' "$(date +%T.%N | cut -c1-12)" "$*" >>"$W/story.log"; }
+fail() { note "FAIL $*"; printf '%s\n' "$*" >"$W/why"; exit 1; }
+skip() { note "skip $*"; printf '%s\n' "$*" >"$W/why"; exit 77; }
+opt() {
+	local side=$1 name=$2
+	printf '%s' "${P[${name}_$side]-${P[$name]-${3-}}}"
+}
+other() { [ "$1" = a ] && echo b || echo a; }
+on() { ip netns exec "$@"; }
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds. The limit is what fails a story, never what it measures.
+wait_for() {
+	local limit=$((SECONDS + $1)) what=$2
+	shift 2
+	until "$@"; do
+		[ $SECONDS -lt $limit ] || fail "waited in vain: $what"
+		sleep 0.15
+	done
+	note "$what"
+}
+
+# ---- network -------------------------------------------------------------------------------------------------
+
+net_make() {
+	local n
+	ip -batch - <<-BATCH
+		netns add gwa
+		netns add gwb
+		netns add router
+		netns add hosta
+		netns add hostb
+	BATCH
+	ip link add out netns gwa type veth peer name ra netns router
+	ip link add out netns gwb type veth peer name rb netns router
+	ip link add in netns gwa type veth peer name eth0 netns hosta
+	ip link add in netns gwb type veth peer name eth0 netns hostb
+	for n in $SPACES; do
+		# shellcheck disable=SC2016  # the inner shell's $f
+		on "$n" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+			for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$f; done
+			for f in /proc/sys/net/ipv4/conf/*/send_redirects; do echo 0 >$f; done'
+	done
+	ip -n gwa -batch - <<-BATCH
+		link set lo up
+		addr add 192.0.2.1/24 dev out
+		addr add 192.0.2.3/24 dev out
+		addr add 2001:db8:1::1/64 dev out nodad
+		addr add 10.1.0.1/16 dev in
+		link set out up
+		link set in up
+		route add default via 192.0.2.254
+		route add default via 2001:db8:1::fe
+	BATCH
+	ip -n gwb -batch - <<-BATCH
+		link set lo up
+		addr add 198.51.100.1/24 dev out
+		addr add 198.51.100.2/24 dev out
+		addr add 2001:db8:2::1/64 dev out nodad
+		addr add 10.2.0.1/16 dev in
+		addr add 10.3.0.1/16 dev in
+		addr add 10.4.0.1/16 dev in
+		link set out up
+		link set in up
+		route add default via 198.51.100.254
+		route add default via 2001:db8:2::fe
+	BATCH
+	ip -n router -batch - <<-BATCH
+		link set lo up
+		addr add 192.0.2.254/24 dev ra
+		addr add 2001:db8:1::fe/64 dev ra nodad
+		addr add 198.51.100.254/24 dev rb
+		addr add 2001:db8:2::fe/64 dev rb nodad
+		link set ra up
+		link set rb up
+	BATCH
+	ip -n hosta -batch - <<-BATCH
+		link set lo up
+		addr add 10.1.0.2/16 dev eth0
+		link set eth0 up
+		route add default via 10.1.0.1
+	BATCH
+	ip -n hostb -batch - <<-BATCH
+		link set lo up
+		addr add 10.2.0.2/16 dev eth0
+		addr add 10.3.0.2/16 dev eth0
+		addr add 10.4.0.2/16 dev eth0
+		link set eth0 up
+		route add default via 10.2.0.1
+	BATCH
+	on router nft -f - <<-NFT
+		table inet lab {
+			chain path {
+				type filter hook forward priority 0
+			}
+		}
+	NFT
+}
+
+net_remove() {
+	local n
+	for n in $SPACES; do [ ! -e "/run/netns/$n" ] || ip netns del "$n"; done
+}
+
+# net_reset: as new between two variations, without making everything again
+net_reset() {
+	local n
+	for n in $SPACES; do
+		ip -n "$n" link show >/dev/null 2>&1 || { net_remove; net_make; return; }
+	done
+	for n in gwa gwb; do
+		ip -n "$n" xfrm state flush
+		ip -n "$n" xfrm policy flush
+		on "$n" nft flush ruleset
+	done
+	ip -n gwa addr replace 192.0.2.1/24 dev out
+	ip -n gwb addr replace 198.51.100.1/24 dev out
+	ip -n gwa route replace default via 192.0.2.254
+	ip -n gwb route replace default via 198.51.100.254
+	path_up
+	on router nft 'delete table ip nat' 2>/dev/null || :
+}
+
+# path_down [a2b|b2a|both]: the router drops, silently, what goes that way (default both)
+path_down() {
+	case ${1:-both} in
+	a2b) on router nft 'add rule inet lab path iifname "ra" counter drop' ;;
+	b2a) on router nft 'add rule inet lab path iifname "rb" counter drop' ;;
+	both) on router nft 'add rule inet lab path counter drop' ;;
+	esac
+	note "path down ${1:-both}"
+}
+# path_drop RULE...: the router drops what the nft expression matches
+path_drop() { on router nft "add rule inet lab path $* counter drop"; note "router drops $*"; }
+path_up() { on router nft flush chain inet lab path; }
+
+# nat_on: gwb sits behind the router's 203.0.113.7; ports of its own choosing with nat_ports
+nat_on() {
+	on router nft -f - <<-NFT
+		table ip nat {
+			chain out {
+				type nat hook postrouting priority 100
+				oifname "ra" ip saddr 198.51.100.0/24 meta l4proto udp snat to 203.0.113.7${1:+:$1}
+			}
+			chain in {
+				type nat hook prerouting priority -100
+				iifname "ra" ip daddr 203.0.113.7 dnat to 198.51.100.1
+			}
+		}
+	NFT
+}
+
+# ---- processes -----------------------------------------------------------------------------------------------
+
+alive() { kill -0 "$1" 2>/dev/null; }
+dead() { ! kill -0 "$1" 2>/dev/null; }
+# background NAME COMMAND...: started, its pid kept, ended with the variation
+background() {
+	local name=$1
+	shift
+	"$@" </dev/null >"$W/$name.out" 2>&1 &
+	PID[$name]=$!
+}
+# end NAME [SIGNAL] [SECONDS]: ends what we started under this name
+end() {
+	local pid=${PID[$1]:-} i
+	[ -n "$pid" ] || return 0
+	unset "PID[$1]"
+	kill "-${2:-TERM}" "$pid" 2>/dev/null || :
+	for ((i = 0; i < ${3:-10} * 10; i++)); do
+		if dead "$pid"; then wait "$pid" 2>/dev/null; return 0; fi
+		sleep 0.1
+	done
+	kill -KILL "$pid" 2>/dev/null || :
+	wait "$pid" 2>/dev/null || :
+}
+
+# ---- addresses of a story ------------------------------------------------------------------------------------
+
+addr() {
+	case $(opt "$1" family 4)$1 in
+	4a) echo 192.0.2.1 ;;
+	4b) echo 198.51.100.1 ;;
+	6a) echo 2001:db8:1::1 ;;
+	6b) echo 2001:db8:2::1 ;;
+	esac
+}
+# the peer as gateway SIDE sees it
+peer_of() {
+	if [ "$1" = a ] && [ -n "$(opt a nat)" ]; then echo 203.0.113.7; else addr "$(other "$1")"; fi
+}
+child_ts() { if [ "$1" = a ]; then echo 10.1.0.0/16; else echo "10.$(($2 + 1)).0.0/16"; fi; }
+
+# ---- strongSwan ----------------------------------------------------------------------------------------------
+
+charon_conf() {
+	local side=$1 rt
+	read -r -a rt <<<"$(opt "$side" rt '0.8 1.5 2')"
+	cat >"$W/$side/strongswan.conf" <<-CONF
+		charon {
+			load = random nonce openssl kdf kernel-netlink socket-default vici updown counters xauth-generic attr
+			threads = 8
+			retransmit_timeout = ${rt[0]}
+			retransmit_base = ${rt[1]}
+			retransmit_tries = ${rt[2]}
+			delete_rekeyed_delay = $(opt "$side" delete_rekeyed_delay 1)
+			make_before_break = $(opt "$side" mbb no)
+			install_routes = no
+			$(opt "$side" charon_more)
+			filelog {
+				log {
+					path = $W/$side/charon.log
+					time_format = %T
+					time_add_ms = yes
+					flush_line = yes
+					default = 1
+				}
+			}
+		}
+	CONF
+}
+
+# charon_conn SIDE: swanctl.conf. Timers are off unless the story sets them: nothing shall happen that it does not tell
+charon_conn() {
+	local side=$1 n children line
+	children=$(opt "$side" children 1)
+	{
+		cat <<-CONF
+			connections {
+				tun {
+					version = $(opt "$side" version 2)
+					local_addrs = $(opt "$side" local_addrs "$(addr "$side")")
+					remote_addrs = $(opt "$side" remote_addrs "$(peer_of "$side")")
+					proposals = $(opt "$side" ike aes128-sha256-ecp256)
+					dpd_delay = $(opt "$side" dpd 0)
+					dpd_timeout = $(opt "$side" dpd_timeout 0)
+					rekey_time = $(opt "$side" ike_rekey 0)
+					reauth_time = $(opt "$side" reauth 0)
+					over_time = $(opt "$side" over 600)
+					rand_time = 0
+					mobike = $(opt "$side" mobike no)
+					unique = $(opt "$side" unique no)
+					$(opt "$side" conn_more)
+					local {
+						auth = psk
+						id = gw$side
+					}
+					remote {
+						auth = psk
+						id = gw$(other "$side")
+					}
+					children {
+		CONF
+		for ((n = 1; n <= children; n++)); do
+			cat <<-CONF
+				c$n {
+					local_ts = $(opt "$side" local_ts "$(child_ts "$side" "$n")")
+					remote_ts = $(opt "$side" remote_ts "$(child_ts "$(other "$side")" "$n")")
+					esp_proposals = $(opt "$side" esp aes128-sha256)
+					start_action = $(opt "$side" start none)
+					close_action = $(opt "$side" close none)
+					dpd_action = $(opt "$side" dpd_action clear)
+					rekey_time = $(opt "$side" rekey 0)
+					life_time = $(opt "$side" life 4h)
+					rand_time = 0
+					rekey_bytes = 0
+					life_bytes = $(opt "$side" life_bytes 0)
+					rekey_packets = 0
+					life_packets = $(opt "$side" life_packets 0)
+					$(opt "$side" child_more)
+				}
+			CONF
+		done
+		cat <<-CONF
+					}
+				}
+			}
+			secrets {
+				ike-tun {
+					secret = $(opt "$side" psk the-secret-of-the-lab)
+				}
+			}
+			$(opt "$side" conf_more)
+		CONF
+	} >"$W/$side/swanctl.conf"
+	while read -r line; do note "$side: $line"; done < <(grep -E 'proposals|dpd_delay' "$W/$side/swanctl.conf")
+}
+
+# inside a gateway: its network namespace and a mount namespace whose /run is its own
+charon_start() {
+	local side=$1 binary
+	case $(opt "$side" daemon charon) in
+	charon) binary=/usr/lib/ipsec/charon ;;
+	charon-systemd) binary=/usr/sbin/charon-systemd ;;
+	esac
+	mkdir -p "$W/$side/run"
+	charon_conf "$side"
+	charon_conn "$side"
+	STRONGSWAN_CONF=$W/$side/strongswan.conf background "gw$side" ip netns exec "gw$side" \
+		bash -c "mount --bind '$W/$side/run' /run && exec '$binary'"
+	CONF[$side]=$W/$side/swanctl.conf
+}
+charon_ready() { [ -S "$W/$1/run/charon.vici" ]; }
+charon_load() {
+	wait_for 30 "charon of gw$1 listens" charon_ready "$1"
+	swan "$1" --load-all --noprompt --file "${CONF[$1]}" >>"$W/$1/swanctl.out" 2>&1 || fail "gw$1: swanctl --load-all failed"
+}
+# swan SIDE ARGS...: swanctl in that gateway's namespaces
+swan() {
+	local side=$1
+	shift
+	STRONGSWAN_CONF=$W/$side/strongswan.conf nsenter -t "${PID[gw$side]}" -m -n swanctl "$@"
+}
+# order SIDE ARGS...: the same, noted in the story; what it prints is kept
+order() {
+	note "gw$1: swanctl ${*:2}"
+	swan "$@" >>"$W/$1/swanctl.out" 2>&1
+}
+log_has() { grep -qE -- "$2" "$W/$1/charon.log" 2>/dev/null; }
+log_count() { [ "$(grep -cE -- "$2" "$W/$1/charon.log" 2>/dev/null)" -ge "$3" ]; }
+wait_log() { wait_for "${3:-60}" "gw$1 says '$2'" log_has "$1" "$2"; }
+
+# ---- Libreswan -----------------------------------------------------------------------------------------------
+
+pluto_conf() {
+	local side=$1 n me peer
+	me=$(addr "$side") peer=$(peer_of "$side")
+	{
+		cat <<-CONF
+			config setup
+				logfile=$W/$side/pluto.log
+				logappend=no
+				virtual-private=
+				uniqueids=yes
+		CONF
+		for ((n = 1; n <= $(opt "$side" children 1); n++)); do
+			cat <<-CONF
+
+				conn c$n
+					authby=secret
+					ikev2=$([ "$(opt "$side" version 2)" = 2 ] && echo yes || echo no)
+					left=$me
+					leftid=@gw$side
+					leftsubnet=$(child_ts "$side" "$n")
+					right=$peer
+					rightid=@gw$(other "$side")
+					rightsubnet=$(child_ts "$(other "$side")" "$n")
+					leftupdown=%disabled
+					ike=$(opt "$side" pluto_ike aes128-sha2_256-ecp_256)
+					esp=$(opt "$side" pluto_esp aes128-sha2_256)
+					pfs=no
+					retransmit-interval=$(opt "$side" pluto_interval 500)
+					retransmit-timeout=$(opt "$side" pluto_timeout 3s)
+					ikelifetime=8h
+					salifetime=$(opt "$side" pluto_life 8h)
+					rekeymargin=$(opt "$side" pluto_margin 540s)
+					rekeyfuzz=0%
+					mobike=no
+					auto=add
+					$(opt "$side" pluto_more)
+			CONF
+			if [ -n "$(opt "$side" dpd)" ]; then
+				printf '\tdpddelay=%s\n\tdpdtimeout=%s\n\tdpdaction=%s\n' "$(opt "$side" dpd)" \
+					"$(opt "$side" dpd_timeout 4s)" "$(opt "$side" dpd_action clear)"
+			fi
+		done
+	} >"$W/$side/ipsec.conf"
+	printf '%%any %%any : PSK "%s"\n' "$(opt "$side" psk the-secret-of-the-lab)" >"$W/$side/ipsec.secrets"
+	chmod 600 "$W/$side/ipsec.secrets"
+}
+pluto_start() {
+	local side=$1
+	[ -x /opt/libreswan/usr/libexec/ipsec/pluto ] || skip 'no Libreswan in the root file system'
+	[ -e /usr/libexec/ipsec ] || { mkdir -p /usr/libexec && ln -s /opt/libreswan/usr/libexec/ipsec /usr/libexec/ipsec; }
+	mkdir -p "$W/$side/run/pluto" "$W/$side/nss"
+	certutil -N -d "sql:$W/$side/nss" --empty-password >/dev/null 2>&1
+	pluto_conf "$side"
+	background "gw$side" ip netns exec "gw$side" bash -c "mount --bind '$W/$side/run' /run && exec /usr/libexec/ipsec/pluto \
+		--nofork --config '$W/$side/ipsec.conf' --secretsfile '$W/$side/ipsec.secrets' --nssdir '$W/$side/nss' --rundir /run/pluto"
+}
+pluto_ready() { [ -S "$W/$1/run/pluto/pluto.ctl" ] && whack "$1" --status >/dev/null 2>&1; }
+# whack SIDE ARGS...: Libreswan's command in that gateway's namespaces
+whack() {
+	local side=$1
+	shift
+	nsenter -t "${PID[gw$side]}" -m -n /usr/libexec/ipsec/whack --rundir /run/pluto "$@"
+}
+pluto_load() {
+	local side=$1 n
+	wait_for 30 "pluto of gw$side listens" pluto_ready "$side"
+	whack "$side" --listen >>"$W/$side/whack.out" 2>&1 || :
+	for ((n = 1; n <= $(opt "$side" children 1); n++)); do
+		nsenter -t "${PID[gw$side]}" -m -n /usr/libexec/ipsec/addconn --ctlsocket /run/pluto/pluto.ctl \
+			--config "$W/$side/ipsec.conf" "c$n" >>"$W/$side/whack.out" 2>&1 || fail "gw$side: addconn c$n failed"
+	done
+}
+
+# ---- a gateway, whichever daemon -----------------------------------------------------------------------------
+
+is_pluto() { [ "$(opt "$1" daemon charon)" = pluto ]; }
+# gateway SIDE: its daemon started and configured
+gateway_start() {
+	mkdir -p "$W/$1"
+	if is_pluto "$1"; then pluto_start "$1"; else charon_start "$1"; fi
+}
+gateway_load() { if is_pluto "$1"; then pluto_load "$1"; else charon_load "$1"; fi; }
+# initiate SIDE CHILD
+initiate() {
+	note "gw$1 initiates $2"
+	if is_pluto "$1"; then
+		whack "$1" --name "$2" --initiate --asynchronous >>"$W/$1/whack.out" 2>&1 || :
+	else
+		swan "$1" --initiate --child "$2" --timeout 20 >>"$W/$1/swanctl.out" 2>&1 || :
+	fi
+}
+
+# full SAs only: a larval one has no algorithm yet
+sas() { ip -n "$1" xfrm state | grep -cE '^	(enc|aead) '; }
+sas_are() { [ "$(sas "$1")" -eq "$2" ]; }
+sas_below() { [ "$(sas "$1")" -lt "$2" ]; }
+# spi GW in|out: the SPIs of full SAs, one a line
+spis() { ip -n "$1" xfrm state | awk '/^src/ {src=$2} /spi 0x/ {spi=$4} /^\t(enc|aead) / {print spi}'; }
+spi_gone() { ! spis "$1" | grep -qx "$2"; }
+spis_gone() {
+	local s
+	for s in $2; do spi_gone "$1" "$s" || return 1; done
+}
+
+# spis_to SIDE CHILD: the SPIs of one child's SAs, told by the reqid of the policy that leads into it
+spis_to() {
+	local side=$1 ts reqid
+	ts=$(opt "$side" remote_ts "$(child_ts "$(other "$side")" "$2")")
+	reqid=$(ip -n "gw$side" xfrm policy | awk -v ts="$ts" '/^src/ {hit = $4 == ts} hit && /dir (in|fwd)/ {hit = 0}
+		hit && /reqid/ {for (i = 1; i < NF; i++) if ($i == "reqid") {print $(i + 1); exit}}')
+	ip -n "gw$side" xfrm state | awk -v reqid="$reqid" '/spi 0x/ {spi = $4; mine = $6 == reqid} /^\t(enc|aead) / && mine {print spi}'
+}
+
+# hand_made: a tunnel without any daemon, both ends
+hand_made() {
+	local a b gw key=0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324
+	a=$(addr a) b=$(addr b)
+	for gw in gwa gwb; do
+		# shellcheck disable=SC2046  # several words
+		ip -n $gw xfrm state add src "$b" dst "$a" proto esp spi 0x1001 reqid 7 mode tunnel aead 'rfc4106(gcm(aes))' "$key" 128 \
+			$(opt x hand_limit) $([ $gw = gwa ] && opt x hand_in) || skip "ip xfrm state add $(opt x hand_in): refused"
+		# shellcheck disable=SC2046  # several words
+		ip -n $gw xfrm state add src "$a" dst "$b" proto esp spi 0x2001 reqid 7 mode tunnel aead 'rfc4106(gcm(aes))' "$key" 128 \
+			$(opt x hand_limit) $([ $gw = gwa ] && opt x hand_out) || skip "ip xfrm state add $(opt x hand_out): refused"
+	done
+	hand_policies gwa 10.1.0.0/16 10.2.0.0/16 "$a" "$b"
+	hand_policies gwb 10.2.0.0/16 10.1.0.0/16 "$b" "$a"
+	OLD=$(spis gwa)
+	note "SAs on gwa: ${OLD//$'\n'/ }"
+}
+hand_policies() {
+	local tmpl='proto esp reqid 7 mode tunnel'
+	ip -n "$1" -batch - <<-BATCH
+		xfrm policy add src $2 dst $3 dir out tmpl src $4 dst $5 $tmpl
+		xfrm policy add src $3 dst $2 dir in tmpl src $5 dst $4 $tmpl
+		xfrm policy add src $3 dst $2 dir fwd tmpl src $5 dst $4 $tmpl
+	BATCH
+}
+
+# tunnels_up: the story's opening. Both daemons, every child, traffic through each
+tunnels_up() {
+	local n init children
+	init=$(opt x init a)
+	children=$(opt x children 1)
+	[ -z "$(opt a nat)" ] || nat_on "$(opt a nat_ports)"
+	gateway_start b
+	gateway_start a
+	gateway_load b
+	gateway_load a
+	if [ -z "$(opt x no_initiate)" ]; then
+		for ((n = 1; n <= children; n++)); do initiate "$init" "c$n"; done
+	fi
+	wait_for 60 'SAs on gwa' sas_are gwa $((children * 2))
+	wait_for 30 'SAs on gwb' sas_are gwb $((children * 2))
+	for ((n = 1; n <= children; n++)); do
+		wait_for 30 "traffic through tunnel $n" on hosta ping -q -c 1 -W 1 "10.$((n + 1)).0.2" >/dev/null
+	done
+	OLD=$(spis gwa)
+	note "SAs on gwa: ${OLD//$'\n'/ }"
+}
+traffic_start() {
+	background "ping$1" ip netns exec hosta ping -q -i "${2:-0.3}" -w "${3:-120}" "10.$(($1 + 1)).0.2"
+}
+traffic_stop() { end "ping$1"; }
+wait_gone() { wait_for "${1:-90}" 'the old SAs of gwa are gone' spis_gone gwa "$OLD"; }
+wait_sas() { wait_for "${2:-60}" "$1 SAs on gwa" sas_are gwa "$1"; }
+
+# ---- the agent -----------------------------------------------------------------------------------------------
+
+# agent_start: watches gwa; alarms as JSON lines in $W/alarms.jsonl. Arguments: P[agent] and AGENT_ARGS
+agent_start() {
+	if [ -n "${NO_AGENT:-}" ]; then
+		background monitor ip -n gwa -ts xfrm monitor
+		return
+	fi
+	mkdir -p "$W/state"
+	# shellcheck disable=SC2046,SC2086  # several words
+	"$IKEWATCH" run --netns gwa --json --state-dir "$W/state" $(opt x agent) ${AGENT_ARGS:-} </dev/null >"$W/alarms.jsonl" 2>"$W/agent.err" &
+	PID[agent]=$!
+}
+agent_says_ready() {
+	[ -z "${NO_AGENT:-}" ] || return 0
+	alive "${PID[agent]}" || fail "the agent ended: $(tail -n 1 "$W/agent.err")"
+	grep -q '^ikewatch: ready' "$W/agent.err"
+}
+agent_ready() { wait_for 60 'the agent is ready' agent_says_ready; }
+agent_alarms() { cat "$W/alarms.jsonl" 2>/dev/null; }
+alarms_are() { [ -n "${NO_AGENT:-}" ] || [ "$(agent_alarms | wc -l)" -ge "$1" ]; }
+# a clean stop closes the open cases first
+agent_stop() {
+	[ -n "${PID[agent]:-}" ] || return 0
+	alive "${PID[agent]}" || fail "the agent ended before it was told to: $(tail -n 1 "$W/agent.err")"
+	end agent TERM 20
+}
+
+# ---- what must come of it ------------------------------------------------------------------------------------
+
+# alarm KEY=VALUE...: one alarm that must come. Keys: reason (or reason|reason), peer, inside, up (true false any),
+# by and ordered (a regular expression for the comm, or none), confidence (at least), version (1 2 none), detail (regex)
+alarm() {
+	local kv args=()
+	for kv; do args+=(--arg "${kv%%=*}" "${kv#*=}"); done
+	jq -nc "${args[@]}" '$ARGS.named' >>"$W/expected.jsonl"
+}
+
+# judge: waits for as many alarms as are expected, stops the agent, compares
+judge() {
+	local wanted
+	touch "$W/expected.jsonl"
+	[ -z "${NO_AGENT:-}" ] || return 0
+	wanted=$(wc -l <"$W/expected.jsonl")
+	note "expecting $wanted alarms"
+	local limit=$((SECONDS + 25))
+	until alarms_are "$wanted" || [ $SECONDS -ge $limit ]; do sleep 0.2; done
+	agent_stop
+	jq -nr --slurpfile expected "$W/expected.jsonl" --slurpfile alarms "$W/alarms.jsonl" \
+		-f /ikewatch/tests/lab/judge.jq >"$W/judged" 2>&1 || { head -c 400 "$W/judged" >"$W/why"; exit 1; }
+	[ ! -s "$W/judged" ] || { tr '\n' ';' <"$W/judged" | head -c 600 >"$W/why"; exit 1; }
+}
+
+# clean_up: everything this variation started
+clean_up() {
+	local name
+	for name in "${!PID[@]}"; do
+		case $name in
+		gwa | gwb) end "$name" KILL 5 ;;
+		agent) end agent TERM 20 ;;
+		*) end "$name" TERM 5 ;;
+		esac
+	done
+}

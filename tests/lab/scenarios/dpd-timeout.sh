@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034,SC2154  # P and OLD are those of lib.sh
+# The peer goes silent: the liveness check of gwa is never answered.
+variations() {
+	variation cbc dpd_a=2 rt='0.7 1.5 2'
+	variation aead-responder dpd_a=2 rt='0.5 2 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b daemon_a=charon-systemd traffic=yes
+	variation ipv6 dpd_a=1 family=6 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305 rt='0.6 1.8 3'
+	variation natt dpd_a=2 nat_a=yes ike=aes256-sha512-modp2048 esp=aes256-sha512 traffic=yes
+	variation three-children dpd_a=2 children=3 ike=aes128gcm16-prfsha256-ecp256 rt='0.8 1.8 2'
+	variation action-restart dpd_a=2 dpd_action_a=restart ike=aes256-sha384-ecp384 traffic=yes
+	variation polled dpd_a=2 rt='1 1.5 2' poll=yes
+	variation agent-comes-later dpd_a=2 later=yes ike=aes128-sha1-modp1024 esp=aes128-sha1
+	variation ikev1 version=1 dpd_a=1 dpd_timeout_a=4 traffic=yes
+	variation ikev1-3des version=1 dpd_a=2 dpd_timeout_a=5 ike=3des-sha1-modp1024 esp=3des-sha1 init=b
+}
+before() {
+	[ -n "$(opt x later)" ] || agent_start
+	tunnels_up
+	[ -z "$(opt x later)" ] || agent_start
+	agent_ready
+}
+polling() { while :; do swan a --list-sas >/dev/null 2>&1; sleep 1; done; }
+story() {
+	[ -z "$(opt x traffic)" ] || traffic_start 1
+	[ -z "$(opt x poll)" ] || background poll polling
+	# at least one check that was answered
+	if [ "$(opt x version 2)" = 2 ] && [ -z "$(opt x traffic)" ]; then wait_log a 'parsed INFORMATIONAL response' 30; fi
+	path_down
+	wait_gone
+}
+expect() {
+	local n
+	for ((n = 1; n <= $(opt x children 1); n++)); do
+		alarm reason='dpd timeout' peer="$(peer_of a)" inside="10.$((n + 1)).0.0" up=false by='^charon' ordered=none \
+			confidence=likely version="$(opt a version 2)"
+	done
+}

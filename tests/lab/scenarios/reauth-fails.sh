@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034,SC2154  # P and OLD are those of lib.sh
+# gwa begins a reauthentication and it comes to nothing: the peer is unreachable, or refuses.
+variations() {
+	variation unreachable rt='0.6 1.5 2'
+	variation unreachable-aead rt='0.5 1.8 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 timer=yes reauth_a=6 daemon_a=charon-systemd
+	variation make-unreachable mbb=yes rt='0.5 1.5 2' timer=yes reauth_a=5 over_a=8
+	variation rejected psk=first reject=yes
+	variation rejected-aead psk=first reject=yes ike=aes128gcm16-prfsha256-ecp256 esp=aes128gcm16 children=2
+}
+story() {
+	if [ -n "$(opt x reject)" ]; then
+		sed -i 's/secret = first/secret = another/' "$W/b/swanctl.conf"
+		order b --load-creds --clear --file "$W/b/swanctl.conf"
+	else
+		path_down
+	fi
+	[ -n "$(opt x timer)" ] || order a --rekey --ike tun --reauth
+	wait_gone 120
+}
+expect() {
+	local n
+	for ((n = 1; n <= $(opt x children 1); n++)); do
+		alarm reason='re-auth timeout' peer="$(peer_of a)" inside="10.$((n + 1)).0.0" up=false by='^charon' confidence=possible \
+			detail="$([ -n "$(opt x reject)" ] && echo 'refuse')" version=2
+	done
+}

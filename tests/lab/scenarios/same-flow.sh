@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034,SC2154  # P and OLD are those of lib.sh
+# gwb loses its state and comes back, at the same or at another address: gwa drops the old SAs for the new (INITIAL_CONTACT).
+variations() {
+	variation restart remote_addrs_a=%any unique_a=replace init=b
+	variation restart-aead remote_addrs_a=%any unique_a=replace init=b ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd
+	variation other-address remote_addrs_a=%any unique_a=replace init=b move=198.51.100.2
+	variation other-address-chacha remote_addrs_a=%any unique_a=replace init=b move=198.51.100.2 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
+}
+story() {
+	note 'gwb: killed, and started again'
+	end gwb KILL
+	ip -n gwb xfrm state flush
+	ip -n gwb xfrm policy flush
+	rm -rf "$W/b/run"
+	[ -z "$(opt x move)" ] || P[local_addrs_b]=$(opt x move)
+	gateway_start b
+	gateway_load b
+	initiate b c1
+	wait_gone
+	wait_sas 2
+}
+expect() {
+	alarm reason='kick old sa with same flow' peer="$(peer_of a)" inside=10.2.0.0 up=true by='^charon' confidence=likely version=2
+}
