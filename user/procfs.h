@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who a process is, and which processes are IKE daemons, from /proc.
+ *
+ * Start times are left at zero: /proc gives them in ticks, the kernel probes in
+ * nanoseconds, and the two must not be taken for two processes.
+ */
+#ifndef IKEWATCH_PROCFS_H
+#define IKEWATCH_PROCFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "bpf/ikewatch_event.h"
+
+/*
+ * Fills the description of a living process: comm, uid, loginuid, tty, exe,
+ * args, parents. The header, op, start and exit_code are the caller's. False
+ * when there is no such process (any more).
+ */
+bool ikw_procfs_describe(uint32_t tgid, struct ikw_proc *proc);
+
+/* Fills exe and args where a record from the kernel lacks them, if the process still lives. */
+void ikw_procfs_complete(struct ikw_proc *proc);
+
+/*
+ * The processes that own a UDP socket bound to one of the ports in the caller's
+ * current network namespace, at most max of them into tgids. Returns how many.
+ */
+size_t ikw_procfs_daemons(const uint16_t *ports, size_t port_count, uint32_t *tgids, size_t max);
+
+/*
+ * The process behind a netlink port, for NETLINK_XFRM in the caller's current
+ * network namespace: a port is by default its owner's pid, so the process of
+ * that number counts if it holds an XFRM socket there. 0: could not be told.
+ */
+uint32_t ikw_procfs_xfrm_port(uint32_t portid);
+
+/* Is it a command that controls IKE daemons or the SAD? args: argv, NUL-separated. */
+bool ikw_procfs_is_control_tool(const char *args, size_t len);
+
+#endif
