@@ -120,19 +120,31 @@ net_remove() {
 net_reset() {
 	local n
 	for n in $SPACES; do
-		ip -n "$n" link show >/dev/null 2>&1 || { net_remove; net_make; return; }
+		[ -e "/run/netns/$n" ] || { net_remove; net_make; return; }
 	done
-	for n in gwa gwb; do
-		ip -n "$n" xfrm state flush
-		ip -n "$n" xfrm policy flush
-		on "$n" nft flush ruleset
-	done
-	ip -n gwa addr replace 192.0.2.1/24 dev out
-	ip -n gwb addr replace 198.51.100.1/24 dev out
-	ip -n gwa route replace default via 192.0.2.254
-	ip -n gwb route replace default via 198.51.100.254
-	path_up
-	on router nft 'delete table ip nat' 2>/dev/null || :
+	ip -n gwa -force -batch - <<-BATCH
+		xfrm state flush
+		xfrm policy flush
+		addr replace 192.0.2.1/24 dev out
+		addr replace 192.0.2.3/24 dev out
+		addr replace 2001:db8:1::1/64 dev out nodad
+		route replace default via 192.0.2.254
+		route replace default via 2001:db8:1::fe
+	BATCH
+	ip -n gwb -force -batch - <<-BATCH
+		xfrm state flush
+		xfrm policy flush
+		addr replace 198.51.100.1/24 dev out
+		addr replace 198.51.100.2/24 dev out
+		addr replace 2001:db8:2::1/64 dev out nodad
+		route replace default via 198.51.100.254
+		route replace default via 2001:db8:2::fe
+	BATCH
+	on router nft -f - <<-NFT
+		table ip nat
+		delete table ip nat
+		flush chain inet lab path
+	NFT
 }
 
 # path_down [a2b|b2a|both]: the router drops, silently, what goes that way (default both)
@@ -207,9 +219,21 @@ child_ts() { if [ "$1" = a ]; then echo 10.1.0.0/16; else echo "10.$(($2 + 1)).0
 
 # ---- strongSwan ----------------------------------------------------------------------------------------------
 
+# settings SIDE NAME=DEFAULT...: that gateway's values in V, without a process for each (emulation is slow at those)
+settings() {
+	local side=$1 kv name
+	shift
+	declare -gA V=()
+	for kv; do
+		name=${kv%%=*}
+		V[$name]=${P[${name}_$side]-${P[$name]-${kv#*=}}}
+	done
+}
+
 charon_conf() {
 	local side=$1 rt
-	read -r -a rt <<<"$(opt "$side" rt '0.8 1.5 2')"
+	settings "$side" rt='0.8 1.5 2' delete_rekeyed_delay=1 mbb=no charon_more=
+	read -r -a rt <<<"${V[rt]}"
 	cat >"$W/$side/strongswan.conf" <<-CONF
 		charon {
 			load = random nonce openssl kdf kernel-netlink socket-default vici updown counters xauth-generic attr
@@ -217,10 +241,10 @@ charon_conf() {
 			retransmit_timeout = ${rt[0]}
 			retransmit_base = ${rt[1]}
 			retransmit_tries = ${rt[2]}
-			delete_rekeyed_delay = $(opt "$side" delete_rekeyed_delay 1)
-			make_before_break = $(opt "$side" mbb no)
+			delete_rekeyed_delay = ${V[delete_rekeyed_delay]}
+			make_before_break = ${V[mbb]}
 			install_routes = no
-			$(opt "$side" charon_more)
+			${V[charon_more]}
 			filelog {
 				log {
 					path = $W/$side/charon.log
@@ -231,57 +255,63 @@ charon_conf() {
 				}
 			}
 		}
+		swanctl {
+			load = random openssl
+		}
 	CONF
 }
 
 # charon_conn SIDE: swanctl.conf. Timers are off unless the story sets them: nothing shall happen that it does not tell
 charon_conn() {
-	local side=$1 n children line
-	children=$(opt "$side" children 1)
+	local side=$1 n peer
+	peer=$(other "$side")
+	settings "$side" version=2 local_addrs="$(addr "$side")" remote_addrs="$(peer_of "$side")" ike=aes128-sha256-ecp256 \
+		dpd=0 dpd_timeout=0 ike_rekey=0 reauth=0 over=600 mobike=no unique=no conn_more='' children=1 psk=the-secret-of-the-lab \
+		conf_more='' esp=aes128-sha256 start=none close=none dpd_action=clear rekey=0 life=4h life_bytes=0 life_packets=0 child_more=''
 	{
 		cat <<-CONF
 			connections {
 				tun {
-					version = $(opt "$side" version 2)
-					local_addrs = $(opt "$side" local_addrs "$(addr "$side")")
-					remote_addrs = $(opt "$side" remote_addrs "$(peer_of "$side")")
-					proposals = $(opt "$side" ike aes128-sha256-ecp256)
-					dpd_delay = $(opt "$side" dpd 0)
-					dpd_timeout = $(opt "$side" dpd_timeout 0)
-					rekey_time = $(opt "$side" ike_rekey 0)
-					reauth_time = $(opt "$side" reauth 0)
-					over_time = $(opt "$side" over 600)
+					version = ${V[version]}
+					local_addrs = ${V[local_addrs]}
+					remote_addrs = ${V[remote_addrs]}
+					proposals = ${V[ike]}
+					dpd_delay = ${V[dpd]}
+					dpd_timeout = ${V[dpd_timeout]}
+					rekey_time = ${V[ike_rekey]}
+					reauth_time = ${V[reauth]}
+					over_time = ${V[over]}
 					rand_time = 0
-					mobike = $(opt "$side" mobike no)
-					unique = $(opt "$side" unique no)
-					$(opt "$side" conn_more)
+					mobike = ${V[mobike]}
+					unique = ${V[unique]}
+					${V[conn_more]}
 					local {
 						auth = psk
 						id = gw$side
 					}
 					remote {
 						auth = psk
-						id = gw$(other "$side")
+						id = gw$peer
 					}
 					children {
 		CONF
-		for ((n = 1; n <= children; n++)); do
+		for ((n = 1; n <= V[children]; n++)); do
 			cat <<-CONF
 				c$n {
-					local_ts = $(opt "$side" local_ts "$(child_ts "$side" "$n")")
-					remote_ts = $(opt "$side" remote_ts "$(child_ts "$(other "$side")" "$n")")
-					esp_proposals = $(opt "$side" esp aes128-sha256)
-					start_action = $(opt "$side" start none)
-					close_action = $(opt "$side" close none)
-					dpd_action = $(opt "$side" dpd_action clear)
-					rekey_time = $(opt "$side" rekey 0)
-					life_time = $(opt "$side" life 4h)
+					local_ts = $(child_ts "$side" "$n")
+					remote_ts = $(child_ts "$peer" "$n")
+					esp_proposals = ${V[esp]}
+					start_action = ${V[start]}
+					close_action = ${V[close]}
+					dpd_action = ${V[dpd_action]}
+					rekey_time = ${V[rekey]}
+					life_time = ${V[life]}
 					rand_time = 0
 					rekey_bytes = 0
-					life_bytes = $(opt "$side" life_bytes 0)
+					life_bytes = ${V[life_bytes]}
 					rekey_packets = 0
-					life_packets = $(opt "$side" life_packets 0)
-					$(opt "$side" child_more)
+					life_packets = ${V[life_packets]}
+					${V[child_more]}
 				}
 			CONF
 		done
@@ -291,13 +321,12 @@ charon_conn() {
 			}
 			secrets {
 				ike-tun {
-					secret = $(opt "$side" psk the-secret-of-the-lab)
+					secret = ${V[psk]}
 				}
 			}
-			$(opt "$side" conf_more)
+			${V[conf_more]}
 		CONF
 	} >"$W/$side/swanctl.conf"
-	while read -r line; do note "$side: $line"; done < <(grep -E 'proposals|dpd_delay' "$W/$side/swanctl.conf")
 }
 
 # inside a gateway: its network namespace and a mount namespace whose /run is its own
@@ -443,7 +472,7 @@ spis_gone() {
 # spis_to SIDE CHILD: the SPIs of one child's SAs, told by the reqid of the policy that leads into it
 spis_to() {
 	local side=$1 ts reqid
-	ts=$(opt "$side" remote_ts "$(child_ts "$(other "$side")" "$2")")
+	ts=$(child_ts "$(other "$side")" "$2")
 	reqid=$(ip -n "gw$side" xfrm policy | awk -v ts="$ts" '/^src/ {hit = $4 == ts} hit && /dir (in|fwd)/ {hit = 0}
 		hit && /reqid/ {for (i = 1; i < NF; i++) if ($i == "reqid") {print $(i + 1); exit}}')
 	ip -n "gw$side" xfrm state | awk -v reqid="$reqid" '/spi 0x/ {spi = $4; mine = $6 == reqid} /^\t(enc|aead) / && mine {print spi}'
@@ -451,7 +480,7 @@ spis_to() {
 
 # hand_made: a tunnel without any daemon, both ends
 hand_made() {
-	local a b gw key=0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324
+	local a b gw key=0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223
 	a=$(addr a) b=$(addr b)
 	for gw in gwa gwb; do
 		# shellcheck disable=SC2046  # several words
@@ -483,8 +512,9 @@ tunnels_up() {
 	[ -z "$(opt a nat)" ] || nat_on "$(opt a nat_ports)"
 	gateway_start b
 	gateway_start a
-	gateway_load b
+	gateway_load b &
 	gateway_load a
+	wait $! || fail "$(cat "$W/why")"
 	if [ -z "$(opt x no_initiate)" ]; then
 		for ((n = 1; n <= children; n++)); do initiate "$init" "c$n"; done
 	fi

@@ -3,19 +3,36 @@
 # MOBIKE: one of the two moves to another address, the SAs with it.
 variations() {
 	variation peer-moves mobike=yes who=b remote_addrs=%any init=b local_addrs_b='198.51.100.1, 198.51.100.2' remote_addrs_b=192.0.2.1
+	variation peer-moves-to-ipv6 mobike=yes who=b to=6 remote_addrs=%any init=b local_addrs_b=%any remote_addrs_b=192.0.2.1 ike=aes256-sha384-ecp384
 	variation we-move mobike=yes who=a init=a local_addrs_a='192.0.2.1, 192.0.2.3' remote_addrs_b=%any ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+}
+before() {
+	if [ -z "$(opt x to)" ]; then
+		ip -n gwa addr del 2001:db8:1::1/64 dev out
+		ip -n gwb addr del 2001:db8:2::1/64 dev out
+	fi
+	agent_start
+	tunnels_up
+	agent_ready
 }
 moved() { ip -n gwa xfrm state | grep -q "$1"; }
 story() {
 	if [ "$(opt x who)" = b ]; then
-		ip -n gwb addr del 198.51.100.1/24 dev out
-		ip -n gwb addr replace 198.51.100.2/24 dev out
-		ip -n gwb route replace default via 198.51.100.254
-		wait_for 60 'the SAs have the new address' moved 198.51.100.2
+		note 'gwb loses 198.51.100.1'
+		# the first address of a network takes the others with it
+		ip -n gwb -batch - <<-BATCH
+			addr flush dev out to 198.51.100.0/24
+			addr add 198.51.100.2/24 dev out
+			route replace default via 198.51.100.254
+		BATCH
+		wait_for 60 'the SAs have the new address' moved "$([ -z "$(opt x to)" ] && echo 198.51.100.2 || echo 2001:db8:2::1)"
 	else
-		ip -n gwa addr del 192.0.2.1/24 dev out
-		ip -n gwa addr replace 192.0.2.3/24 dev out
-		ip -n gwa route replace default via 192.0.2.254
+		note 'gwa loses 192.0.2.1'
+		ip -n gwa -batch - <<-BATCH
+			addr flush dev out to 192.0.2.0/24
+			addr add 192.0.2.3/24 dev out
+			route replace default via 192.0.2.254
+		BATCH
 		wait_for 60 'the SAs have the new address' moved 192.0.2.3
 	fi
 	wait_sas 2
