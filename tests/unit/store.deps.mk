@@ -1,0 +1,2 @@
+UNIT_SRC_test_store := user/store.c user/store_sql.c user/store_write.c user/store_list.c \
+	user/store_salvage.c user/alarm.c user/reason.c

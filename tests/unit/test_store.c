@@ -1,0 +1,635 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The alarm store: active list, clears, retention, batches, and what goes wrong with files. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <jansson.h>
+#include "user/store.h"
+
+#define S   UINT64_C(1000000000)
+#define NOW (UINT64_C(4102444800) * S) /* in 2100: never too old, whenever this runs */
+
+static char dir[64];
+static char why[512];
+
+static int make_dir(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/ikewatch-store-XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	char path[400];
+	struct dirent *entry;
+	DIR *d = opendir(dir);
+
+	(void)state;
+	while (d && (entry = readdir(d))) {
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		if (entry->d_name[0] != '.')
+			unlink(path);
+	}
+	if (d)
+		closedir(d);
+	return rmdir(dir);
+}
+
+static struct ikw_store *open_store(void)
+{
+	struct ikw_store *store = ikw_store_open(dir, false, why, sizeof(why));
+
+	if (!store)
+		fail_msg("%s", why);
+	return store;
+}
+
+static uint64_t raise_alarm(struct ikw_store *store, uint32_t tunnel, uint64_t wall, bool up,
+			    enum ikw_reason reason)
+{
+	struct ikw_alarm alarm = {
+		.tunnel_index = tunnel,
+		.wall = wall,
+		.tunnel_up = up,
+		.reason = reason,
+		.confidence = IKW_CONFIDENCE_LIKELY,
+		.dst = { [10] = 0xff, 0xff, 198, 51, 100, (uint8_t)tunnel },
+	};
+
+	if (ikw_store_alarm(store, &alarm))
+		fail_msg("%s", ikw_store_error(store));
+	return alarm.id;
+}
+
+struct listed {
+	int count;
+	struct ikw_store_row rows[16];
+	char texts[16][4][64];
+};
+
+static const char *keep(char *to, const char *text)
+{
+	snprintf(to, 64, "%s", text ? text : "");
+	return text ? to : NULL;
+}
+
+static int collect(void *ctx, const struct ikw_store_row *row)
+{
+	struct listed *list = ctx;
+	struct ikw_store_row *to = &list->rows[list->count];
+
+	*to = *row;
+	to->reason = keep(list->texts[list->count][0], row->reason);
+	to->peer = keep(list->texts[list->count][1], row->peer);
+	to->cleared_by = keep(list->texts[list->count][2], row->cleared_by);
+	to->note = keep(list->texts[list->count][3], row->note);
+	to->json = NULL;
+	return ++list->count == 16;
+}
+
+static void list_of(struct ikw_store *store, enum ikw_store_list which, struct listed *list)
+{
+	memset(list, 0, sizeof(*list));
+	assert_int_equal(ikw_store_alarms(store, which, collect, list), 0);
+}
+
+/* ---- tests ------------------------------------------------------------ */
+
+static void test_active_list(void **state)
+{
+	struct ikw_store *store = open_store();
+	struct listed list;
+
+	(void)state;
+	assert_int_equal(raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT), 1);
+	assert_int_equal(raise_alarm(store, 2, NOW + S, true, IKW_REASON_PHASE2_REPLACE), 2);
+	list_of(store, IKW_STORE_ACTIVE, &list);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.rows[0].id, 1);
+	assert_int_equal(list.rows[0].count, 1);
+	assert_int_equal(list.rows[0].up_since, 0);
+	assert_string_equal(list.rows[0].peer, "198.51.100.1");
+	assert_string_equal(list.rows[0].reason, "dpd timeout");
+
+	/* It comes back: the entry stays and says since when, once. */
+	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 5 * S), 0);
+	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 9 * S), 0);
+	assert_int_equal(ikw_store_tunnel_up(store, 2, NOW + 9 * S), 0);
+	list_of(store, IKW_STORE_ACTIVE, &list);
+	assert_int_equal(list.count, 1);
+	assert_true(list.rows[0].up_since == NOW + 5 * S);
+
+	/* It goes again: still one entry, counted, down. */
+	assert_int_equal(raise_alarm(store, 1, NOW + 20 * S, false, IKW_REASON_PEER_REQUEST), 3);
+	list_of(store, IKW_STORE_ACTIVE, &list);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.rows[0].id, 3);
+	assert_int_equal(list.rows[0].count, 2);
+	assert_true(list.rows[0].first == NOW && list.rows[0].last == NOW + 20 * S);
+	assert_int_equal(list.rows[0].up_since, 0);
+
+	/* The history has all three, and knows what counts what. */
+	list_of(store, IKW_STORE_ALL, &list);
+	assert_int_equal(list.count, 3);
+	assert_int_equal(list.rows[0].counted_in, 3);
+	assert_false(list.rows[0].active);
+	assert_true(list.rows[1].tunnel_up && !list.rows[1].active && !list.rows[1].counted_in);
+	assert_true(list.rows[2].active);
+	assert_int_equal(ikw_store_close(store), 0);
+}
+
+/* A rekey while the tunnel's entry is active neither counts nor clears anything. */
+static void test_rekey_leaves_entry_alone(void **state)
+{
+	struct ikw_store *store = open_store();
+	struct listed list;
+
+	(void)state;
+	raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT);
+	ikw_store_tunnel_up(store, 1, NOW + S);
+	raise_alarm(store, 1, NOW + 2 * S, true, IKW_REASON_PHASE2_REPLACE);
+	list_of(store, IKW_STORE_ACTIVE, &list);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.rows[0].id, 1);
+	assert_int_equal(list.rows[0].count, 1);
+	assert_true(list.rows[0].up_since == NOW + S);
+	ikw_store_close(store);
+}
+
+static void test_clear(void **state)
+{
+	struct ikw_store *store = open_store();
+	struct ikw_store_cleared cleared;
+	struct listed list;
+
+	(void)state;
+	raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT);
+	raise_alarm(store, 2, NOW, true, IKW_REASON_PHASE2_REPLACE);
+	raise_alarm(store, 1, NOW + S, false, IKW_REASON_DPD_TIMEOUT);
+	raise_alarm(store, 3, NOW + S, false, IKW_REASON_MANUAL);
+	/* An earlier alarm of the entry names it as well as the last. */
+	assert_int_equal(ikw_store_clear(store, 1, "ada", "line mended", &cleared), 1);
+	assert_int_equal(cleared.last_id, 3);
+	assert_int_equal(cleared.count, 2);
+	assert_int_equal(cleared.tunnel_index, 1);
+	assert_int_equal(ikw_store_clear(store, 3, "ada", NULL, NULL), 0);
+	assert_int_equal(ikw_store_clear(store, 2, "ada", NULL, NULL), 0);
+	assert_int_equal(ikw_store_clear(store, 99, "ada", NULL, NULL), -2);
+	list_of(store, IKW_STORE_ACTIVE, &list);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.rows[0].id, 4);
+
+	/* The same tunnel again is a new entry, and the old clear does not cover it. */
+	raise_alarm(store, 1, NOW + 9 * S, false, IKW_REASON_DPD_TIMEOUT);
+	list_of(store, IKW_STORE_ALL, &list);
+	assert_int_equal(list.count, 5);
+	assert_true(list.rows[0].cleared && list.rows[2].cleared);
+	assert_string_equal(list.rows[2].cleared_by, "ada");
+	assert_string_equal(list.rows[2].note, "line mended");
+	assert_true(!list.rows[1].cleared && !list.rows[3].cleared && !list.rows[4].cleared);
+	assert_int_equal(list.rows[4].count, 1);
+	assert_int_equal(ikw_store_clear_all(store, "bob", NULL), 2);
+	assert_int_equal(ikw_store_clear_all(store, "bob", NULL), 0);
+	list_of(store, IKW_STORE_ALL, &list);
+	assert_string_equal(list.rows[4].cleared_by, "bob");
+	assert_null(list.rows[4].note);
+	ikw_store_close(store);
+}
+
+static int find_json(void *ctx, const struct ikw_store_row *row)
+{
+	*(json_t **)ctx = json_loads(row->json, 0, NULL);
+	return 0;
+}
+
+static int count_tunnel(void *ctx, const struct ikw_store_tunnel *tunnel)
+{
+	int *count = ctx;
+
+	assert_int_equal(tunnel->index, ++*count);
+	assert_string_equal(tunnel->key, *count == 1 ? "key one" : "key two");
+	return 0;
+}
+
+/* Ids, tunnel numbers, counts and the whole alarm are there after a restart. */
+static void test_restart(void **state)
+{
+	struct ikw_store *store = open_store();
+	uint64_t recent, all;
+	json_t *json = NULL;
+	int tunnels = 0;
+
+	(void)state;
+	assert_int_equal(ikw_store_add_tunnel(store, "key one", 1), 0);
+	assert_int_equal(ikw_store_add_tunnel(store, "key two", 2), 0);
+	assert_int_equal(ikw_store_add_tunnel(store, "key two", 2), 0);
+	raise_alarm(store, 1, NOW - 2 * 86400 * S, false, IKW_REASON_DPD_TIMEOUT);
+	raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT);
+	assert_int_equal(ikw_store_close(store), 0);
+
+	store = open_store();
+	assert_null(ikw_store_notice(store));
+	assert_int_equal(ikw_store_tunnels(store, count_tunnel, &tunnels), 0);
+	assert_int_equal(tunnels, 2);
+	assert_int_equal(ikw_store_deletions(store, 1, NOW - 86400 * S, &recent, &all), 0);
+	assert_int_equal(recent, 1);
+	assert_int_equal(all, 2);
+	assert_int_equal(raise_alarm(store, 1, NOW, false, IKW_REASON_MANUAL), 3);
+	assert_int_equal(ikw_store_find(store, 3, find_json, &json), 1);
+	assert_int_equal(json_integer_value(json_object_get(json, "id")), 3);
+	assert_string_equal(json_string_value(json_object_get(json, "offline_reason")),
+			    "config modify or manual offline");
+	json_decref(json);
+	assert_int_equal(ikw_store_find(store, 4, find_json, &json), 0);
+	ikw_store_close(store);
+}
+
+static void test_batch(void **state)
+{
+	struct ikw_store *store = open_store();
+	struct ikw_store_stats stats;
+	struct ikw_store *reader;
+
+	(void)state;
+	reader = ikw_store_open(dir, true, why, sizeof(why));
+	assert_non_null(reader);
+	ikw_store_begin(store);
+	for (uint32_t i = 1; i <= 500; i++)
+		assert_int_equal(raise_alarm(store, i, NOW + i, false, IKW_REASON_UNKNOWN), i);
+	assert_int_equal(ikw_store_stats(reader, &stats), 0);
+	assert_int_equal(stats.alarms, 0);
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_int_equal(stats.queued, 500);
+	assert_int_equal(ikw_store_commit(store), 0);
+	assert_int_equal(ikw_store_stats(reader, &stats), 0);
+	assert_int_equal(stats.alarms, 500);
+	assert_int_equal(stats.active, 500);
+	assert_int_equal(stats.last_id, 500);
+	assert_true(stats.bytes > 100000);
+	ikw_store_close(reader);
+	ikw_store_close(store);
+}
+
+static void test_retention(void **state)
+{
+	struct ikw_store *store = open_store();
+	struct ikw_store_stats stats;
+	struct listed list;
+
+	(void)state;
+	ikw_store_retain(store, 100, IKW_STORE_AGE_DAYS);
+	/* The first stays active: kept whatever its age. */
+	raise_alarm(store, 7, NOW, false, IKW_REASON_DPD_TIMEOUT);
+	for (int round = 0; round < 3; round++) {
+		ikw_store_begin(store);
+		for (uint32_t i = 0; i < 1000; i++)
+			raise_alarm(store, 1, NOW + i, true, IKW_REASON_PHASE2_REPLACE);
+		assert_int_equal(ikw_store_commit(store), 0);
+	}
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_int_equal(stats.last_id, 3001);
+	assert_int_equal(stats.alarms, 101);
+	list_of(store, IKW_STORE_ACTIVE, &list);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.rows[0].id, 1);
+
+	/* By age: those of 1970 go, though they are the youngest by id. */
+	ikw_store_retain(store, 1000000, 1);
+	ikw_store_begin(store);
+	for (uint32_t i = 0; i < 1000; i++)
+		raise_alarm(store, 1, S, true, IKW_REASON_PHASE2_REPLACE);
+	assert_int_equal(ikw_store_commit(store), 0);
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_int_equal(stats.alarms, 101);
+	assert_int_equal(stats.last_id, 3001);
+	assert_true(stats.oldest == NOW);
+	assert_int_equal(raise_alarm(store, 1, NOW, true, IKW_REASON_PHASE2_REPLACE), 4002);
+	ikw_store_close(store);
+}
+
+static int peer_check(void *ctx, const struct ikw_store_peer *peer)
+{
+	int *n = ctx;
+
+	if (!(*n)++) {
+		assert_string_equal(peer->reason, "peer request");
+		assert_int_equal(peer->tunnels, 1);
+	} else {
+		assert_string_equal(peer->peer, "198.51.100.1");
+		assert_string_equal(peer->reason, "dpd timeout");
+		assert_int_equal(peer->tunnels, 2);
+		assert_int_equal(peer->up, 1);
+		assert_int_equal(peer->count, 3);
+	}
+	return 0;
+}
+
+static void test_by_peer(void **state)
+{
+	struct ikw_store *store = open_store();
+	int peers = 0;
+
+	(void)state;
+	raise_alarm(store, 2, NOW, false, IKW_REASON_PEER_REQUEST);
+	raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT);
+	raise_alarm(store, 257, NOW, false, IKW_REASON_DPD_TIMEOUT); /* the same peer */
+	raise_alarm(store, 257, NOW, false, IKW_REASON_DPD_TIMEOUT);
+	ikw_store_tunnel_up(store, 1, NOW);
+	assert_int_equal(ikw_store_peers(store, peer_check, &peers), 0);
+	assert_int_equal(peers, 2);
+	ikw_store_close(store);
+}
+
+static void test_second_owner(void **state)
+{
+	struct ikw_store *store = open_store();
+	struct ikw_store *shared;
+	char expected[128];
+
+	(void)state;
+	raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT);
+	assert_null(ikw_store_open(dir, false, why, sizeof(why)));
+	snprintf(expected, sizeof(expected), "%s: another ikewatch uses it", dir);
+	assert_string_equal(why, expected);
+	/* Clearing beside the agent is fine. */
+	shared = ikw_store_open_shared(dir, why, sizeof(why));
+	assert_non_null(shared);
+	assert_int_equal(ikw_store_clear(shared, 1, "ada", NULL, NULL), 1);
+	ikw_store_close(shared);
+	assert_int_equal(raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT), 2);
+	ikw_store_close(store);
+}
+
+static void test_no_store(void **state)
+{
+	char expected[128];
+
+	(void)state;
+	assert_null(ikw_store_open(dir, true, why, sizeof(why)));
+	snprintf(expected, sizeof(expected), "%s/alarms.db: No such file or directory", dir);
+	assert_string_equal(why, expected);
+	assert_null(ikw_store_open_shared(dir, why, sizeof(why)));
+	assert_string_equal(why, expected);
+	assert_null(ikw_store_open("/proc/nowhere", false, why, sizeof(why)));
+	assert_string_equal(why, "/proc/nowhere: No such file or directory");
+}
+
+static void test_newer_schema(void **state)
+{
+	char command[256];
+
+	(void)state;
+	ikw_store_close(open_store());
+	snprintf(command, sizeof(command), "%s/alarms.db", dir);
+	{
+		/* user_version is at offset 60 of the header, big endian. */
+		FILE *file = fopen(command, "r+");
+
+		assert_non_null(file);
+		fseek(file, 63, SEEK_SET);
+		putc(99, file);
+		fclose(file);
+		strcat(command, "-wal");
+		unlink(command);
+	}
+	assert_null(ikw_store_open(dir, false, why, sizeof(why)));
+	assert_non_null(strstr(why, "made by a newer ikewatch (schema 99, this one knows 1)"));
+}
+
+/* Overwrites part of the database with bytes that are no SQLite. */
+static void damage(long from, size_t size)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/alarms.db", dir);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	fseek(file, from, SEEK_SET);
+	while (size--)
+		putc(0xa5, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int corrupt_files(void)
+{
+	struct dirent *entry;
+	DIR *d = opendir(dir);
+	int count = 0;
+
+	assert_non_null(d);
+	while ((entry = readdir(d)))
+		count += strstr(entry->d_name, "alarms.db.corrupt-") &&
+			 !strstr(entry->d_name, "-wal");
+	closedir(d);
+	return count;
+}
+
+static void fill_for_damage(void)
+{
+	struct ikw_store *store = open_store();
+
+	ikw_store_begin(store);
+	ikw_store_add_tunnel(store, "key one", 1);
+	ikw_store_add_tunnel(store, "key two", 2);
+	for (uint32_t i = 0; i < 2000; i++)
+		raise_alarm(store, 1 + i % 2, NOW + i, false, IKW_REASON_DPD_TIMEOUT);
+	assert_int_equal(ikw_store_commit(store), 0);
+	assert_int_equal(ikw_store_close(store), 0);
+}
+
+static void test_not_a_database(void **state)
+{
+	struct ikw_store *store;
+	struct listed list;
+
+	(void)state;
+	fill_for_damage();
+	damage(0, 4096);
+	assert_null(ikw_store_open(dir, true, why, sizeof(why)));
+	assert_non_null(strstr(why, "/alarms.db: file is not a database"));
+	store = open_store();
+	assert_non_null(ikw_store_notice(store));
+	assert_non_null(strstr(ikw_store_notice(store), "file is not a database: moved to "));
+	assert_null(strchr(ikw_store_notice(store), '\n'));
+	assert_int_equal(corrupt_files(), 1);
+	assert_int_equal(raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT), 1);
+	list_of(store, IKW_STORE_ALL, &list);
+	assert_int_equal(list.count, 1);
+	ikw_store_close(store);
+}
+
+/* Damage in the middle costs what lies there; numbers and ids go on. */
+static void test_damaged_pages(void **state)
+{
+	struct ikw_store_stats stats;
+	struct ikw_store *store;
+	int tunnels = 0;
+
+	(void)state;
+	fill_for_damage();
+	damage(400 * 1024, 20000);
+	store = open_store();
+	assert_non_null(ikw_store_notice(store));
+	assert_non_null(strstr(ikw_store_notice(store), "with 2 tunnels and "));
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_true(stats.alarms > 1500 && stats.alarms < 2000);
+	assert_int_equal(stats.active, 2);
+	assert_int_equal(ikw_store_tunnels(store, count_tunnel, &tunnels), 0);
+	assert_int_equal(raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT), 2001);
+	ikw_store_close(store);
+	store = open_store();
+	assert_null(ikw_store_notice(store));
+	ikw_store_close(store);
+}
+
+/* The file may not grow for a while: nothing is lost, ids are not given twice. */
+static void test_disk_full(void **state)
+{
+	struct ikw_store *store = open_store();
+	struct ikw_store_stats stats;
+	struct rlimit was, small;
+
+	(void)state;
+	raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	small = was;
+	small.rlim_cur = 1;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct ikw_alarm alarm = { .tunnel_index = 2, .wall = NOW + i };
+
+		assert_int_equal(ikw_store_alarm(store, &alarm), -1);
+		assert_int_equal(alarm.id, 2 + i);
+		assert_non_null(strstr(ikw_store_error(store), "/alarms.db: "));
+	}
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_int_equal(stats.queued, 3);
+	assert_int_equal(stats.alarms, 1);
+	assert_int_equal(raise_alarm(store, 3, NOW, false, IKW_REASON_DPD_TIMEOUT), 5);
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_int_equal(stats.queued, 0);
+	assert_int_equal(stats.alarms, 5);
+	assert_int_equal(stats.active, 3);
+	assert_int_equal(stats.dropped, 0);
+	ikw_store_close(store);
+}
+
+/* A child is killed while it writes batches: what it said was durable is there, whole. */
+static void test_killed_writer(void **state)
+{
+	struct ikw_store_stats stats;
+	struct ikw_store *store;
+	uint64_t last = 0, id;
+	int pipes[2];
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		store = ikw_store_open(dir, false, why, sizeof(why));
+		while (store) {
+			ikw_store_begin(store);
+			for (int i = 0; i < 7; i++)
+				id = raise_alarm(store, 1, NOW, false, IKW_REASON_UNKNOWN);
+			if (ikw_store_commit(store) || write(pipes[1], &id, sizeof(id)) < 0)
+				_exit(1);
+		}
+		_exit(1);
+	}
+	close(pipes[1]);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(read(pipes[0], &last, sizeof(last)), sizeof(last));
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	while (read(pipes[0], &id, sizeof(id)) == sizeof(id))
+		last = id;
+	close(pipes[0]);
+	store = open_store();
+	assert_null(ikw_store_notice(store));
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_true(stats.last_id >= last && stats.last_id <= last + 7);
+	assert_int_equal(stats.alarms, stats.last_id);
+	assert_int_equal(stats.alarms % 7, 0);
+	ikw_store_close(store);
+}
+
+/* Somebody who may read but not write, agent stopped. */
+static void test_unprivileged_reader(void **state)
+{
+	struct ikw_store *store = open_store();
+	static const char *const suffix[] = { "", "-wal", "-shm" };
+	char path[128];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT);
+	ikw_store_close(store);
+	if (geteuid()) {
+		print_message("needs root to become nobody\n");
+		skip();
+	}
+	chmod(dir, 0755);
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/alarms.db%s", dir, suffix[i]);
+		chmod(path, 0644);
+	}
+	pid = fork();
+	if (!pid) {
+		struct ikw_store_stats stats;
+
+		if (setgid(65534) || setuid(65534))
+			_exit(2);
+		store = ikw_store_open(dir, true, why, sizeof(why));
+		if (!store || ikw_store_stats(store, &stats) || stats.alarms != 1) {
+			fprintf(stderr, "%s\n", store ? ikw_store_error(store) : why);
+			_exit(1);
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_active_list),
+		TEST(test_rekey_leaves_entry_alone),
+		TEST(test_clear),
+		TEST(test_restart),
+		TEST(test_batch),
+		TEST(test_retention),
+		TEST(test_by_peer),
+		TEST(test_second_owner),
+		TEST(test_no_store),
+		TEST(test_newer_schema),
+		TEST(test_not_a_database),
+		TEST(test_damaged_pages),
+		TEST(test_disk_full),
+		TEST(test_killed_writer),
+		TEST(test_unprivileged_reader),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Inside of the store: user/store*.c only. */
+#ifndef IKEWATCH_STORE_PRIVATE_H
+#define IKEWATCH_STORE_PRIVATE_H
+
+#include <sqlite3.h>
+#include "store.h"
+
+/* Prepared once, when first used; texts in store_sql.c, in the same order. */
+enum ikw_store_sql {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_LAST_ID,
+	SQL_ADD_ALARM,
+	SQL_ADD_ACTIVE,
+	SQL_COUNT_DELETION,
+	SQL_ADD_TUNNEL,
+	SQL_TUNNEL_UP,
+	SQL_TRIM_AGE,
+	SQL_TRIM_NUMBER,
+	SQL_TRIM_CLEARS,
+	SQL_ENTRY_OF,
+	SQL_ADD_CLEAR,
+	SQL_DROP_ACTIVE,
+	SQL_CLEAR_ALL,
+	SQL_DROP_ALL_ACTIVE,
+	SQL_TUNNELS,
+	SQL_DELETIONS,
+	SQL_LIST_ACTIVE,
+	SQL_LIST_ALL,
+	SQL_FIND,
+	SQL_PEERS,
+	SQL_STATS,
+	SQL_BYTES,
+	SQL_COUNT
+};
+
+enum ikw_store_op { OP_ALARM, OP_TUNNEL, OP_TUNNEL_UP };
+
+/* One queued write. */
+struct ikw_store_item {
+	struct ikw_store_item *next;
+	enum ikw_store_op op;
+	uint64_t id;
+	uint64_t wall;
+	uint32_t tunnel_index;
+	bool tunnel_up;
+	const char *reason;	/* static */
+	const char *confidence; /* static */
+	char *peer;
+	char *text; /* the alarm object, or a tunnel's key */
+};
+
+struct ikw_store {
+	sqlite3 *db;
+	sqlite3_stmt *stmt[SQL_COUNT];
+	char *dir;
+	char *path;
+	int lock; /* fd of DIR/lock; -1: not the owner */
+	bool readonly;
+	bool batch;
+	struct ikw_store_item *first;
+	struct ikw_store_item **last;
+	uint64_t queued;
+	uint64_t dropped;
+	uint64_t next_id;
+	uint64_t untrimmed; /* alarms written since the last trim */
+	uint64_t max_alarms;
+	uint64_t max_age; /* ns */
+	char error[512];
+	char notice[1024];
+};
+
+/* The statement, reset and without bindings; NULL after ikw_store_fail(). */
+sqlite3_stmt *ikw_store_stmt(struct ikw_store *store, enum ikw_store_sql which);
+
+/* Steps a statement that gives no rows, and resets it. 0, or -1 after ikw_store_fail(). */
+int ikw_store_step(struct ikw_store *store, sqlite3_stmt *stmt);
+
+/* A statement without parameters and rows. 0 or -1. */
+int ikw_store_exec(struct ikw_store *store, enum ikw_store_sql which);
+
+/* Keeps what SQLite says as the store's error; always -1. */
+int ikw_store_fail(struct ikw_store *store);
+
+/* Has the last call found the file to be no sound database? */
+bool ikw_store_is_corrupt(const struct ikw_store *store);
+
+/* Moves the database aside and begins a new one. 0 or -1. */
+int ikw_store_replace(struct ikw_store *store);
+
+/* Connects, sets the pragmas, makes the schema. 0; -1; 1 when the check of the pages found damage.
+ */
+int ikw_store_connect(struct ikw_store *store);
+void ikw_store_disconnect(struct ikw_store *store);
+
+/* Frees what is queued, written or not. */
+void ikw_store_queue_free(struct ikw_store *store);
+
+/* SQL text by enum ikw_store_sql, and of the whole schema. */
+extern const char *const ikw_store_sql[SQL_COUNT];
+extern const char ikw_store_schema[];
+
+/* Copies what can be read from a damaged database into this one; counts in *tunnels, *alarms. */
+void ikw_store_salvage(struct ikw_store *store, const char *path, unsigned int *tunnels,
+		       unsigned int *alarms);
+
+/* Unix nanoseconds now. */
+uint64_t ikw_store_now(void);
+
+#endif
