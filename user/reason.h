@@ -6,6 +6,7 @@
 #ifndef IKEWATCH_REASON_H
 #define IKEWATCH_REASON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -67,5 +68,32 @@ const char *ikw_reason_severity(enum ikw_reason reason);
 int ikw_reason_find(const char *text);
 /* "certain", "likely", "possible", "none"; static storage. */
 const char *ikw_confidence_text(enum ikw_confidence confidence);
+
+struct ikw_facts;
+
+/* One row of the rule table: the first whose facts hold speaks. */
+struct ikw_rule {
+	const char *name;
+	enum ikw_reason reason;
+	enum ikw_confidence confidence;
+	bool now;	 /* nothing that may still come can overturn it */
+	uint64_t needs;	 /* facts that must be seen */
+	uint64_t lacks;	 /* facts that must not be; when they could not be seen: one step less sure */
+	uint64_t unseen; /* facts that must be beyond what can be observed here */
+	const char *sentence;
+};
+
+struct ikw_verdict {
+	const struct ikw_rule *rule;
+	enum ikw_reason reason;
+	enum ikw_confidence confidence;
+	uint64_t blind; /* lacked facts that could not be seen */
+};
+
+/* The rules in order of precedence, and how many. */
+const struct ikw_rule *ikw_rules(size_t *count);
+
+/* The verdict on these facts: always one, `unknown` when no row holds. */
+struct ikw_verdict ikw_infer(const struct ikw_facts *facts);
 
 #endif

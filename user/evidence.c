@@ -1,0 +1,668 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <string.h>
+#include "evidence.h"
+
+/*
+ * Windows. A daemon takes its SAs away within milliseconds of what made it do
+ * so; a loaded or emulated machine takes longer. What is ambiguous by length
+ * gets the shorter window, so that an unrelated liveness check is not taken
+ * for a Delete.
+ */
+#define NEAR (1 * IKW_SECOND)
+#define CLEAR_NEAR (3 * IKW_SECOND)
+#define ORDER_BEFORE (5 * IKW_SECOND)
+#define GIVE_UP_AGE (800 * IKW_MS) /* a request younger than this was not given up, just sent */
+#define NEW_IKE_BEFORE (3 * IKW_SECOND)
+#define NEW_IKE_AFTER (1 * IKW_SECOND)
+#define OUTCOME_QUIET (1 * IKW_SECOND)
+#define OUTCOME_LIMIT (10 * IKW_SECOND)
+#define CROSSING (30 * IKW_SECOND)
+#define IDLE_LEAST (5 * IKW_SECOND)
+
+struct look {
+	struct ikw_facts *f;
+	const struct ikw_case *c;
+	const struct ikw_world *w;
+	uint64_t at; /* the anchor */
+	uint64_t now;
+};
+
+static const char *const slugs[] = {
+#define IKW_X(name, slug, needs) slug,
+	IKW_FACTS(IKW_X)
+#undef IKW_X
+};
+
+static const uint32_t fact_needs[] = {
+#define IKW_X(name, slug, needs) needs,
+	IKW_FACTS(IKW_X)
+#undef IKW_X
+};
+
+const char *ikw_fact_slug(enum ikw_fact_bit bit)
+{
+	return slugs[bit];
+}
+
+uint32_t ikw_fact_needs(enum ikw_fact_bit bit)
+{
+	return fact_needs[bit];
+}
+
+static uint64_t before(uint64_t t, uint64_t d)
+{
+	return t > d ? t - d : 0;
+}
+
+static bool within(uint64_t t, uint64_t from, uint64_t to)
+{
+	return t && t >= from && t <= to;
+}
+
+static void see(struct look *l, uint64_t mask)
+{
+	l->f->seen |= mask;
+}
+
+/* Was this exchange still waiting for the peer at the anchor? */
+static bool waiting_at(const struct ikw_ike_sa *ike, const struct ikw_exchange *x, uint64_t at)
+{
+	if (x->first > at)
+		return false;
+	if (x->answered > at)
+		return x->ours;
+	return ikw_exchange_pending(ike, x);
+}
+
+/* ---- which IKE_SA ---------------------------------------------------------- */
+
+static int telling(const struct ikw_ike_sa *ike, uint64_t at)
+{
+	int score = 0;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (ikw_exchange_sets_up(x->type))
+			continue;
+		if (waiting_at(ike, x, at) && (x->copies > 1 || at - x->first > GIVE_UP_AGE))
+			return 3;
+		if ((x->type == IKW_V2_INFORMATIONAL || x->type == IKW_V1_INFO) &&
+		    (within(x->last, before(at, NEAR), at + NEAR) ||
+		     within(x->answered, before(at, NEAR), at + NEAR)))
+			score = 2;
+	}
+	return score;
+}
+
+static bool may_manage(const struct look *l, const struct ikw_ike_sa *ike)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_sa_node *sa = gen->out ? gen->out : gen->in;
+	uint16_t port = gen->out ? sa->encap_dport : sa ? sa->encap_sport : 0;
+
+	if (ike->created > l->at || (!ike->spi_r && ike->whole))
+		return false;
+	return !port || !ike->remote_port || ike->remote_port == port || ike->remote_port == 500;
+}
+
+/* A negotiation begun after the generation came is a successor in the making, not its manager. */
+static bool strange(const struct ikw_generation *gen, const struct ikw_ike_sa *own,
+		    const struct ikw_ike_sa *ike)
+{
+	if (!own)
+		return ike->whole && !gen->dumped && ike->created > gen->born;
+	if (own->version == 1)
+		return ike->version != 1 || ike->installed > gen->born;
+	return ike->whole || ike->generations;
+}
+
+static const struct ikw_ike_sa *pick_ike(const struct look *l)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_ike_sa *own = ikw_generation_ike(gen), *best = own, *ike;
+	int score = own ? telling(own, l->at) : -1;
+
+	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
+		int s;
+
+		if (ike == own || !may_manage(l, ike) || strange(gen, own, ike))
+			continue;
+		s = telling(ike, l->at);
+		if (s > score) {
+			score = s;
+			best = ike;
+		}
+	}
+	return best;
+}
+
+/* ---- the SAD ----------------------------------------------------------------- */
+
+static void see_actor(struct look *l)
+{
+	const struct ikw_sa *first = &l->c->first;
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_host *host = &l->w->host;
+	bool ike = gen->tunnel->peer->ikes != NULL;
+	uint32_t tgid = first->by.tgid;
+
+	if (first->by.portid && gen->installer_portid && first->by.portid != gen->installer_portid)
+		see(l, IKW_FACT(FOREIGN_PORT));
+	if (!tgid)
+		return;
+	if (ikw_host_is_daemon(host, tgid)) {
+		if (gen->installer_tgid && gen->installer_tgid != tgid)
+			see(l, IKW_FACT(OTHER_DAEMON));
+		return;
+	}
+	if (gen->installer_tgid == tgid) {
+		if (!ike)
+			see(l, IKW_FACT(NO_DAEMON));
+	} else {
+		see(l, IKW_FACT(FOREIGN_DELETER));
+	}
+}
+
+static void see_sad(struct look *l)
+{
+	const struct ikw_sa *first = &l->c->first;
+
+	if (first->hdr.flags & IKW_F_LATE)
+		see(l, IKW_FACT(VANISHED));
+	if (l->c->same_spi_back)
+		see(l, IKW_FACT(SAME_SPI_BACK));
+	switch (first->cause) {
+	case IKW_CAUSE_TIMER:
+		see(l, IKW_FACT(HARD_LIMIT));
+		break;
+	case IKW_CAUSE_NETNS:
+		see(l, IKW_FACT(NETNS_EXIT));
+		break;
+	case IKW_CAUSE_DEVICE:
+		see(l, IKW_FACT(DEVICE_EXIT));
+		break;
+	case IKW_CAUSE_FLUSH:
+		see(l, IKW_FACT(FLUSHED));
+		see_actor(l);
+		break;
+	default:
+		see_actor(l);
+	}
+}
+
+static uint64_t added_s(const struct ikw_generation *gen)
+{
+	const struct ikw_sa_node *sa = gen->in ? gen->in : gen->out;
+
+	return sa ? sa->add_wall_s : 0;
+}
+
+static bool younger(const struct ikw_generation *a, const struct ikw_generation *b)
+{
+	if (a->dumped && b->dumped)
+		return added_s(a) > added_s(b);
+	return a->born > b->born;
+}
+
+static bool by_rekey(const struct ikw_generation *gen)
+{
+	return gen->exchange == IKW_V2_CHILD || gen->exchange == IKW_V1_QUICK;
+}
+
+/* Two rekeys that crossed leave two new generations; either may be the redundant one. */
+static bool crossed(const struct ikw_generation *a, const struct ikw_generation *b)
+{
+	uint64_t gap = a->born > b->born ? a->born - b->born : b->born - a->born;
+
+	return by_rekey(a) && by_rekey(b) && gap < CROSSING;
+}
+
+static bool same_lineage(const struct ikw_generation *old, const struct ikw_generation *next)
+{
+	const struct ikw_ike_sa *a = ikw_generation_ike(old), *b = ikw_generation_ike(next);
+
+	if (!a || !b || a == b)
+		return true;
+	/* IKEv1: a new ISAKMP SA that stood a while before the Quick Mode adopted the tunnels */
+	return b->version == 1 && b->whole && next->born - b->created > 3 * IKW_SECOND;
+}
+
+static void see_replaced(struct look *l)
+{
+	const struct ikw_generation *gen = l->c->gen, *next;
+
+	for (next = gen->tunnel->generations; next; next = next->next)
+		if (next != gen && ikw_generation_usable(next) && next->born <= l->at &&
+		    (younger(next, gen) || crossed(next, gen)))
+			break;
+	if (!next)
+		return;
+	l->f->next_gen = next;
+	if (by_rekey(next) && same_lineage(gen, next))
+		see(l, IKW_FACT(REPLACED_CHILD));
+	else if (next->exchange)
+		see(l, IKW_FACT(REPLACED_IKE));
+	else
+		see(l, IKW_FACT(REPLACED_PLAIN));
+}
+
+static void see_return(struct look *l)
+{
+	const struct ikw_generation *gen = l->c->gen, *next;
+	const struct ikw_exchange *gave_up = l->f->gave_up;
+	bool near_gap;
+
+	if (l->f->next_gen)
+		return;
+	next = ikw_tunnel_usable(gen->tunnel, gen);
+	if (next && next->born > l->at) {
+		l->f->next_gen = next;
+		see(l, IKW_FACT(RETURNED));
+		return;
+	}
+	next = ikw_flow_usable(l->w, gen->tunnel, gen);
+	if (!next || next->tunnel == gen->tunnel || !younger(next, gen) || !next->ike ||
+	    next->ike->ours)
+		return;
+	near_gap = within(next->born, before(l->at, ORDER_BEFORE), l->at + ORDER_BEFORE);
+	if (gave_up)
+		near_gap = within(next->born, before(gave_up->first, 2 * IKW_SECOND),
+				  gave_up->first + 2 * IKW_SECOND);
+	if (!near_gap)
+		return;
+	l->f->next_gen = next;
+	see(l, IKW_FACT(MOVED));
+}
+
+/* ---- the wire -------------------------------------------------------------- */
+
+static void see_liveness_v2(struct look *l, const struct ikw_exchange *x)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+
+	l->f->content = ikw_ike_content(ike, x->length);
+	switch (l->f->content) {
+	case IKW_CONTENT_EMPTY:
+		see(l, IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(LIVENESS_EMPTY) |
+			       IKW_FACT(LIVENESS_CLEAR));
+		break;
+	case IKW_CONTENT_UNKNOWN:
+	case IKW_CONTENT_MAYBE_EMPTY:
+		see(l, IKW_FACT(GAVE_UP_LIVENESS));
+		if (ike->live_count && ike->live_length == x->length)
+			see(l, IKW_FACT(LIVENESS_CLEAR));
+		break;
+	default:
+		see(l, IKW_FACT(GAVE_UP_INFO));
+	}
+}
+
+/* IKEv1 liveness checks have new message IDs each time (RFC 3706): count those in silence. */
+static void see_silence_v1(struct look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	uint32_t length = 0;
+	bool known;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x->type != IKW_V1_INFO || !x->ours || x->answered || x->first > l->at ||
+		    x->first < ike->last_in || l->at - x->last < 20 * IKW_MS)
+			continue;
+		if (!length)
+			length = x->length;
+		if (x->length != length)
+			break;
+		l->f->gave_up = x;
+		l->f->silent_checks += x->copies;
+		l->f->silent_since = x->first;
+	}
+	if (!length)
+		return;
+	known = ike->live_count && ike->live_length == length;
+	if (l->f->silent_checks < (known || ikw_ike_fits_dpd(ike, length) ? 1 : 3) ||
+	    l->at - l->f->silent_since < GIVE_UP_AGE) {
+		l->f->gave_up = NULL;
+		return;
+	}
+	see(l, IKW_FACT(GAVE_UP_LIVENESS));
+	if (known && l->f->silent_checks >= 2)
+		see(l, IKW_FACT(LIVENESS_CLEAR));
+}
+
+static void see_gave_up(struct look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	const struct ikw_exchange *oldest = NULL;
+
+	for (unsigned int k = 0; ike && k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (ikw_exchange_sets_up(x->type) || x->type == IKW_V1_INFO ||
+		    !waiting_at(ike, x, l->at))
+			continue;
+		if (x->copies < 2 && l->at - x->first < GIVE_UP_AGE)
+			continue;
+		if (!oldest || x->first < oldest->first)
+			oldest = x;
+	}
+	if (!oldest) {
+		if (ike && ike->version == 1)
+			see_silence_v1(l);
+		return;
+	}
+	l->f->gave_up = oldest;
+	l->f->silent_since = oldest->first;
+	if (oldest->type == IKW_V2_INFORMATIONAL)
+		see_liveness_v2(l, oldest);
+	else
+		see(l, IKW_FACT(GAVE_UP_EXCHANGE));
+}
+
+static uint64_t window_of(enum ikw_content content)
+{
+	return content == IKW_CONTENT_UNKNOWN || content == IKW_CONTENT_MAYBE_EMPTY ? NEAR :
+										      CLEAR_NEAR;
+}
+
+static void see_deletes_v2(struct look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+		enum ikw_content content;
+		uint64_t from, when;
+
+		if (x->type != IKW_V2_INFORMATIONAL || x == l->f->gave_up)
+			continue;
+		content = ikw_ike_content(ike, x->length);
+		if (content == IKW_CONTENT_EMPTY)
+			continue;
+		from = before(l->at, window_of(content));
+		when = x->ours && x->answered ? x->answered : x->last;
+		if (x->answered && within(x->answered, from, l->now))
+			see(l, IKW_FACT(DELETE_EXCHANGE));
+		if (!within(when, from, l->at))
+			continue;
+		if (x->ours && !l->f->local)
+			l->f->local = x;
+		else if (!x->ours && !l->f->peer)
+			l->f->peer = x;
+	}
+}
+
+static void see_deletes_v1(struct look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	unsigned int esp = 0, isakmp = 0, other = 0;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x->type != IKW_V1_INFO || (x->answered && x->answered <= l->at) ||
+		    x == l->f->gave_up)
+			continue;
+		if (x->ours && !l->f->gave_up && !l->f->local &&
+		    within(x->first, before(l->at, NEAR), l->at + NEAR))
+			l->f->local = x;
+		if (x->ours || !within(x->first, before(l->at, NEAR), l->at + 2 * IKW_SECOND))
+			continue;
+		if (x->first <= l->at)
+			l->f->peer = x;
+		if (ikw_ike_fits_esp_delete(ike, x->length))
+			esp++;
+		else if (ikw_ike_fits_isakmp_delete(ike, x->length))
+			isakmp++;
+		else
+			other++;
+	}
+	if (l->f->local || l->f->peer)
+		see(l, IKW_FACT(DELETE_EXCHANGE));
+	if (l->f->peer && isakmp && !esp && !other)
+		see(l, IKW_FACT(PEER_ISAKMP_DELETE));
+}
+
+static void see_deletes(struct look *l)
+{
+	const struct ikw_exchange *local, *peer;
+
+	if (!l->f->ike)
+		return;
+	if (l->f->ike->version == 2)
+		see_deletes_v2(l);
+	else
+		see_deletes_v1(l);
+	local = l->f->local;
+	peer = l->f->peer;
+	if (local && peer) {
+		/* the one nearer to the deletion made it; IKEv1's own Delete may come after */
+		bool peers = l->f->ike->version == 1 ? peer->first <= local->first :
+						       peer->first > local->answered;
+
+		if (peers)
+			local = NULL;
+		else
+			peer = NULL;
+	}
+	l->f->local = local;
+	l->f->peer = peer;
+	if (local)
+		see(l, IKW_FACT(LOCAL_DELETE));
+	if (peer)
+		see(l, IKW_FACT(PEER_DELETE));
+	if (local && ikw_ike_content(l->f->ike, local->length) == IKW_CONTENT_DELETE_CHILD)
+		see(l, IKW_FACT(CHILD_ONLY));
+}
+
+static bool negotiation_failed(const struct ikw_ike_sa *ike, uint64_t now)
+{
+	const struct ikw_exchange *x = ikw_ike_exchange(ike, 0);
+
+	if (ike->installed)
+		return false;
+	if (!x || now - ike->created > OUTCOME_LIMIT)
+		return true;
+	if (x->ours && !x->answered)
+		return x->copies >= 3;
+	return now - (x->answered > x->last ? x->answered : x->last) > OUTCOME_QUIET;
+}
+
+static bool setting_up_at(const struct ikw_ike_sa *ike, uint64_t at)
+{
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x->type != IKW_V2_AUTH && x->type != IKW_V1_MAIN &&
+		    x->type != IKW_V1_AGGRESSIVE && x->type != IKW_V1_QUICK)
+			continue;
+		if (x->began <= at && (!x->answered || x->answered + NEAR >= at) &&
+		    x->last + CLEAR_NEAR >= at)
+			return true;
+	}
+	return false;
+}
+
+static void see_new_ike(struct look *l, const struct ikw_ike_sa *ike)
+{
+	bool soon = within(ike->created, before(l->at, NEW_IKE_BEFORE), l->at + NEW_IKE_AFTER);
+
+	if (!ike->ours && ike->created <= l->at && setting_up_at(ike, l->at)) {
+		see(l, IKW_FACT(NEW_IKE_OPEN));
+		l->f->new_ike = ike;
+	}
+	if (soon) {
+		see(l, ike->ours ? IKW_FACT(NEW_IKE_OUT) : IKW_FACT(NEW_IKE_IN));
+		if (ike->ours && ike->created < l->at)
+			see(l, IKW_FACT(NEW_IKE_FIRST));
+		l->f->new_ike = ike;
+		if (negotiation_failed(ike, l->now))
+			see(l, IKW_FACT(NEW_IKE_FAILED));
+		else if (!ike->installed)
+			l->f->pending_outcome = true;
+		return;
+	}
+	if (ike->ours && !ike->installed && ike->created > l->c->gen->born &&
+	    ike->created + NEW_IKE_BEFORE < l->at &&
+	    (!l->f->gave_up || ike->created < l->f->gave_up->first)) {
+		see(l, IKW_FACT(REAUTH_FAILED_BEFORE));
+		l->f->failed_ike = ike;
+	}
+}
+
+static void see_wire(struct look *l)
+{
+	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
+	const struct ikw_ike_sa *ike;
+
+	if (peer->ikes)
+		see(l, IKW_FACT(IKE_SEEN));
+	see_gave_up(l);
+	see_deletes(l);
+	for (ike = peer->ikes; ike; ike = ike->next)
+		if (ike != l->f->ike && ike->whole && ike->created > l->c->gen->born)
+			see_new_ike(l, ike);
+	if (within(peer->notify_time, before(l->at, 2 * IKW_SECOND), l->at))
+		see(l, IKW_FACT(INVALID_SPI));
+}
+
+/* ---- the host ---------------------------------------------------------------- */
+
+static void see_order_kind(struct look *l, const struct ikw_order *order)
+{
+	l->f->order = order;
+	switch (order->kind) {
+	case IKW_ORDER_END:
+		see(l, IKW_FACT(ORDER_END));
+		break;
+	case IKW_ORDER_RELOAD:
+		see(l, IKW_FACT(ORDER_RELOAD));
+		break;
+	case IKW_ORDER_REKEY:
+		see(l, IKW_FACT(ORDER_REKEY));
+		break;
+	default:
+		see(l, IKW_FACT(ORDER_OTHER));
+	}
+}
+
+/*
+ * An order explains a deletion when it came before the first thing the daemon
+ * did about it: before the unanswered request, before its Delete, before the
+ * deletion. One that came late in a give-up explains it only if it ends things.
+ */
+static void see_order(struct look *l)
+{
+	const struct ikw_host *host = &l->w->host;
+	const struct ikw_case *c = l->c;
+	uint32_t daemon = c->first.by.tgid ? c->first.by.tgid : c->gen->installer_tgid;
+	const struct ikw_order *order = NULL;
+	uint64_t from, to = l->at;
+
+	if (l->f->seen & (IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE))) {
+		order = ikw_host_order(host, daemon, l->f->next_gen->born, l->at);
+		if (!order || order->kind != IKW_ORDER_END)
+			order = ikw_host_order(host, daemon,
+					       before(l->f->next_gen->born, ORDER_BEFORE), l->at);
+		if (order && order->kind != IKW_ORDER_REKEY && order->time < l->f->next_gen->born)
+			order = NULL;
+	} else if (l->f->gave_up) {
+		from = before(l->f->gave_up->first, 2 * IKW_SECOND);
+		to = l->f->gave_up->first + 50 * IKW_MS;
+		order = ikw_host_order(host, daemon, from, to);
+		if (!order) {
+			order = ikw_host_order(host, daemon, before(l->at, 1500 * IKW_MS), l->at);
+			if (order && order->kind != IKW_ORDER_END)
+				order = NULL;
+		}
+	} else {
+		from = l->f->local && l->f->local->first < l->at ? l->f->local->first : l->at;
+		order = ikw_host_order(host, daemon, before(from, ORDER_BEFORE), to);
+	}
+	if (order)
+		see_order_kind(l, order);
+}
+
+static void see_link(struct look *l)
+{
+	const struct ikw_host *host = &l->w->host;
+	const struct ikw_tunnel *t = l->c->gen->tunnel;
+	const struct ikw_address *a = ikw_host_address(host, t->peer->local);
+	const struct ikw_link_state *link = NULL;
+	uint64_t since = l->f->gave_up ? l->f->gave_up->first + IKW_SECOND : l->at;
+
+	if (a)
+		link = ikw_host_link(host, a->ifindex);
+	if (!link || (link->up && !link->gone))
+		link = ikw_host_link(host, t->peer->ifindex);
+	if (!link || (link->up && !link->gone) || link->changed > since ||
+	    link->changed <= l->c->gen->born)
+		return;
+	l->f->link = link;
+	see(l, link->gone ? IKW_FACT(LINK_GONE) : IKW_FACT(LINK_DOWN));
+}
+
+static void see_mishap(struct look *l)
+{
+	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
+
+	for (unsigned int i = 0; i < IKW_MISHAPS; i++) {
+		const struct ikw_mishap *m = &l->w->mishaps[i];
+		bool ours = !memcmp(m->saddr, peer->local, IKW_ADDR_LEN) &&
+			    !memcmp(m->daddr, peer->remote, IKW_ADDR_LEN);
+		bool theirs = !memcmp(m->daddr, peer->local, IKW_ADDR_LEN) &&
+			      !memcmp(m->saddr, peer->remote, IKW_ADDR_LEN);
+
+		if (m->op != IKW_SA_FAILED || m->error != -EEXIST || (!ours && !theirs) ||
+		    !within(m->time, before(l->at, CLEAR_NEAR), l->at))
+			continue;
+		l->f->mishap = m;
+		see(l, IKW_FACT(SPI_TAKEN));
+	}
+}
+
+static void see_idle(struct look *l)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	uint64_t last = gen->born;
+
+	if (gen->in && gen->in->last > last)
+		last = gen->in->last;
+	if (gen->out && gen->out->last > last)
+		last = gen->out->last;
+	l->f->idle_ns = l->at > last ? l->at - last : 0;
+	if (l->f->idle_ns >= IDLE_LEAST && (l->w->host.sees & IKW_SEES_ESP))
+		see(l, IKW_FACT(IDLE));
+}
+
+static void see_blind(struct look *l)
+{
+	uint64_t from = before(l->f->gave_up ? l->f->gave_up->first : l->at, 2 * IKW_SECOND);
+
+	for (unsigned int i = 0; i < IKW_FACT_COUNT; i++)
+		if (!(l->f->seen >> i & 1) &&
+		    (!ikw_host_saw(&l->w->host, fact_needs[i], from, l->at) ||
+		     l->w->host.started > from))
+			l->f->blind |= 1ULL << i;
+}
+
+void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const struct ikw_world *w,
+		       uint64_t now)
+{
+	struct look l = { .f = f, .c = c, .w = w, .at = c->anchor, .now = now };
+
+	memset(f, 0, sizeof(*f));
+	f->ike = pick_ike(&l);
+	see_sad(&l);
+	see_replaced(&l);
+	see_wire(&l);
+	see_return(&l);
+	see_order(&l);
+	see_link(&l);
+	see_mishap(&l);
+	see_idle(&l);
+	see_blind(&l);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Evidence: the facts of one deletion, taken from the world as it stands.
+ * Each fact is seen, not seen, or could not be seen. Pure; decides nothing.
+ */
+#ifndef IKEWATCH_EVIDENCE_H
+#define IKEWATCH_EVIDENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "tunnel.h"
+
+/*
+ * X(name, slug, sentence part for "could not be seen", observables it needs)
+ * The needs are an IKW_SEES_ mask; while any of it is missing the fact's
+ * absence proves nothing.
+ */
+#define IKW_FACTS(X)                                                                               \
+	/* the SAD */                                                                              \
+	X(NETNS_EXIT, "netns_exit", IKW_SEES_CAUSE)                                                \
+	X(DEVICE_EXIT, "device_exit", IKW_SEES_CAUSE)                                              \
+	X(HARD_LIMIT, "hard_limit", IKW_SEES_SA)                                                   \
+	X(FLUSHED, "flushed", IKW_SEES_SA)                                                         \
+	X(FOREIGN_DELETER, "foreign_deleter", IKW_SEES_ACTOR)                                      \
+	X(FOREIGN_PORT, "foreign_netlink_port", IKW_SEES_PORTID)                                   \
+	X(OTHER_DAEMON, "other_daemon", IKW_SEES_ACTOR)                                            \
+	X(NO_DAEMON, "no_ike_daemon", IKW_SEES_ACTOR)                                              \
+	X(VANISHED, "vanished", IKW_SEES_SA)                                                       \
+	X(SAME_SPI_BACK, "same_spi_back", IKW_SEES_SA)                                             \
+	X(REPLACED_CHILD, "replaced_under_same_ike", IKW_SEES_SA)                                  \
+	X(REPLACED_IKE, "replaced_under_new_ike", IKW_SEES_SA)                                     \
+	X(REPLACED_PLAIN, "replaced", IKW_SEES_SA)                                                 \
+	X(RETURNED, "flow_returned", IKW_SEES_SA)                                                  \
+	X(MOVED, "flow_to_other_peer", IKW_SEES_SA)                                                \
+	/* the wire */                                                                             \
+	X(IKE_SEEN, "ike_seen", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                                \
+	X(GAVE_UP_LIVENESS, "liveness_unanswered", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)             \
+	X(LIVENESS_EMPTY, "liveness_empty", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                    \
+	X(LIVENESS_CLEAR, "liveness_recognised", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)               \
+	X(GAVE_UP_INFO, "informational_unanswered", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)            \
+	X(GAVE_UP_EXCHANGE, "exchange_unanswered", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)             \
+	X(LOCAL_DELETE, "local_delete", IKW_SEES_IKE_OUT)                                          \
+	X(PEER_DELETE, "peer_delete", IKW_SEES_IKE_IN)                                             \
+	X(PEER_ISAKMP_DELETE, "peer_isakmp_delete_only", IKW_SEES_IKE_IN)                          \
+	X(DELETE_EXCHANGE, "delete_exchange", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                  \
+	X(NEW_IKE_OUT, "new_ike_sa_begun", IKW_SEES_IKE_OUT)                                       \
+	X(NEW_IKE_FIRST, "new_ike_sa_begun_before_deletion", IKW_SEES_IKE_OUT)                     \
+	X(NEW_IKE_IN, "peer_began_new_ike_sa", IKW_SEES_IKE_IN)                                    \
+	X(NEW_IKE_OPEN, "new_ike_sa_open", IKW_SEES_IKE_IN)                                        \
+	X(NEW_IKE_FAILED, "new_ike_sa_failed", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                 \
+	X(REAUTH_FAILED_BEFORE, "reauth_failed_before", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)        \
+	X(INVALID_SPI, "invalid_spi_notify", IKW_SEES_IKE_IN)                                      \
+	/* the host */                                                                             \
+	X(ORDER_END, "ordered_down", IKW_SEES_CONTROL | IKW_SEES_SIGNAL)                           \
+	X(ORDER_RELOAD, "ordered_reload", IKW_SEES_CONTROL | IKW_SEES_SIGNAL)                      \
+	X(ORDER_OTHER, "ordered", IKW_SEES_CONTROL)                                                \
+	X(ORDER_REKEY, "ordered_rekey", IKW_SEES_CONTROL)                                          \
+	X(LINK_GONE, "interface_gone", IKW_SEES_LINK)                                              \
+	X(LINK_DOWN, "interface_down", IKW_SEES_LINK)                                              \
+	X(SPI_TAKEN, "spi_taken", IKW_SEES_FAILED)                                                 \
+	X(IDLE, "idle", IKW_SEES_ESP)                                                              \
+	X(CHILD_ONLY, "delete_of_child_only", IKW_SEES_IKE_OUT)
+
+enum ikw_fact_bit {
+#define IKW_X(name, slug, needs) IKW_FACT_BIT_##name,
+	IKW_FACTS(IKW_X)
+#undef IKW_X
+	IKW_FACT_COUNT
+};
+#define IKW_FACT(name) (1ULL << IKW_FACT_BIT_##name)
+
+/* One deletion while it is looked into. */
+struct ikw_case {
+	struct ikw_case *next;
+	struct ikw_generation *gen;
+	struct ikw_sa first;	/* the record of the SA that went first */
+	uint64_t opened;	/* its time */
+	uint64_t anchor;	/* where the cause is looked for: first deletion of the burst */
+	uint64_t close_at;
+	uint64_t give_up;	/* waits no longer than this, whatever a rule wants */
+	bool same_spi_back;
+	bool closed;
+};
+
+/* Facts, and what they were seen in. Times are boot time ns, 0: none. */
+struct ikw_facts {
+	uint64_t seen;	 /* IKW_FACT mask */
+	uint64_t blind;	 /* could not be seen */
+	const struct ikw_ike_sa *ike;	    /* whose wire explains most */
+	const struct ikw_exchange *gave_up; /* unanswered at the anchor */
+	const struct ikw_exchange *local;   /* our Delete, as far as can be told */
+	const struct ikw_exchange *peer;    /* the peer's Delete */
+	const struct ikw_ike_sa *new_ike;   /* negotiation that was to follow */
+	const struct ikw_ike_sa *failed_ike;/* reauthentication that had failed before */
+	const struct ikw_generation *next_gen; /* that carries the flow on */
+	const struct ikw_order *order;
+	const struct ikw_link_state *link;
+	const struct ikw_mishap *mishap;
+	enum ikw_content content; /* what the decisive INFORMATIONAL may carry */
+	unsigned int silent_checks; /* IKEv1: unanswered R-U-THERE since the last sign of life */
+	uint64_t silent_since;
+	uint64_t idle_ns;
+	bool pending_outcome;	/* a negotiation under way may still turn the verdict */
+};
+
+/* Collects the facts of a case as known now. */
+void ikw_facts_collect(struct ikw_facts *facts, const struct ikw_case *c,
+		       const struct ikw_world *world, uint64_t now);
+
+/* Slug of a fact; static. */
+const char *ikw_fact_slug(enum ikw_fact_bit bit);
+/* Observables a fact needs. */
+uint32_t ikw_fact_needs(enum ikw_fact_bit bit);
+
+#endif

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <string.h>
+#include "evidence.h"
+#include "reason.h"
+
+static const char *const texts[] = {
+#define IKW_X(name, text, severity) text,
+	IKW_REASONS(IKW_X)
+#undef IKW_X
+};
+
+static const char *const severities[] = {
+#define IKW_X(name, text, severity) severity,
+	IKW_REASONS(IKW_X)
+#undef IKW_X
+};
+
+const char *ikw_reason_text(enum ikw_reason reason)
+{
+	return texts[reason];
+}
+
+const char *ikw_reason_severity(enum ikw_reason reason)
+{
+	return severities[reason];
+}
+
+int ikw_reason_find(const char *text)
+{
+	for (int i = 0; i < IKW_REASON_COUNT; i++)
+		if (!strcmp(texts[i], text))
+			return i;
+	return -1;
+}
+
+const char *ikw_confidence_text(enum ikw_confidence confidence)
+{
+	static const char *const names[] = { "none", "possible", "likely", "certain" };
+
+	return names[confidence];
+}
+
+#define F(name) IKW_FACT(name)
+#define ORDERS (F(ORDER_END) | F(ORDER_RELOAD) | F(ORDER_OTHER))
+#define GAVE_UP (F(GAVE_UP_LIVENESS) | F(GAVE_UP_INFO) | F(GAVE_UP_EXCHANGE))
+#define NOTHING_ELSE (GAVE_UP | F(LOCAL_DELETE) | F(PEER_DELETE) | F(DELETE_EXCHANGE))
+
+#define CERTAIN IKW_CONFIDENCE_CERTAIN
+#define LIKELY IKW_CONFIDENCE_LIKELY
+#define POSSIBLE IKW_CONFIDENCE_POSSIBLE
+#define R(name) IKW_REASON_##name
+
+/*
+ * Precedence: first what the kernel alone decides, then what replaced the SAs,
+ * then silence (the oldest unanswered request is the root), then who deleted,
+ * then who ordered. Within a subject the stronger evidence comes first.
+ */
+static const struct ikw_rule rules[] = {
+	/* xfrm_state_flush(net, 0, task_valid = false) from the namespace's exit */
+	{ "netns_exit", R(INTERFACE_REMOVED), CERTAIN, true, F(NETNS_EXIT), 0, 0,
+	  "the network namespace that the SAs belonged to was torn down" },
+	{ "device_exit", R(INTERFACE_REMOVED), CERTAIN, true, F(DEVICE_EXIT), 0, 0,
+	  "the device that carried the SAs went away" },
+	/* RFC 4555 3.5: the same SPIs with another address */
+	{ "same_spi_back", R(PEER_ADDRESS_SWITCH), CERTAIN, true, F(SAME_SPI_BACK), 0, 0,
+	  "the same SA came back at once with another address" },
+	/* xfrm_timer_handler; IKEv1 rekeying leaves the old inbound SA to its limit */
+	{ "limit_after_rekey", R(PHASE2_REPLACE), CERTAIN, true, F(HARD_LIMIT) | F(REPLACED_CHILD),
+	  0, 0, "a rekey had replaced the SA before the kernel's hard limit took it" },
+	{ "hard_limit", R(PHASE2_HARD_EXPIRY), CERTAIN, true, F(HARD_LIMIT), 0, 0,
+	  "the kernel's hard limit removed the SA" },
+	{ "flush", R(MANUAL), CERTAIN, true, F(FLUSHED), 0, 0, "the whole SAD was flushed" },
+	{ "foreign_deleter", R(MANUAL), CERTAIN, true, F(FOREIGN_DELETER), 0, 0,
+	  "a process that neither installed the SA nor speaks IKE deleted it" },
+	{ "foreign_port", R(MANUAL), LIKELY, true, F(FOREIGN_PORT), 0, 0,
+	  "the SA was deleted over another netlink socket than the one that installed it" },
+	{ "no_daemon", R(MANUAL), CERTAIN, true, F(NO_DAEMON), 0, 0,
+	  "the process that installed the SA by hand deleted it, and no IKE was spoken" },
+
+	/* RFC 7296 2.8: the new CHILD_SA is there before the old one goes */
+	{ "ended_beside_new", R(MANUAL), LIKELY, false, F(REPLACED_CHILD) | F(ORDER_END), 0, 0,
+	  "an operator took this SA down while a newer one carried the flow" },
+	{ "rekeyed", R(PHASE2_REPLACE), CERTAIN, true, F(REPLACED_CHILD), 0, 0,
+	  "a rekey had put a new CHILD_SA with the same flow in its place" },
+	{ "reauthenticated", R(PHASE1_REPLACE), CERTAIN, true, F(REPLACED_IKE) | F(DELETE_EXCHANGE),
+	  0, 0, "a new IKE_SA between the same peers had taken the flow over" },
+	{ "came_back", R(KICK_OLD_SA), CERTAIN, false, F(REPLACED_IKE), F(DELETE_EXCHANGE), 0,
+	  "the peer came back with a new IKE_SA for the same flow and the old one was dropped" },
+	{ "came_from_elsewhere", R(KICK_OLD_SA), CERTAIN, true, F(MOVED), F(PEER_DELETE) | ORDERS, 0,
+	  "another peer address set up the same flow and displaced this tunnel" },
+	/* RFC 7296 2.4: INITIAL_CONTACT; no Delete is sent for what it displaces */
+	{ "initial_contact", R(KICK_OLD_SA), CERTAIN, true, F(NEW_IKE_OPEN) | F(RETURNED),
+	  NOTHING_ELSE | ORDERS, 0,
+	  "the peer began anew for the same flow, and its old SAs were dropped without a Delete" },
+	{ "initial_contact_open", R(KICK_OLD_SA), LIKELY, false, F(NEW_IKE_OPEN),
+	  NOTHING_ELSE | ORDERS, 0,
+	  "the peer was setting up a new IKE_SA when its old SAs were dropped without a Delete" },
+
+	/* an order given while the path was dead: the order is the root */
+	{ "ordered_dead_path", R(MANUAL), CERTAIN, false, F(GAVE_UP_LIVENESS) | F(ORDER_END), 0, 0,
+	  "it was ordered down, and the peer did not answer" },
+	{ "ordered_dead_path_info", R(MANUAL), CERTAIN, false, F(GAVE_UP_INFO) | F(ORDER_END), 0, 0,
+	  "it was ordered down, and the peer did not answer the Delete" },
+	{ "reloaded_dead_path", R(MANUAL), LIKELY, false, F(GAVE_UP_INFO) | F(ORDER_RELOAD), 0, 0,
+	  "a reload of the configuration took it down, and the peer did not answer the Delete" },
+	{ "link_gone", R(INTERFACE_REMOVED), CERTAIN, false, F(LINK_GONE),
+	  F(PEER_DELETE) | F(ORDER_END), 0, "the interface towards the peer was removed" },
+	{ "link_down", R(ADMIN_DOWN), CERTAIN, false, F(LINK_DOWN), F(PEER_DELETE) | F(ORDER_END), 0,
+	  "the interface towards the peer was set down" },
+
+	/* RFC 7296 2.1, 2.4: give up after retransmissions; RFC 3706 5.5 for IKEv1 */
+	{ "exchange_unanswered", R(EXCHANGE_TIMEOUT), CERTAIN, false, F(GAVE_UP_EXCHANGE), 0, 0,
+	  "the peer never answered an exchange of ours" },
+	{ "reauth_unanswered", R(REAUTH_TIMEOUT), CERTAIN, false,
+	  F(REAUTH_FAILED_BEFORE) | F(GAVE_UP_INFO), 0, 0,
+	  "a reauthentication begun before had failed, and the Delete was not answered either" },
+	{ "reauth_then_silence", R(REAUTH_TIMEOUT), LIKELY, false,
+	  F(REAUTH_FAILED_BEFORE) | F(GAVE_UP_LIVENESS), F(LIVENESS_EMPTY), 0,
+	  "a reauthentication begun before had failed, and the peer stayed silent" },
+	{ "reauth_delete_unanswered", R(REAUTH_TIMEOUT), LIKELY, false,
+	  F(NEW_IKE_FIRST) | F(GAVE_UP_INFO), ORDERS, 0,
+	  "the Delete that begins a reauthentication was never answered" },
+	{ "informational_unanswered", R(EXCHANGE_TIMEOUT), LIKELY, false, F(GAVE_UP_INFO), ORDERS, 0,
+	  "the peer never answered an INFORMATIONAL that carried something" },
+	{ "liveness_empty", R(DPD_TIMEOUT), CERTAIN, false, F(LIVENESS_EMPTY), 0, 0,
+	  "the peer never answered our liveness check" },
+	{ "liveness_regular", R(DPD_TIMEOUT), CERTAIN, false, F(GAVE_UP_LIVENESS) | F(LIVENESS_CLEAR),
+	  F(NEW_IKE_FIRST) | ORDERS, 0, "the peer stopped answering our regular liveness checks" },
+	{ "liveness_restart", R(DPD_TIMEOUT), LIKELY, false,
+	  F(GAVE_UP_LIVENESS) | F(LIVENESS_CLEAR), 0, 0,
+	  "the peer stopped answering our liveness checks, and the daemon begins anew" },
+	{ "reauth_or_liveness", R(REAUTH_TIMEOUT), POSSIBLE, false,
+	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST), 0, 0,
+	  "an unanswered INFORMATIONAL was followed by a new IKE_SA before the SAs went" },
+	{ "liveness_unanswered", R(DPD_TIMEOUT), LIKELY, false, F(GAVE_UP_LIVENESS), 0, 0,
+	  "the peer never answered what looks like a liveness check" },
+
+	/* a clear notify is unauthenticated (RFC 7296 2.21.4): only when nothing else explains it */
+	{ "invalid_spi", R(INVALID_SPI), LIKELY, false, F(INVALID_SPI), F(PEER_DELETE) | ORDERS, 0,
+	  "the peer said it does not know our SPI, and the tunnel was deleted" },
+
+	/* the peer's Delete (RFC 7296 1.4.1) and what it begins */
+	{ "peer_reauth", R(PHASE1_REPLACE), LIKELY, false,
+	  F(PEER_DELETE) | F(NEW_IKE_IN) | F(RETURNED), 0, 0,
+	  "the peer deleted it and set the flow up anew at once: a reauthentication" },
+	{ "peer_reauth_failed", R(REAUTH_TIMEOUT), LIKELY, false,
+	  F(PEER_DELETE) | F(NEW_IKE_IN) | F(NEW_IKE_FAILED), 0, 0,
+	  "the peer deleted it to reauthenticate, and that failed" },
+	{ "isakmp_delete_only", R(PHASE1_DEPENDENT), CERTAIN, false, F(PEER_ISAKMP_DELETE),
+	  F(ORDER_END), 0, "the peer deleted the ISAKMP SA alone, and the IPsec SAs went with it" },
+	{ "peer_delete", R(PEER_REQUEST), CERTAIN, false, F(PEER_DELETE), 0, 0,
+	  "the peer asked for it" },
+
+	/* our own Delete: who made the daemon send it */
+	{ "ordered", R(MANUAL), CERTAIN, true, F(LOCAL_DELETE) | F(ORDER_END), 0, 0,
+	  "it was ordered down on this host" },
+	{ "reloaded", R(MANUAL), CERTAIN, false, F(LOCAL_DELETE) | F(ORDER_RELOAD), 0, 0,
+	  "a reload of the configuration took it down" },
+	{ "ordered_reauth", R(PHASE1_REPLACE), CERTAIN, true,
+	  F(LOCAL_DELETE) | F(ORDER_REKEY) | F(RETURNED), 0, 0,
+	  "a reauthentication that was ordered replaced it" },
+	{ "ordered_somehow", R(MANUAL), LIKELY, false, F(LOCAL_DELETE) | F(ORDER_OTHER), 0, 0,
+	  "something on this host spoke to the IKE daemon just before it deleted the tunnel" },
+	{ "reauth", R(PHASE1_REPLACE), CERTAIN, true,
+	  F(LOCAL_DELETE) | F(NEW_IKE_FIRST) | F(RETURNED), ORDERS, 0,
+	  "a reauthentication replaced it (deleted first, then set up anew)" },
+	{ "reauth_after", R(PHASE1_REPLACE), LIKELY, false,
+	  F(LOCAL_DELETE) | F(NEW_IKE_OUT) | F(RETURNED), ORDERS, 0,
+	  "the daemon deleted it and set the flow up anew at once" },
+	{ "reauth_failed", R(REAUTH_TIMEOUT), CERTAIN, false,
+	  F(LOCAL_DELETE) | F(NEW_IKE_FIRST) | F(NEW_IKE_FAILED), ORDERS, 0,
+	  "a reauthentication deleted it first, and the new IKE_SA did not come about" },
+	{ "reauth_failed_before", R(REAUTH_TIMEOUT), LIKELY, false,
+	  F(LOCAL_DELETE) | F(REAUTH_FAILED_BEFORE), ORDERS, 0,
+	  "a reauthentication had failed, and the daemon then deleted the tunnel" },
+	{ "idle", R(IDLE_TIMEOUT), LIKELY, false, F(LOCAL_DELETE) | F(CHILD_ONLY) | F(IDLE), ORDERS,
+	  0, "no traffic, and the daemon closed the CHILD_SA by itself" },
+	{ "local_delete_blind", R(MANUAL), LIKELY, false, F(LOCAL_DELETE), 0, F(ORDER_END),
+	  "the daemon here deleted it; who ordered it could not be seen" },
+
+	/* no Delete on the wire */
+	{ "ordered_quietly", R(MANUAL), CERTAIN, false, F(ORDER_END), 0, 0,
+	  "it was ordered down on this host" },
+	{ "reloaded_quietly", R(MANUAL), LIKELY, false, F(ORDER_RELOAD), 0, 0,
+	  "a reload of the configuration took it down" },
+	{ "ordered_somehow_quietly", R(MANUAL), POSSIBLE, false, F(ORDER_OTHER), F(LOCAL_DELETE), 0,
+	  "something on this host spoke to the IKE daemon just before the tunnel was deleted" },
+	{ "other_daemon", R(MANUAL), LIKELY, false, F(OTHER_DAEMON), F(LOCAL_DELETE), 0,
+	  "another IKE daemon process than the one that installed it deleted it" },
+	{ "spi_conflict", R(SPI_CONFLICT), LIKELY, false, F(SPI_TAKEN), NOTHING_ELSE, 0,
+	  "an install for this peer failed because its SPI was taken, then the tunnel went" },
+	{ "replaced_plain", R(PHASE2_REPLACE), LIKELY, false, F(REPLACED_PLAIN), F(FOREIGN_DELETER),
+	  0, "newer SAs for the same flow had been installed" },
+	{ "by_hand_unseen", R(MANUAL), LIKELY, false, 0, F(IKE_SEEN) | F(VANISHED),
+	  F(FOREIGN_DELETER), "the SA was deleted on this host and no IKE was ever spoken with the peer" },
+	{ "unknown", R(UNKNOWN), IKW_CONFIDENCE_NONE, false, 0, 0, 0,
+	  "nothing that was seen explains the deletion" },
+};
+
+const struct ikw_rule *ikw_rules(size_t *count)
+{
+	*count = sizeof(rules) / sizeof(rules[0]);
+	return rules;
+}
+
+static bool holds(const struct ikw_rule *rule, const struct ikw_facts *f)
+{
+	return (f->seen & rule->needs) == rule->needs && !(f->seen & rule->lacks) &&
+	       (f->blind & rule->unseen) == rule->unseen;
+}
+
+struct ikw_verdict ikw_infer(const struct ikw_facts *f)
+{
+	const struct ikw_rule *rule = rules;
+	struct ikw_verdict verdict;
+
+	while (!holds(rule, f))
+		rule++;
+	verdict.rule = rule;
+	verdict.reason = rule->reason;
+	verdict.confidence = rule->confidence;
+	verdict.blind = f->blind & (rule->lacks | rule->unseen);
+	if ((f->blind & rule->lacks) && verdict.confidence > POSSIBLE)
+		verdict.confidence--;
+	return verdict;
+}
