@@ -36,6 +36,7 @@ static const struct ikw_option run_options[] = {
 static const struct ikw_option alarms_options[] = {
 	{ IKW_OPT_ACTIVE, "active", NULL, "tunnels that are down and not cleared (default)" },
 	{ IKW_OPT_ALL, "all", NULL, "history too" },
+	{ IKW_OPT_BY_PEER, "by-peer", NULL, "active ones rolled up by peer and reason" },
 	{ STATE_DIR },
 	{ JSON },
 	{ END },
@@ -56,7 +57,11 @@ static const struct ikw_option explain_options[] = {
 };
 
 static const struct ikw_option live_options[] = { { SOCKET }, { STATE_DIR }, { JSON }, { END } };
-static const struct ikw_option record_options[] = { { SOCKET }, { STATE_DIR }, { END } };
+static const struct ikw_option record_options[] = {
+	{ IKW_OPT_DURATION, "duration", "S", "stop after S seconds (default: when interrupted)" },
+	{ SOCKET },
+	{ END },
+};
 static const struct ikw_option json_options[] = { { JSON }, { END } };
 
 /* A build without one of these modules still links; main says so when it is asked for. */
@@ -75,7 +80,7 @@ static const struct ikw_option json_options[] = { { JSON }, { END } };
 static const struct ikw_command commands[] = {
 	{ "run", ikw_run_main, "[OPTION]...", "the agent, in the foreground; alarms on stdout",
 	  run_options },
-	{ "alarms", ikw_alarms_main, "[--active|--all] [--json]", "the alarm list",
+	{ "alarms", ikw_alarms_main, "[--active|--all|--by-peer] [--json]", "the alarm list",
 	  alarms_options },
 	{ "clear", ikw_clear_main, "ID...|--all [--note TEXT]", "clear alarms by hand",
 	  clear_options },
@@ -85,8 +90,8 @@ static const struct ikw_command commands[] = {
 	{ "status", ikw_status_main, "[--json]", "probes, hooks, events seen and lost, store",
 	  live_options },
 	{ "check", ikw_check_main, "[--json]", "what this kernel can do", json_options },
-	{ "record", ikw_record_main, "FILE", "write the running agent's events to a file",
-	  record_options },
+	{ "record", ikw_record_main, "FILE [--duration S]",
+	  "write the running agent's events to a file", record_options },
 	{ "replay", ikw_replay_main, "FILE [--json]", "infer from a recording", json_options },
 	{ "decode", ikw_decode_main, "FILE [--json]", "what the packet programs see in a capture",
 	  json_options },

@@ -41,6 +41,8 @@ enum ikw_option_key {
 	IKW_OPT_ALL,
 	IKW_OPT_NOTE,
 	IKW_OPT_HTML,
+	IKW_OPT_BY_PEER,
+	IKW_OPT_DURATION,
 };
 
 /* The command of that name, or NULL. */
