@@ -26,8 +26,7 @@ const char *ikw_time_text(uint64_t wall_ns, char *buf, size_t size)
 
 	gmtime_r(&s, &tm);
 	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf, size, "%s.%06uZ", day,
-		 (unsigned int)(wall_ns % 1000000000ULL / 1000));
+	snprintf(buf, size, "%s.%06uZ", day, (unsigned int)(wall_ns % 1000000000ULL / 1000));
 	return buf;
 }
 
@@ -124,7 +123,8 @@ static json_t *ike_json(const struct ikw_alarm *a)
 
 static json_t *seconds_json(double seconds)
 {
-	return seconds < 0 ? json_null() : json_real((double)(int64_t)(seconds * 1000 + 0.5) / 1000);
+	return seconds < 0 ? json_null()
+			   : json_real((double)(int64_t)(seconds * 1000 + 0.5) / 1000);
 }
 
 static json_t *sas_json(const struct ikw_alarm *a)
@@ -216,10 +216,9 @@ json_t *ikw_alarm_json(const struct ikw_alarm *a)
 			    process_json(a->has_ordered_by, &a->ordered_by, true));
 	json_object_set_new(json, "evidence", evidence_json(a));
 	json_object_set_new(json, "blind_spots", blind);
-	json_object_set_new(json, "latency_us",
-			    json_integer(emitted > a->time ?
-						 (json_int_t)((emitted - a->time) / 1000) :
-						 0));
+	json_object_set_new(
+		json, "latency_us",
+		json_integer(emitted > a->time ? (json_int_t)((emitted - a->time) / 1000) : 0));
 	return json;
 }
 

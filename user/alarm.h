@@ -14,8 +14,8 @@
 #include "reason.h"
 
 #define IKW_ALARM_NAME "IPSECTUNNELSTOP"
-#define IKW_ALARM_ID 4285734913ULL
-#define IKW_ALARM_OID "1.3.6.1.4.1.2011.6.122.26.6.2"
+#define IKW_ALARM_ID   4285734913ULL
+#define IKW_ALARM_OID  "1.3.6.1.4.1.2011.6.122.26.6.2"
 
 /* One fact of the evidence. */
 struct ikw_evidence {
@@ -42,7 +42,7 @@ struct ikw_alarm_process {
 	uint32_t loginuid; /* ~0: none */
 	char comm[IKW_COMM_LEN];
 	char tty[IKW_NAME_LEN];
-	char exe[IKW_EXE_LEN];	   /* empty: not known */
+	char exe[IKW_EXE_LEN];	    /* empty: not known */
 	char command[IKW_ARGS_LEN]; /* argv joined by blanks, or the request; empty: not known */
 	unsigned int parent_count;
 	struct ikw_parent parents[IKW_PARENTS];
@@ -55,9 +55,9 @@ struct ikw_alarm {
 	uint64_t closed;  /* boot time ns when the case closed */
 	uint64_t emitted; /* boot time ns when it was written out; 0: use closed */
 	uint32_t ifindex;
-	uint32_t reqid;		/* seq_num */
-	uint32_t tunnel_index;	/* the agent's stable number for the tunnel */
-	uint32_t rule_num;	/* index of the outbound policy; 0: not known */
+	uint32_t reqid;	       /* seq_num */
+	uint32_t tunnel_index; /* the agent's stable number for the tunnel */
+	uint32_t rule_num;     /* index of the outbound policy; 0: not known */
 	uint8_t dst[IKW_ADDR_LEN];
 	uint8_t src[IKW_ADDR_LEN];
 	char inside_ip[64];
@@ -71,7 +71,7 @@ struct ikw_alarm {
 	enum ikw_confidence confidence;
 	const char *rule; /* static name of the row that spoke */
 	const char *severity;
-	char *detail;	  /* one English sentence; owned */
+	char *detail; /* one English sentence; owned */
 	bool tunnel_up;
 	uint8_t ike_version; /* 0: no IKE_SA known */
 	uint64_t spi_i;

@@ -9,16 +9,16 @@
  * gets the shorter window, so that an unrelated liveness check is not taken
  * for a Delete.
  */
-#define NEAR (1 * IKW_SECOND)
-#define CLEAR_NEAR (3 * IKW_SECOND)
-#define ORDER_BEFORE (5 * IKW_SECOND)
-#define GIVE_UP_AGE (800 * IKW_MS) /* a request younger than this was not given up, just sent */
+#define NEAR	       (1 * IKW_SECOND)
+#define CLEAR_NEAR     (3 * IKW_SECOND)
+#define ORDER_BEFORE   (5 * IKW_SECOND)
+#define GIVE_UP_AGE    (800 * IKW_MS) /* a request younger than this was not given up, just sent */
 #define NEW_IKE_BEFORE (3 * IKW_SECOND)
-#define NEW_IKE_AFTER (1 * IKW_SECOND)
-#define OUTCOME_QUIET (1 * IKW_SECOND)
-#define OUTCOME_LIMIT (10 * IKW_SECOND)
-#define CROSSING (30 * IKW_SECOND)
-#define IDLE_LEAST (5 * IKW_SECOND)
+#define NEW_IKE_AFTER  (1 * IKW_SECOND)
+#define OUTCOME_QUIET  (1 * IKW_SECOND)
+#define OUTCOME_LIMIT  (10 * IKW_SECOND)
+#define CROSSING       (30 * IKW_SECOND)
+#define IDLE_LEAST     (5 * IKW_SECOND)
 
 struct look {
 	struct ikw_facts *f;
@@ -364,8 +364,8 @@ static void see_gave_up(struct look *l)
 
 static uint64_t window_of(enum ikw_content content)
 {
-	return content == IKW_CONTENT_UNKNOWN || content == IKW_CONTENT_MAYBE_EMPTY ? NEAR :
-										      CLEAR_NEAR;
+	return content == IKW_CONTENT_UNKNOWN || content == IKW_CONTENT_MAYBE_EMPTY ? NEAR
+										    : CLEAR_NEAR;
 }
 
 static void see_deletes_v2(struct look *l)
@@ -440,8 +440,8 @@ static void see_deletes(struct look *l)
 	peer = l->f->peer;
 	if (local && peer) {
 		/* the one nearer to the deletion made it; IKEv1's own Delete may come after */
-		bool peers = l->f->ike->version == 1 ? peer->first <= local->first :
-						       peer->first > local->answered;
+		bool peers = l->f->ike->version == 1 ? peer->first <= local->first
+						     : peer->first > local->answered;
 
 		if (peers)
 			local = NULL;

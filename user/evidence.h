@@ -65,42 +65,43 @@ enum ikw_fact_bit {
 #define IKW_X(name, slug, needs) IKW_FACT_BIT_##name,
 	IKW_FACTS(IKW_X)
 #undef IKW_X
-	IKW_FACT_COUNT
+		IKW_FACT_COUNT
 };
 #define IKW_FACT(name) (1ULL << IKW_FACT_BIT_##name)
 
 /* One deletion while it is looked into. */
 struct ikw_case {
-	struct ikw_case *next;
+	struct ikw_case *next; /* open cases, by close_at */
+	struct ikw_case *prev;
 	struct ikw_generation *gen;
-	struct ikw_sa first;	/* the record of the SA that went first */
-	uint64_t opened;	/* its time */
-	uint64_t anchor;	/* where the cause is looked for: first deletion of the burst */
+	struct ikw_sa first; /* the record of the SA that went first */
+	uint64_t opened;     /* its time */
+	uint64_t anchor;     /* where the cause is looked for: first deletion of the burst */
 	uint64_t close_at;
-	uint64_t give_up;	/* waits no longer than this, whatever a rule wants */
+	uint64_t give_up; /* waits no longer than this, whatever a rule wants */
 	bool same_spi_back;
 	bool closed;
 };
 
 /* Facts, and what they were seen in. Times are boot time ns, 0: none. */
 struct ikw_facts {
-	uint64_t seen;	 /* IKW_FACT mask */
-	uint64_t blind;	 /* could not be seen */
-	const struct ikw_ike_sa *ike;	    /* whose wire explains most */
-	const struct ikw_exchange *gave_up; /* unanswered at the anchor */
-	const struct ikw_exchange *local;   /* our Delete, as far as can be told */
-	const struct ikw_exchange *peer;    /* the peer's Delete */
-	const struct ikw_ike_sa *new_ike;   /* negotiation that was to follow */
-	const struct ikw_ike_sa *failed_ike;/* reauthentication that had failed before */
+	uint64_t seen;			       /* IKW_FACT mask */
+	uint64_t blind;			       /* could not be seen */
+	const struct ikw_ike_sa *ike;	       /* whose wire explains most */
+	const struct ikw_exchange *gave_up;    /* unanswered at the anchor */
+	const struct ikw_exchange *local;      /* our Delete, as far as can be told */
+	const struct ikw_exchange *peer;       /* the peer's Delete */
+	const struct ikw_ike_sa *new_ike;      /* negotiation that was to follow */
+	const struct ikw_ike_sa *failed_ike;   /* reauthentication that had failed before */
 	const struct ikw_generation *next_gen; /* that carries the flow on */
 	const struct ikw_order *order;
 	const struct ikw_link_state *link;
 	const struct ikw_mishap *mishap;
-	enum ikw_content content; /* what the decisive INFORMATIONAL may carry */
+	enum ikw_content content;   /* what the decisive INFORMATIONAL may carry */
 	unsigned int silent_checks; /* IKEv1: unanswered R-U-THERE since the last sign of life */
 	uint64_t silent_since;
 	uint64_t idle_ns;
-	bool pending_outcome;	/* a negotiation under way may still turn the verdict */
+	bool pending_outcome; /* a negotiation under way may still turn the verdict */
 };
 
 /* Collects the facts of a case as known now. */

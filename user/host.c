@@ -5,7 +5,7 @@
 #include "host.h"
 
 #define MAX_PROCESSES 4096 /* as many as are remembered; daemons are never forgotten */
-#define IFF_UP_BIT 1
+#define IFF_UP_BIT    1
 
 int ikw_host_init(struct ikw_host *host)
 {
@@ -179,84 +179,135 @@ struct word_kind {
 
 /* strongSwan: doc of swanctl(8); short options likewise. */
 static const struct word_kind swanctl_words[] = {
-	{ "--terminate", IKW_ORDER_END },	 { "-t", IKW_ORDER_END },
-	{ "--redirect", IKW_ORDER_END },	 { "-d", IKW_ORDER_END },
-	{ "--uninstall", IKW_ORDER_END },	 { "-u", IKW_ORDER_END },
-	{ "--rekey", IKW_ORDER_REKEY },		 { "-R", IKW_ORDER_REKEY },
-	{ "--load-all", IKW_ORDER_RELOAD },	 { "-q", IKW_ORDER_RELOAD },
-	{ "--load-conns", IKW_ORDER_RELOAD },	 { "-c", IKW_ORDER_RELOAD },
-	{ "--reload-settings", IKW_ORDER_RELOAD },{ "-r", IKW_ORDER_RELOAD },
-	{ "--initiate", IKW_ORDER_START },	 { "-i", IKW_ORDER_START },
-	{ "--install", IKW_ORDER_START },	 { "-p", IKW_ORDER_START },
-	{ "--load-creds", IKW_ORDER_START },	 { "-s", IKW_ORDER_START },
-	{ "--load-authorities", IKW_ORDER_START },{ "-b", IKW_ORDER_START },
-	{ "--load-pools", IKW_ORDER_START },	 { "-a", IKW_ORDER_START },
-	{ "--flush-certs", IKW_ORDER_START },	 { "-f", IKW_ORDER_START },
+	{ "--terminate", IKW_ORDER_END },
+	{ "-t", IKW_ORDER_END },
+	{ "--redirect", IKW_ORDER_END },
+	{ "-d", IKW_ORDER_END },
+	{ "--uninstall", IKW_ORDER_END },
+	{ "-u", IKW_ORDER_END },
+	{ "--rekey", IKW_ORDER_REKEY },
+	{ "-R", IKW_ORDER_REKEY },
+	{ "--load-all", IKW_ORDER_RELOAD },
+	{ "-q", IKW_ORDER_RELOAD },
+	{ "--load-conns", IKW_ORDER_RELOAD },
+	{ "-c", IKW_ORDER_RELOAD },
+	{ "--reload-settings", IKW_ORDER_RELOAD },
+	{ "-r", IKW_ORDER_RELOAD },
+	{ "--initiate", IKW_ORDER_START },
+	{ "-i", IKW_ORDER_START },
+	{ "--install", IKW_ORDER_START },
+	{ "-p", IKW_ORDER_START },
+	{ "--load-creds", IKW_ORDER_START },
+	{ "-s", IKW_ORDER_START },
+	{ "--load-authorities", IKW_ORDER_START },
+	{ "-b", IKW_ORDER_START },
+	{ "--load-pools", IKW_ORDER_START },
+	{ "-a", IKW_ORDER_START },
+	{ "--flush-certs", IKW_ORDER_START },
+	{ "-f", IKW_ORDER_START },
 	{ NULL, IKW_ORDER_READ },
 };
 
 /* strongSwan's stroke and starter's ipsec, Libreswan's ipsec: the words after the tool. */
 static const struct word_kind ipsec_words[] = {
-	{ "down", IKW_ORDER_END },	    { "down-nb", IKW_ORDER_END },
-	{ "down-srcip", IKW_ORDER_END },    { "--down", IKW_ORDER_END },
-	{ "delete", IKW_ORDER_END },	    { "--delete", IKW_ORDER_END },
-	{ "unroute", IKW_ORDER_END },	    { "--unroute", IKW_ORDER_END },
-	{ "stop", IKW_ORDER_END },	    { "restart", IKW_ORDER_END },
-	{ "reload", IKW_ORDER_RELOAD },	    { "update", IKW_ORDER_RELOAD },
-	{ "--replace", IKW_ORDER_RELOAD },  { "replace", IKW_ORDER_RELOAD },
-	{ "--terminate", IKW_ORDER_END },   { "--shutdown", IKW_ORDER_END },
-	{ "--deletestate", IKW_ORDER_END }, { "--deleteuser", IKW_ORDER_END },
-	{ "--deleteid", IKW_ORDER_END },    { "--crash", IKW_ORDER_END },
-	{ "--down-child", IKW_ORDER_END },  { "--down-ike", IKW_ORDER_END },
-	{ "--delete-ike", IKW_ORDER_END },  { "--delete-child", IKW_ORDER_END },
-	{ "terminate", IKW_ORDER_END },	    { "--rekey-ike", IKW_ORDER_REKEY },
-	{ "--rekey-child", IKW_ORDER_REKEY },{ "--rekey-ipsec", IKW_ORDER_REKEY },
-	{ "rekey", IKW_ORDER_REKEY },	    { "addconn", IKW_ORDER_RELOAD },
-	{ "up", IKW_ORDER_START },	    { "up-nb", IKW_ORDER_START },
-	{ "--up", IKW_ORDER_START },	    { "route", IKW_ORDER_START },
-	{ "--route", IKW_ORDER_START },	    { "--initiate", IKW_ORDER_START },
-	{ "--add", IKW_ORDER_START },	    { "add", IKW_ORDER_START },
-	{ "--listen", IKW_ORDER_START },    { "--rereadall", IKW_ORDER_START },
-	{ "start", IKW_ORDER_START },	    { NULL, IKW_ORDER_READ },
+	{ "down", IKW_ORDER_END },
+	{ "down-nb", IKW_ORDER_END },
+	{ "down-srcip", IKW_ORDER_END },
+	{ "--down", IKW_ORDER_END },
+	{ "delete", IKW_ORDER_END },
+	{ "--delete", IKW_ORDER_END },
+	{ "unroute", IKW_ORDER_END },
+	{ "--unroute", IKW_ORDER_END },
+	{ "stop", IKW_ORDER_END },
+	{ "restart", IKW_ORDER_END },
+	{ "reload", IKW_ORDER_RELOAD },
+	{ "update", IKW_ORDER_RELOAD },
+	{ "--replace", IKW_ORDER_RELOAD },
+	{ "replace", IKW_ORDER_RELOAD },
+	{ "--terminate", IKW_ORDER_END },
+	{ "--shutdown", IKW_ORDER_END },
+	{ "--deletestate", IKW_ORDER_END },
+	{ "--deleteuser", IKW_ORDER_END },
+	{ "--deleteid", IKW_ORDER_END },
+	{ "--crash", IKW_ORDER_END },
+	{ "--down-child", IKW_ORDER_END },
+	{ "--down-ike", IKW_ORDER_END },
+	{ "--delete-ike", IKW_ORDER_END },
+	{ "--delete-child", IKW_ORDER_END },
+	{ "terminate", IKW_ORDER_END },
+	{ "--rekey-ike", IKW_ORDER_REKEY },
+	{ "--rekey-child", IKW_ORDER_REKEY },
+	{ "--rekey-ipsec", IKW_ORDER_REKEY },
+	{ "rekey", IKW_ORDER_REKEY },
+	{ "addconn", IKW_ORDER_RELOAD },
+	{ "up", IKW_ORDER_START },
+	{ "up-nb", IKW_ORDER_START },
+	{ "--up", IKW_ORDER_START },
+	{ "route", IKW_ORDER_START },
+	{ "--route", IKW_ORDER_START },
+	{ "--initiate", IKW_ORDER_START },
+	{ "--add", IKW_ORDER_START },
+	{ "add", IKW_ORDER_START },
+	{ "--listen", IKW_ORDER_START },
+	{ "--rereadall", IKW_ORDER_START },
+	{ "start", IKW_ORDER_START },
+	{ NULL, IKW_ORDER_READ },
 };
 
 /* OpenBSD iked: ikectl(8). */
 static const struct word_kind ikectl_words[] = {
-	{ "reset", IKW_ORDER_END },	  { "decouple", IKW_ORDER_END },
-	{ "passive", IKW_ORDER_RELOAD },  { "load", IKW_ORDER_RELOAD },
-	{ "reload", IKW_ORDER_RELOAD },	  { "couple", IKW_ORDER_START },
-	{ "active", IKW_ORDER_START },	  { NULL, IKW_ORDER_READ },
+	{ "reset", IKW_ORDER_END },	 { "decouple", IKW_ORDER_END },
+	{ "passive", IKW_ORDER_RELOAD }, { "load", IKW_ORDER_RELOAD },
+	{ "reload", IKW_ORDER_RELOAD },	 { "couple", IKW_ORDER_START },
+	{ "active", IKW_ORDER_START },	 { NULL, IKW_ORDER_READ },
 };
 
 static const struct {
 	const char *tool;
 	const struct word_kind *words;
 } tools[] = {
-	{ "swanctl", swanctl_words }, { "ipsec", ipsec_words }, { "stroke", ipsec_words },
-	{ "whack", ipsec_words },     { "strongswan", ipsec_words },
-	{ "ikectl", ikectl_words },
+	{ "swanctl", swanctl_words }, { "ipsec", ipsec_words },	     { "stroke", ipsec_words },
+	{ "whack", ipsec_words },     { "strongswan", ipsec_words }, { "ikectl", ikectl_words },
 };
 
 /* strongSwan's vici: names of CMD_REQUEST (README of the vici plugin). */
 static const struct word_kind vici_requests[] = {
-	{ "terminate", IKW_ORDER_END },	      { "unload-conn", IKW_ORDER_END },
-	{ "redirect", IKW_ORDER_END },	      { "uninstall", IKW_ORDER_END },
-	{ "rekey", IKW_ORDER_REKEY },	      { "load-conn", IKW_ORDER_RELOAD },
-	{ "reload-settings", IKW_ORDER_RELOAD },{ "initiate", IKW_ORDER_START },
-	{ "install", IKW_ORDER_START },	      { "load-cert", IKW_ORDER_START },
-	{ "load-key", IKW_ORDER_START },      { "load-shared", IKW_ORDER_START },
-	{ "load-token", IKW_ORDER_START },    { "load-authority", IKW_ORDER_START },
-	{ "load-pool", IKW_ORDER_START },     { "unload-pool", IKW_ORDER_START },
-	{ "unload-authority", IKW_ORDER_START },{ "unload-shared", IKW_ORDER_START },
-	{ "unload-key", IKW_ORDER_START },    { "clear-creds", IKW_ORDER_START },
-	{ "flush-certs", IKW_ORDER_START },   { "reset-counters", IKW_ORDER_START },
-	{ "version", IKW_ORDER_READ },	      { "stats", IKW_ORDER_READ },
-	{ "list-sas", IKW_ORDER_READ },	      { "list-policies", IKW_ORDER_READ },
-	{ "list-conns", IKW_ORDER_READ },     { "list-certs", IKW_ORDER_READ },
-	{ "list-authorities", IKW_ORDER_READ },{ "get-conns", IKW_ORDER_READ },
-	{ "get-algorithms", IKW_ORDER_READ }, { "get-authorities", IKW_ORDER_READ },
-	{ "get-counters", IKW_ORDER_READ },   { "get-keys", IKW_ORDER_READ },
-	{ "get-pools", IKW_ORDER_READ },      { "get-shared", IKW_ORDER_READ },
+	{ "terminate", IKW_ORDER_END },
+	{ "unload-conn", IKW_ORDER_END },
+	{ "redirect", IKW_ORDER_END },
+	{ "uninstall", IKW_ORDER_END },
+	{ "rekey", IKW_ORDER_REKEY },
+	{ "load-conn", IKW_ORDER_RELOAD },
+	{ "reload-settings", IKW_ORDER_RELOAD },
+	{ "initiate", IKW_ORDER_START },
+	{ "install", IKW_ORDER_START },
+	{ "load-cert", IKW_ORDER_START },
+	{ "load-key", IKW_ORDER_START },
+	{ "load-shared", IKW_ORDER_START },
+	{ "load-token", IKW_ORDER_START },
+	{ "load-authority", IKW_ORDER_START },
+	{ "load-pool", IKW_ORDER_START },
+	{ "unload-pool", IKW_ORDER_START },
+	{ "unload-authority", IKW_ORDER_START },
+	{ "unload-shared", IKW_ORDER_START },
+	{ "unload-key", IKW_ORDER_START },
+	{ "clear-creds", IKW_ORDER_START },
+	{ "flush-certs", IKW_ORDER_START },
+	{ "reset-counters", IKW_ORDER_START },
+	{ "version", IKW_ORDER_READ },
+	{ "stats", IKW_ORDER_READ },
+	{ "list-sas", IKW_ORDER_READ },
+	{ "list-policies", IKW_ORDER_READ },
+	{ "list-conns", IKW_ORDER_READ },
+	{ "list-certs", IKW_ORDER_READ },
+	{ "list-authorities", IKW_ORDER_READ },
+	{ "get-conns", IKW_ORDER_READ },
+	{ "get-algorithms", IKW_ORDER_READ },
+	{ "get-authorities", IKW_ORDER_READ },
+	{ "get-counters", IKW_ORDER_READ },
+	{ "get-keys", IKW_ORDER_READ },
+	{ "get-pools", IKW_ORDER_READ },
+	{ "get-shared", IKW_ORDER_READ },
 	{ NULL, IKW_ORDER_READ },
 };
 
@@ -514,8 +565,7 @@ const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uin
 
 static void link_event(struct ikw_host *host, const struct ikw_link *ev)
 {
-	struct ikw_link_state *link =
-		(struct ikw_link_state *)ikw_host_link(host, ev->ifindex);
+	struct ikw_link_state *link = (struct ikw_link_state *)ikw_host_link(host, ev->ifindex);
 	bool up = ev->op == IKW_LINK_SET && (ev->ifi_flags & IFF_UP_BIT);
 	bool gone = ev->op == IKW_LINK_GONE;
 

@@ -12,7 +12,7 @@
 #include "table.h"
 
 struct ikw_process {
-	struct ikw_node node; /* by tgid */
+	struct ikw_node node;	   /* by tgid */
 	struct ikw_process *older; /* chain of all, newest first */
 	struct ikw_process *newer;
 	struct ikw_proc seen; /* the latest description; seen.tgid is always set */
@@ -82,9 +82,9 @@ struct ikw_host {
 	uint64_t lost;
 	uint64_t clock_boot;
 	uint64_t clock_wall;
-	uint64_t started;      /* time of the first event */
-	uint64_t netns_gone;   /* the watched namespace's name went; 0: there */
-	uint32_t sees;	       /* enum ikw_observable */
+	uint64_t started;    /* time of the first event */
+	uint64_t netns_gone; /* the watched namespace's name went; 0: there */
+	uint32_t sees;	     /* enum ikw_observable */
 	uint32_t tier;
 };
 

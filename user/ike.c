@@ -2,12 +2,13 @@
 #include <string.h>
 #include "ike.h"
 
-#define V2_RESPONSE 0x20
-#define V1_ENCRYPTED 0x01
-#define IKE_HEADER 28
+#define V2_RESPONSE	       0x20
+#define V1_ENCRYPTED	       0x01
+#define IKE_HEADER	       28
 #define NOTIFY_INVALID_IKE_SPI 4
-#define NOTIFY_INVALID_SPI 11
-#define PAIR_WINDOW (20 * IKW_SECOND) /* an R-U-THERE-ACK that is later than this answers nothing */
+#define NOTIFY_INVALID_SPI     11
+#define PAIR_WINDOW	       (20 * IKW_SECOND) /* an R-U-THERE-ACK that is later than this answers nothing \
+						  */
 
 bool ikw_exchange_sets_up(uint8_t type)
 {
@@ -83,7 +84,8 @@ bool ikw_exchange_pending(const struct ikw_ike_sa *ike, const struct ikw_exchang
 }
 
 /* A new slot; an answered exchange just like the new one is folded into it. */
-static struct ikw_exchange *exchange_push(struct ikw_ike_sa *ike, const struct ikw_ike *m, bool ours)
+static struct ikw_exchange *exchange_push(struct ikw_ike_sa *ike, const struct ikw_ike *m,
+					  bool ours)
 {
 	struct ikw_exchange *newest = exchange_at(ike, 0);
 	struct ikw_exchange *x;
@@ -310,10 +312,9 @@ struct cipher {
 
 /* IANA IKEv2 Transform Type 1; IV and ICV: RFC 7296, 5282, 7634, 3686, 4309, 4106. */
 static const struct cipher v2_ciphers[] = {
-	{ 2, 8, 8, 0 },	   { 3, 8, 8, 0 },    { 12, 16, 16, 0 },  { 13, 8, 1, 0 },
-	{ 14, 8, 1, 8 },   { 15, 8, 1, 12 },  { 16, 8, 1, 16 },	  { 18, 8, 1, 8 },
-	{ 19, 8, 1, 12 },  { 20, 8, 1, 16 },  { 23, 16, 16, 0 },  { 24, 8, 1, 0 },
-	{ 28, 8, 1, 16 },
+	{ 2, 8, 8, 0 },	   { 3, 8, 8, 0 },   { 12, 16, 16, 0 }, { 13, 8, 1, 0 },  { 14, 8, 1, 8 },
+	{ 15, 8, 1, 12 },  { 16, 8, 1, 16 }, { 18, 8, 1, 8 },	{ 19, 8, 1, 12 }, { 20, 8, 1, 16 },
+	{ 23, 16, 16, 0 }, { 24, 8, 1, 0 },  { 28, 8, 1, 16 },
 };
 
 /* IANA IKEv2 Transform Type 3: octets of ICV. */

@@ -12,7 +12,7 @@
 #include "bpf/ikewatch_event.h"
 #include "table.h"
 
-#define IKW_MS 1000000ULL
+#define IKW_MS	   1000000ULL
 #define IKW_SECOND 1000000000ULL
 
 /* Exchange types: RFC 7296 3.1; IKEv1: RFC 2408 3.1, RFC 2409 5, XAUTH/ModeCfg 6. */
@@ -31,7 +31,7 @@ enum ikw_exchange_type {
 	IKW_V2_INTERMEDIATE = 43,
 };
 
-#define IKW_COPIES 8
+#define IKW_COPIES    8
 #define IKW_EXCHANGES 12
 
 /*
@@ -54,45 +54,45 @@ struct ikw_exchange {
 	uint16_t repeats; /* earlier answered exchanges just like it, folded into this one */
 	uint16_t notify;  /* clear notify in the answer (or in a one-way message) */
 	uint8_t type;
-	bool ours;	  /* begun by this gateway */
-	uint8_t out;	  /* IKEv1: distinct messages sent */
-	uint8_t in;	  /* IKEv1: distinct messages received */
+	bool ours;   /* begun by this gateway */
+	uint8_t out; /* IKEv1: distinct messages sent */
+	uint8_t in;  /* IKEv1: distinct messages received */
 };
 
 struct ikw_peer;
 
 struct ikw_ike_sa {
-	struct ikw_node node; /* by spi_i */
+	struct ikw_node node;	 /* by spi_i */
 	struct ikw_ike_sa *next; /* of the same peer, newest first */
 	struct ikw_peer *peer;
 	struct ikw_ike_sa *successor; /* IKE_SA rekey: who carries its CHILD_SAs on */
 	uint64_t spi_i;
 	uint64_t spi_r;
-	uint64_t created;	/* first message seen */
+	uint64_t created; /* first message seen */
 	uint64_t last_in;
 	uint64_t last_out;
-	uint64_t installed;	/* last time SAs were installed under it */
-	uint64_t burst_anchor;	/* T0 of the first deletion of a burst under it */
+	uint64_t installed;    /* last time SAs were installed under it */
+	uint64_t burst_anchor; /* T0 of the first deletion of a burst under it */
 	uint64_t burst_last;
-	uint64_t notify_time;	/* last clear INVALID_SPI / INVALID_IKE_SPI about it */
-	uint64_t first_alone;	/* IKEv1: ISAKMP SA complete at */
-	uint64_t live_last;	/* start of the last answered liveness check */
-	uint64_t live_gap;	/* shortest gap between two of them */
-	uint32_t live_length;	/* their length; 0: none seen */
+	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI about it */
+	uint64_t first_alone; /* IKEv1: ISAKMP SA complete at */
+	uint64_t live_last;   /* start of the last answered liveness check */
+	uint64_t live_gap;    /* shortest gap between two of them */
+	uint32_t live_length; /* their length; 0: none seen */
 	uint32_t live_count;
-	uint32_t generations;	/* generations that refer to it */
+	uint32_t generations; /* generations that refer to it */
 	uint16_t notify;
 	uint16_t local_port;
 	uint16_t remote_port;
 	uint16_t encr;
 	uint16_t keylen;
 	uint16_t integ;
-	uint8_t version;	/* 1 or 2 */
-	bool choice;		/* encr, keylen, integ are known */
-	bool ours;		/* this gateway began it */
-	bool whole;		/* seen from its first message on */
-	uint8_t count;		/* exchanges in the ring */
-	uint8_t head;		/* slot of the newest */
+	uint8_t version; /* 1 or 2 */
+	bool choice;	 /* encr, keylen, integ are known */
+	bool ours;	 /* this gateway began it */
+	bool whole;	 /* seen from its first message on */
+	uint8_t count;	 /* exchanges in the ring */
+	uint8_t head;	 /* slot of the newest */
 	struct ikw_exchange ring[IKW_EXCHANGES];
 };
 
@@ -118,12 +118,12 @@ const char *ikw_exchange_name(uint8_t version, uint8_t type);
  * length is exact to the block size; an AEAD has none and tells all.
  */
 enum ikw_content {
-	IKW_CONTENT_UNKNOWN = 0, /* cipher not known */
-	IKW_CONTENT_EMPTY,	 /* cannot be more than an empty message */
-	IKW_CONTENT_MAYBE_EMPTY, /* empty, or something that the pad hides */
-	IKW_CONTENT_DELETE_IKE,	 /* AEAD: exactly a Delete without SPI (8 bytes) */
-	IKW_CONTENT_DELETE_CHILD,/* AEAD: exactly a Delete with one SPI (12 bytes) */
-	IKW_CONTENT_SOMETHING,	 /* more than an empty message */
+	IKW_CONTENT_UNKNOWN = 0,  /* cipher not known */
+	IKW_CONTENT_EMPTY,	  /* cannot be more than an empty message */
+	IKW_CONTENT_MAYBE_EMPTY,  /* empty, or something that the pad hides */
+	IKW_CONTENT_DELETE_IKE,	  /* AEAD: exactly a Delete without SPI (8 bytes) */
+	IKW_CONTENT_DELETE_CHILD, /* AEAD: exactly a Delete with one SPI (12 bytes) */
+	IKW_CONTENT_SOMETHING,	  /* more than an empty message */
 };
 enum ikw_content ikw_ike_content(const struct ikw_ike_sa *ike, uint32_t length);
 

@@ -28,6 +28,8 @@ struct ikw_model_ops {
 	void (*alarm)(void *ctx, struct ikw_alarm *alarm);
 	/* A new tunnel got a number: remember (key, index) to keep it over restarts. */
 	void (*tunnel)(void *ctx, const char *key, uint32_t index);
+	/* A tunnel that was down carries traffic again; boot: when. */
+	void (*tunnel_up)(void *ctx, uint32_t index, uint64_t boot);
 	void *ctx;
 };
 
@@ -79,7 +81,7 @@ struct ikw_tunnel_info {
 	char flow_info[256];
 	uint64_t up_since;	/* boot time ns; 0: not known */
 	uint64_t deletions;	/* since the agent began */
-	uint64_t last_deletion;	/* boot time ns; 0: none */
+	uint64_t last_deletion; /* boot time ns; 0: none */
 	enum ikw_reason last_reason;
 	uint8_t ike_version;
 	uint64_t spi_i;
@@ -101,7 +103,7 @@ struct ikw_model_stats {
 	uint64_t sas;
 	uint64_t ike_sas;
 	uint64_t open_cases;
-	uint64_t lost; /* sum of LOST events */
+	uint64_t lost;	/* sum of LOST events */
 	uint64_t bytes; /* estimate of the model's own memory */
 };
 void ikw_model_stats(const struct ikw_model *model, struct ikw_model_stats *stats);

@@ -40,15 +40,15 @@ const char *ikw_confidence_text(enum ikw_confidence confidence)
 	return names[confidence];
 }
 
-#define F(name) IKW_FACT(name)
-#define ORDERS (F(ORDER_END) | F(ORDER_RELOAD) | F(ORDER_OTHER))
-#define GAVE_UP (F(GAVE_UP_LIVENESS) | F(GAVE_UP_INFO) | F(GAVE_UP_EXCHANGE))
+#define F(name)	     IKW_FACT(name)
+#define ORDERS	     (F(ORDER_END) | F(ORDER_RELOAD) | F(ORDER_OTHER))
+#define GAVE_UP	     (F(GAVE_UP_LIVENESS) | F(GAVE_UP_INFO) | F(GAVE_UP_EXCHANGE))
 #define NOTHING_ELSE (GAVE_UP | F(LOCAL_DELETE) | F(PEER_DELETE) | F(DELETE_EXCHANGE))
 
-#define CERTAIN IKW_CONFIDENCE_CERTAIN
-#define LIKELY IKW_CONFIDENCE_LIKELY
+#define CERTAIN	 IKW_CONFIDENCE_CERTAIN
+#define LIKELY	 IKW_CONFIDENCE_LIKELY
 #define POSSIBLE IKW_CONFIDENCE_POSSIBLE
-#define R(name) IKW_REASON_##name
+#define R(name)	 IKW_REASON_##name
 
 /*
  * Precedence: first what the kernel alone decides, then what replaced the SAs,
@@ -86,8 +86,8 @@ static const struct ikw_rule rules[] = {
 	  0, 0, "a new IKE_SA between the same peers had taken the flow over" },
 	{ "came_back", R(KICK_OLD_SA), CERTAIN, false, F(REPLACED_IKE), F(DELETE_EXCHANGE), 0,
 	  "the peer came back with a new IKE_SA for the same flow and the old one was dropped" },
-	{ "came_from_elsewhere", R(KICK_OLD_SA), CERTAIN, true, F(MOVED), F(PEER_DELETE) | ORDERS, 0,
-	  "another peer address set up the same flow and displaced this tunnel" },
+	{ "came_from_elsewhere", R(KICK_OLD_SA), CERTAIN, true, F(MOVED), F(PEER_DELETE) | ORDERS,
+	  0, "another peer address set up the same flow and displaced this tunnel" },
 	/* RFC 7296 2.4: INITIAL_CONTACT; no Delete is sent for what it displaces */
 	{ "initial_contact", R(KICK_OLD_SA), CERTAIN, true, F(NEW_IKE_OPEN) | F(RETURNED),
 	  NOTHING_ELSE | ORDERS, 0,
@@ -105,8 +105,8 @@ static const struct ikw_rule rules[] = {
 	  "a reload of the configuration took it down, and the peer did not answer the Delete" },
 	{ "link_gone", R(INTERFACE_REMOVED), CERTAIN, false, F(LINK_GONE),
 	  F(PEER_DELETE) | F(ORDER_END), 0, "the interface towards the peer was removed" },
-	{ "link_down", R(ADMIN_DOWN), CERTAIN, false, F(LINK_DOWN), F(PEER_DELETE) | F(ORDER_END), 0,
-	  "the interface towards the peer was set down" },
+	{ "link_down", R(ADMIN_DOWN), CERTAIN, false, F(LINK_DOWN), F(PEER_DELETE) | F(ORDER_END),
+	  0, "the interface towards the peer was set down" },
 
 	/* RFC 7296 2.1, 2.4: give up after retransmissions; RFC 3706 5.5 for IKEv1 */
 	{ "exchange_unanswered", R(EXCHANGE_TIMEOUT), CERTAIN, false, F(GAVE_UP_EXCHANGE), 0, 0,
@@ -120,12 +120,13 @@ static const struct ikw_rule rules[] = {
 	{ "reauth_delete_unanswered", R(REAUTH_TIMEOUT), LIKELY, false,
 	  F(NEW_IKE_FIRST) | F(GAVE_UP_INFO), ORDERS, 0,
 	  "the Delete that begins a reauthentication was never answered" },
-	{ "informational_unanswered", R(EXCHANGE_TIMEOUT), LIKELY, false, F(GAVE_UP_INFO), ORDERS, 0,
-	  "the peer never answered an INFORMATIONAL that carried something" },
+	{ "informational_unanswered", R(EXCHANGE_TIMEOUT), LIKELY, false, F(GAVE_UP_INFO), ORDERS,
+	  0, "the peer never answered an INFORMATIONAL that carried something" },
 	{ "liveness_empty", R(DPD_TIMEOUT), CERTAIN, false, F(LIVENESS_EMPTY), 0, 0,
 	  "the peer never answered our liveness check" },
-	{ "liveness_regular", R(DPD_TIMEOUT), CERTAIN, false, F(GAVE_UP_LIVENESS) | F(LIVENESS_CLEAR),
-	  F(NEW_IKE_FIRST) | ORDERS, 0, "the peer stopped answering our regular liveness checks" },
+	{ "liveness_regular", R(DPD_TIMEOUT), CERTAIN, false,
+	  F(GAVE_UP_LIVENESS) | F(LIVENESS_CLEAR), F(NEW_IKE_FIRST) | ORDERS, 0,
+	  "the peer stopped answering our regular liveness checks" },
 	{ "liveness_restart", R(DPD_TIMEOUT), LIKELY, false,
 	  F(GAVE_UP_LIVENESS) | F(LIVENESS_CLEAR), 0, 0,
 	  "the peer stopped answering our liveness checks, and the daemon begins anew" },
@@ -135,7 +136,8 @@ static const struct ikw_rule rules[] = {
 	{ "liveness_unanswered", R(DPD_TIMEOUT), LIKELY, false, F(GAVE_UP_LIVENESS), 0, 0,
 	  "the peer never answered what looks like a liveness check" },
 
-	/* a clear notify is unauthenticated (RFC 7296 2.21.4): only when nothing else explains it */
+	/* a clear notify is unauthenticated (RFC 7296 2.21.4): only when nothing else explains it
+	 */
 	{ "invalid_spi", R(INVALID_SPI), LIKELY, false, F(INVALID_SPI), F(PEER_DELETE) | ORDERS, 0,
 	  "the peer said it does not know our SPI, and the tunnel was deleted" },
 
@@ -192,7 +194,8 @@ static const struct ikw_rule rules[] = {
 	{ "replaced_plain", R(PHASE2_REPLACE), LIKELY, false, F(REPLACED_PLAIN), F(FOREIGN_DELETER),
 	  0, "newer SAs for the same flow had been installed" },
 	{ "by_hand_unseen", R(MANUAL), LIKELY, false, 0, F(IKE_SEEN) | F(VANISHED),
-	  F(FOREIGN_DELETER), "the SA was deleted on this host and no IKE was ever spoken with the peer" },
+	  F(FOREIGN_DELETER),
+	  "the SA was deleted on this host and no IKE was ever spoken with the peer" },
 	{ "unknown", R(UNKNOWN), IKW_CONFIDENCE_NONE, false, 0, 0, 0,
 	  "nothing that was seen explains the deletion" },
 };

@@ -17,39 +17,39 @@
  * The first fourteen are the seed's, in its order; then the vendor's other
  * spellings; then ours.
  */
-#define IKW_REASONS(X)                                                                    \
-	X(DPD_TIMEOUT, "dpd timeout", "major")                                            \
-	X(MANUAL, "config modify or manual offline", "major")                             \
-	X(MODECFG_LEASE, "modecfg address soft expiry", "major")                          \
-	X(REAUTH_TIMEOUT, "re-auth timeout", "major")                                     \
-	X(AAA_CUT, "aaa cut user", "major")                                               \
-	X(KICK_OLD_SA, "kick old sa with same flow", "major")                             \
-	X(SPI_CONFLICT, "spi conflict", "major")                                          \
-	X(PHASE1_REPLACE, "phase1 sa replace", "major")                                   \
-	X(PHASE2_REPLACE, "phase2 sa replace", "major")                                   \
-	X(TRACK, "disconnect track nqa/bfd/vrrp", "major")                                \
-	X(INVALID_SPI, "receive invalid spi notify", "major")                             \
-	X(DNS_CHANGE, "dns resolution status change", "major")                            \
-	X(PHASE1_DEPENDENT, "ikev1 phase1-phase2 sa dependent offline", "major")          \
-	X(EXCHANGE_TIMEOUT, "exchange timeout", "major")                                  \
-	X(PEER_REQUEST, "peer request", "major")                                          \
-	X(PHASE1_HARD_EXPIRY, "phase1 hard expiry", "major")                              \
-	X(PHASE2_HARD_EXPIRY, "phase2 hard expiry", "major")                              \
-	X(HEARTBEAT_TIMEOUT, "heartbeat timeout", "major")                                \
-	X(PORT_MISMATCH, "hard expiry triggered by port mismatch", "major")               \
-	X(FLOW_OVERLAP, "flow overlap", "major")                                          \
-	X(PEER_ADDRESS_SWITCH, "peer address switch", "major")                            \
-	X(ADMIN_DOWN, "admin down", "major")                                              \
-	X(BACKUP_DELETE, "receive backup delete info", "major")                           \
-	X(IDLE_TIMEOUT, "idle timeout", "major")                                          \
-	X(INTERFACE_REMOVED, "interface removed", "major")                                \
+#define IKW_REASONS(X)                                                                             \
+	X(DPD_TIMEOUT, "dpd timeout", "major")                                                     \
+	X(MANUAL, "config modify or manual offline", "major")                                      \
+	X(MODECFG_LEASE, "modecfg address soft expiry", "major")                                   \
+	X(REAUTH_TIMEOUT, "re-auth timeout", "major")                                              \
+	X(AAA_CUT, "aaa cut user", "major")                                                        \
+	X(KICK_OLD_SA, "kick old sa with same flow", "major")                                      \
+	X(SPI_CONFLICT, "spi conflict", "major")                                                   \
+	X(PHASE1_REPLACE, "phase1 sa replace", "major")                                            \
+	X(PHASE2_REPLACE, "phase2 sa replace", "major")                                            \
+	X(TRACK, "disconnect track nqa/bfd/vrrp", "major")                                         \
+	X(INVALID_SPI, "receive invalid spi notify", "major")                                      \
+	X(DNS_CHANGE, "dns resolution status change", "major")                                     \
+	X(PHASE1_DEPENDENT, "ikev1 phase1-phase2 sa dependent offline", "major")                   \
+	X(EXCHANGE_TIMEOUT, "exchange timeout", "major")                                           \
+	X(PEER_REQUEST, "peer request", "major")                                                   \
+	X(PHASE1_HARD_EXPIRY, "phase1 hard expiry", "major")                                       \
+	X(PHASE2_HARD_EXPIRY, "phase2 hard expiry", "major")                                       \
+	X(HEARTBEAT_TIMEOUT, "heartbeat timeout", "major")                                         \
+	X(PORT_MISMATCH, "hard expiry triggered by port mismatch", "major")                        \
+	X(FLOW_OVERLAP, "flow overlap", "major")                                                   \
+	X(PEER_ADDRESS_SWITCH, "peer address switch", "major")                                     \
+	X(ADMIN_DOWN, "admin down", "major")                                                       \
+	X(BACKUP_DELETE, "receive backup delete info", "major")                                    \
+	X(IDLE_TIMEOUT, "idle timeout", "major")                                                   \
+	X(INTERFACE_REMOVED, "interface removed", "major")                                         \
 	X(UNKNOWN, "unknown", "major")
 
 enum ikw_reason {
 #define IKW_X(name, text, severity) IKW_REASON_##name,
 	IKW_REASONS(IKW_X)
 #undef IKW_X
-	IKW_REASON_COUNT
+		IKW_REASON_COUNT
 };
 
 /* How sure a verdict is; ordered, so that "one step lower" is minus one. */
@@ -76,9 +76,10 @@ struct ikw_rule {
 	const char *name;
 	enum ikw_reason reason;
 	enum ikw_confidence confidence;
-	bool now;	 /* nothing that may still come can overturn it */
-	uint64_t needs;	 /* facts that must be seen */
-	uint64_t lacks;	 /* facts that must not be; when they could not be seen: one step less sure */
+	bool now;	/* nothing that may still come can overturn it */
+	uint64_t needs; /* facts that must be seen */
+	uint64_t
+		lacks; /* facts that must not be; when they could not be seen: one step less sure */
 	uint64_t unseen; /* facts that must be beyond what can be observed here */
 	const char *sentence;
 };

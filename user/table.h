@@ -21,7 +21,7 @@ struct ikw_table {
 	size_t count;
 };
 
-#define IKW_CONTAINER(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define IKW_CONTAINER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* Hash of bytes; the same in every run, so that replays are the same. */
 uint64_t ikw_hash(const void *data, size_t size, uint64_t seed);

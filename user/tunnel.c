@@ -6,8 +6,8 @@
 #include "alarm.h"
 #include "tunnel.h"
 
-#define MAX_IDLE_PEERS 16384	       /* peers without a tunnel that are remembered */
-#define MAX_PEER_IKES 64	       /* IKE_SAs remembered per peer */
+#define MAX_IDLE_PEERS 16384		 /* peers without a tunnel that are remembered */
+#define MAX_PEER_IKES  64		 /* IKE_SAs remembered per peer */
 #define INSTALL_WINDOW (30 * IKW_SECOND) /* between an installing exchange and its SA */
 
 static const uint8_t no_addr[IKW_ADDR_LEN];
@@ -217,8 +217,8 @@ static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const
 	ike->version = m->version >> 4;
 	ike->created = m->hdr.time;
 	ike->whole = ikw_exchange_sets_up(m->exchange) && !m->spi_r;
-	ike->ours = ike->version == 2 ? (m->dir == IKW_DIR_OUT) == !!(m->ike_flags & 0x08) :
-					m->dir == IKW_DIR_OUT;
+	ike->ours = ike->version == 2 ? (m->dir == IKW_DIR_OUT) == !!(m->ike_flags & 0x08)
+				      : m->dir == IKW_DIR_OUT;
 	ike->node.hash = ikw_hash(&m->spi_i, 8, 4);
 	ike->remote_port = m->dir == IKW_DIR_OUT ? m->dport : m->sport;
 	ike->next = p->ikes;
@@ -540,8 +540,7 @@ static struct ikw_policy_node *policy_for(const struct ikw_world *w, const struc
 
 static void policy_drop(struct ikw_world *w, const struct ikw_policy *ev)
 {
-	struct ikw_policy_node *p =
-		policy_find(w, ev->tmpl_saddr, ev->tmpl_daddr, ev->tmpl_reqid);
+	struct ikw_policy_node *p = policy_find(w, ev->tmpl_saddr, ev->tmpl_daddr, ev->tmpl_reqid);
 
 	if (!p || p->index != ev->index)
 		return;
@@ -551,8 +550,7 @@ static void policy_drop(struct ikw_world *w, const struct ikw_policy *ev)
 
 static void policy_keep(struct ikw_world *w, const struct ikw_policy *ev)
 {
-	struct ikw_policy_node *p =
-		policy_find(w, ev->tmpl_saddr, ev->tmpl_daddr, ev->tmpl_reqid);
+	struct ikw_policy_node *p = policy_find(w, ev->tmpl_saddr, ev->tmpl_daddr, ev->tmpl_reqid);
 
 	if (!p) {
 		p = calloc(1, sizeof(*p));
@@ -929,11 +927,19 @@ static void sa_vanish(struct ikw_world *w, const struct ikw_sa_node *sa, const s
 {
 	const struct ikw_tunnel *t = sa->generation->tunnel;
 	bool in = sa->dir == IKW_DIR_IN;
-	struct ikw_sa ev = { .op = IKW_SA_DELETE, .cause = cause, .spi = sa->spi,
-			     .proto = sa->proto, .mark = sa->mark, .reqid = t->reqid,
-			     .dir = sa->dir, .bytes = sa->bytes, .packets = sa->packets,
-			     .if_id = t->if_id, .mode = t->mode,
-			     .encap_sport = sa->encap_sport, .encap_dport = sa->encap_dport };
+	struct ikw_sa ev = { .op = IKW_SA_DELETE,
+			     .cause = cause,
+			     .spi = sa->spi,
+			     .proto = sa->proto,
+			     .mark = sa->mark,
+			     .reqid = t->reqid,
+			     .dir = sa->dir,
+			     .bytes = sa->bytes,
+			     .packets = sa->packets,
+			     .if_id = t->if_id,
+			     .mode = t->mode,
+			     .encap_sport = sa->encap_sport,
+			     .encap_dport = sa->encap_dport };
 
 	ev.hdr = *hdr;
 	ev.hdr.type = IKW_EV_SA;

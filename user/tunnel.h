@@ -26,9 +26,9 @@ struct ikw_peer {
 	struct ikw_tunnel *tunnels; /* newest first */
 	struct ikw_peer *idle_next; /* peers without tunnels, oldest first */
 	struct ikw_peer *idle_prev;
-	uint64_t notify_time;	    /* last clear INVALID_SPI / INVALID_IKE_SPI from it */
+	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI from it */
 	uint32_t notify_spi;
-	uint32_t ifindex;	    /* towards the peer; 0: not known */
+	uint32_t ifindex; /* towards the peer; 0: not known */
 	uint32_t ike_count;
 	uint16_t notify;
 	bool idle;
@@ -42,7 +42,7 @@ struct ikw_sa_node {
 	uint64_t gone;	    /* boot time ns; 0: in the SAD */
 	uint64_t bytes;
 	uint64_t packets;
-	uint64_t last;	    /* last packet seen by the packet programs, boot time ns */
+	uint64_t last; /* last packet seen by the packet programs, boot time ns */
 	uint64_t add_wall_s;
 	uint64_t last_wall_s;
 	uint32_t spi;
@@ -63,8 +63,8 @@ struct ikw_generation {
 	struct ikw_generation *next; /* of the tunnel, newest first */
 	struct ikw_sa_node *in;
 	struct ikw_sa_node *out;
-	struct ikw_ike_sa *ike;	     /* that negotiated it; NULL: not known */
-	struct ikw_case *deletion;   /* its open case, NULL: none or closed */
+	struct ikw_ike_sa *ike;	   /* that negotiated it; NULL: not known */
+	struct ikw_case *deletion; /* its open case, NULL: none or closed */
 	uint64_t born;
 	uint32_t installer_tgid;
 	uint32_t installer_portid;
@@ -136,7 +136,7 @@ struct ikw_mishap {
 	uint32_t spi;
 	uint32_t reqid;
 	int32_t error;
-	uint8_t op;    /* IKW_SA_FAILED or IKW_SA_LARVAL_GONE */
+	uint8_t op; /* IKW_SA_FAILED or IKW_SA_LARVAL_GONE */
 	uint8_t cause;
 	uint8_t pad[2];
 };
@@ -156,7 +156,7 @@ struct ikw_world {
 	uint64_t tunnels_up;
 	uint64_t generations;
 	uint64_t now;
-	uint32_t dump;	   /* number of the dump under way or last ended */
+	uint32_t dump; /* number of the dump under way or last ended */
 	bool dumping;
 	struct ikw_peer *idle_first; /* bounded: forged sources must not fill memory */
 	struct ikw_peer *idle_last;

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "evidence.h"
+#include "model.h"
+#include "report.h"
+
+#define SETTLE	     (2 * IKW_SECOND)
+#define BURST	     (2 * IKW_SECOND)  /* deletions under one IKE_SA that share a cause */
+#define OUTCOME_WAIT (15 * IKW_SECOND) /* for a reauthentication to succeed or fail */
+#define RECHECK	     (500 * IKW_MS)
+
+struct known_tunnel {
+	struct ikw_node node;
+	uint32_t index;
+	char key[];
+};
+
+struct ikw_model {
+	struct ikw_model_config config;
+	struct ikw_model_ops ops;
+	struct ikw_world world;
+	struct ikw_table known;
+	struct ikw_case *first; /* open cases, by close_at */
+	struct ikw_case *last;
+	uint64_t open;
+	uint64_t events;
+	uint64_t alarms;
+	uint64_t by_reason[IKW_REASON_COUNT];
+	uint32_t next_index;
+};
+
+/* ---- the queue of open cases ------------------------------------------------- */
+
+static void case_unlink(struct ikw_model *m, struct ikw_case *c)
+{
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		m->first = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	else
+		m->last = c->prev;
+	c->next = c->prev = NULL;
+	m->open--;
+}
+
+static void case_link(struct ikw_model *m, struct ikw_case *c)
+{
+	struct ikw_case *after = m->last;
+
+	while (after && after->close_at > c->close_at)
+		after = after->prev;
+	c->prev = after;
+	c->next = after ? after->next : m->first;
+	if (c->next)
+		c->next->prev = c;
+	else
+		m->last = c;
+	if (after)
+		after->next = c;
+	else
+		m->first = c;
+	m->open++;
+}
+
+/* ---- verdicts ------------------------------------------------------------------ */
+
+static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw_facts *f,
+		       const struct ikw_verdict *v, uint64_t now)
+{
+	struct ikw_generation *gen = c->gen;
+	struct ikw_tunnel *t = gen->tunnel;
+	struct ikw_alarm alarm;
+
+	ikw_report(&alarm, c, f, v, &m->world, m->config.vsys, now);
+	t->deletions++;
+	t->last_deletion = c->opened;
+	t->last_reason = (uint8_t)v->reason;
+	m->alarms++;
+	m->by_reason[v->reason]++;
+	case_unlink(m, c);
+	free(c);
+	gen->deletion = NULL;
+	if (m->ops.alarm)
+		m->ops.alarm(m->ops.ctx, &alarm);
+	ikw_alarm_clear(&alarm);
+}
+
+static bool waits_for_outcome(const struct ikw_case *c, const struct ikw_facts *f, uint64_t now)
+{
+	uint64_t deletes = IKW_FACT(LOCAL_DELETE) | IKW_FACT(PEER_DELETE);
+
+	return f->pending_outcome && (f->seen & deletes) && now < c->give_up &&
+	       !(f->seen & (IKW_FACT(RETURNED) | IKW_FACT(ORDER_END)));
+}
+
+/* Looks at a case again. final: its time has come. Returns true when it closed. */
+static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, bool final)
+{
+	struct ikw_facts f;
+	struct ikw_verdict v;
+
+	ikw_facts_collect(&f, c, &m->world, now);
+	v = ikw_infer(&f);
+	if (!v.rule->now && !final)
+		return false;
+	if (!v.rule->now && waits_for_outcome(c, &f, now)) {
+		case_unlink(m, c);
+		c->close_at = now + RECHECK;
+		case_link(m, c);
+		return false;
+	}
+	case_close(m, c, &f, &v, now);
+	return true;
+}
+
+/*
+ * When one IKE_SA's end takes several tunnels, the wire tells why once: the
+ * cause of the later ones is looked for where the first one went.
+ */
+static void case_anchor(struct ikw_model *m, struct ikw_case *c)
+{
+	const uint64_t own = IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE) |
+			     IKW_FACT(REPLACED_PLAIN) | IKW_FACT(HARD_LIMIT) |
+			     IKW_FACT(FOREIGN_DELETER) | IKW_FACT(FLUSHED) | IKW_FACT(NETNS_EXIT) |
+			     IKW_FACT(NO_DAEMON) | IKW_FACT(FOREIGN_PORT);
+	struct ikw_facts f;
+	struct ikw_ike_sa *ike;
+
+	ikw_facts_collect(&f, c, &m->world, c->opened);
+	ike = (struct ikw_ike_sa *)f.ike;
+	if (!ike || (f.seen & own))
+		return;
+	if (ike->burst_last && c->opened - ike->burst_last < BURST)
+		c->anchor = ike->burst_anchor;
+	else
+		ike->burst_anchor = c->opened;
+	ike->burst_last = c->opened;
+}
+
+/* ---- what the world tells --------------------------------------------------------- */
+
+static void on_deletion(void *ctx, struct ikw_generation *gen, const struct ikw_sa *ev)
+{
+	struct ikw_model *m = ctx;
+	struct ikw_case *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return;
+	c->gen = gen;
+	c->first = *ev;
+	c->opened = ev->hdr.time;
+	c->anchor = c->opened;
+	c->close_at = c->opened + m->config.settle_ns;
+	c->give_up = c->opened + OUTCOME_WAIT;
+	gen->deletion = c;
+	case_link(m, c);
+	case_anchor(m, c);
+	case_look(m, c, c->opened, false);
+}
+
+static void on_further(void *ctx, struct ikw_generation *gen, const struct ikw_sa *ev)
+{
+	struct ikw_model *m = ctx;
+
+	if (gen->deletion)
+		case_look(m, gen->deletion, ev->hdr.time, false);
+}
+
+static void look_and_release(struct ikw_model *m, struct ikw_case *c, uint64_t now)
+{
+	struct ikw_generation *gen = c->gen;
+
+	if (case_look(m, c, now, false))
+		ikw_generation_release(&m->world, gen);
+}
+
+/* MOBIKE: the SPI of an open case is installed again, with another address. */
+static void match_spi(struct ikw_model *m, const struct ikw_generation *gen,
+		      const struct ikw_sa *ev)
+{
+	struct ikw_case *c = m->last;
+
+	for (unsigned int k = 0; c && k < 256; k++) {
+		struct ikw_case *prev = c->prev;
+		const struct ikw_sa *old = &c->first;
+
+		if (old->spi == ev->spi && old->proto == ev->proto && old->reqid == ev->reqid &&
+		    c->gen != gen && memcmp(old->saddr, ev->saddr, 2 * IKW_ADDR_LEN)) {
+			c->same_spi_back = true;
+			look_and_release(m, c, ev->hdr.time);
+		}
+		c = prev;
+	}
+}
+
+static void look_at_tunnel(struct ikw_model *m, struct ikw_tunnel *t, uint64_t now)
+{
+	struct ikw_generation *gen = t->generations;
+
+	while (gen) {
+		struct ikw_generation *next = gen->next;
+
+		if (gen->deletion)
+			look_and_release(m, gen->deletion, now);
+		gen = next;
+	}
+}
+
+static void on_installed(void *ctx, struct ikw_generation *gen, const struct ikw_sa *ev)
+{
+	struct ikw_model *m = ctx;
+	struct ikw_case *c;
+
+	if (!m->first)
+		return;
+	match_spi(m, gen, ev);
+	look_at_tunnel(m, gen->tunnel, ev->hdr.time);
+	/* the same flow under another address: the few cases opened last */
+	c = m->last;
+	for (unsigned int k = 0; c && k < 64; k++) {
+		struct ikw_case *prev = c->prev;
+
+		if (c->gen->tunnel != gen->tunnel)
+			look_and_release(m, c, ev->hdr.time);
+		c = prev;
+	}
+}
+
+static struct known_tunnel *known_find(const struct ikw_model *m, const char *key)
+{
+	struct ikw_node *node = ikw_table_first(&m->known, ikw_hash(key, strlen(key), 7));
+
+	for (; node; node = ikw_node_next(node)) {
+		struct known_tunnel *k = IKW_CONTAINER(node, struct known_tunnel, node);
+
+		if (!strcmp(k->key, key))
+			return k;
+	}
+	return NULL;
+}
+
+static uint32_t on_number(void *ctx, const struct ikw_tunnel *t, const char *key)
+{
+	struct ikw_model *m = ctx;
+	struct known_tunnel *k = known_find(m, key);
+	uint32_t index;
+
+	(void)t;
+	if (k) {
+		index = k->index;
+		ikw_table_del(&m->known, &k->node);
+		free(k);
+		return index;
+	}
+	index = ++m->next_index;
+	if (m->ops.tunnel)
+		m->ops.tunnel(m->ops.ctx, key, index);
+	return index;
+}
+
+static void on_state(void *ctx, struct ikw_tunnel *t, uint64_t time)
+{
+	struct ikw_model *m = ctx;
+
+	if (t->up && t->deletions && m->ops.tunnel_up)
+		m->ops.tunnel_up(m->ops.ctx, t->index, time);
+}
+
+/* ---- the interface -------------------------------------------------------------------- */
+
+struct ikw_model *ikw_model_new(const struct ikw_model_config *config,
+				const struct ikw_model_ops *ops)
+{
+	struct ikw_model *m = calloc(1, sizeof(*m));
+	struct ikw_world_ops world_ops = { .deletion = on_deletion,
+					   .further = on_further,
+					   .installed = on_installed,
+					   .number = on_number,
+					   .state = on_state,
+					   .ctx = m };
+
+	if (!m)
+		return NULL;
+	if (config)
+		m->config = *config;
+	if (ops)
+		m->ops = *ops;
+	if (!m->config.settle_ns)
+		m->config.settle_ns = SETTLE;
+	if (!m->config.vsys[0])
+		snprintf(m->config.vsys, sizeof(m->config.vsys), "Public");
+	if (ikw_table_init(&m->known) || ikw_world_init(&m->world, &world_ops)) {
+		ikw_model_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void ikw_model_free(struct ikw_model *m)
+{
+	if (!m)
+		return;
+	while (m->first) {
+		struct ikw_case *c = m->first;
+
+		case_unlink(m, c);
+		free(c);
+	}
+	ikw_world_free(&m->world);
+	for (size_t i = 0; m->known.buckets && i <= m->known.mask; i++)
+		while (m->known.buckets[i]) {
+			struct ikw_node *node = m->known.buckets[i];
+
+			ikw_table_del(&m->known, node);
+			free(IKW_CONTAINER(node, struct known_tunnel, node));
+		}
+	ikw_table_free(&m->known);
+	free(m);
+}
+
+int ikw_model_know_tunnel(struct ikw_model *m, const char *key, uint32_t index)
+{
+	size_t len = strlen(key);
+	struct known_tunnel *k = malloc(sizeof(*k) + len + 1);
+
+	if (!k)
+		return -1;
+	memcpy(k->key, key, len + 1);
+	k->index = index;
+	k->node.hash = ikw_hash(key, len, 7);
+	ikw_table_add(&m->known, &k->node);
+	if (index > m->next_index)
+		m->next_index = index;
+	return 0;
+}
+
+void ikw_model_tick(struct ikw_model *m, uint64_t now)
+{
+	while (m->first && m->first->close_at <= now) {
+		struct ikw_case *c = m->first;
+		struct ikw_generation *gen = c->gen;
+		uint64_t at = c->close_at;
+
+		if (case_look(m, c, at, true))
+			ikw_generation_release(&m->world, gen);
+	}
+}
+
+void ikw_model_event(struct ikw_model *m, const union ikw_event *ev)
+{
+	m->events++;
+	ikw_model_tick(m, ev->hdr.time);
+	ikw_world_event(&m->world, ev);
+}
+
+uint64_t ikw_model_deadline(const struct ikw_model *m)
+{
+	return m->first ? m->first->close_at : UINT64_MAX;
+}
+
+void ikw_model_finish(struct ikw_model *m, uint64_t now)
+{
+	while (m->first) {
+		struct ikw_case *c = m->first;
+		struct ikw_generation *gen = c->gen;
+
+		c->give_up = 0;
+		if (case_look(m, c, now > c->opened ? now : c->opened, true))
+			ikw_generation_release(&m->world, gen);
+	}
+}
+
+uint64_t ikw_model_wall(const struct ikw_model *m, uint64_t boot)
+{
+	return ikw_host_wall(&m->world.host, boot);
+}
+
+/* ---- what is now ----------------------------------------------------------------------- */
+
+static void info_sa(struct ikw_tunnel_info *info, const struct ikw_sa_node *sa)
+{
+	struct ikw_tunnel_sa *out = &info->sas[info->sa_count];
+
+	if (!sa || sa->gone || info->sa_count == sizeof(info->sas) / sizeof(info->sas[0]))
+		return;
+	info->sa_count++;
+	out->spi = sa->spi;
+	out->dir = sa->dir;
+	out->installed = sa->installed;
+	out->bytes = sa->bytes;
+	out->packets = sa->packets;
+	out->last = sa->last;
+}
+
+static void info_fill(struct ikw_tunnel_info *info, const struct ikw_tunnel *t)
+{
+	const struct ikw_ike_sa *ike;
+
+	memset(info, 0, sizeof(*info));
+	info->index = t->index;
+	info->up = t->up;
+	memcpy(info->src, t->peer->local, IKW_ADDR_LEN);
+	memcpy(info->dst, t->peer->remote, IKW_ADDR_LEN);
+	info->reqid = t->reqid;
+	info->mark = t->mark;
+	info->if_id = t->if_id;
+	info->rule_num = t->flow.rule_num;
+	ikw_flow_text(t, info->flow_info, sizeof(info->flow_info));
+	info->up_since = t->up_since;
+	info->deletions = t->deletions;
+	info->last_deletion = t->last_deletion;
+	info->last_reason = t->last_reason;
+	for (const struct ikw_generation *gen = t->generations; gen; gen = gen->next) {
+		ike = ikw_generation_ike(gen);
+		if (ike && !info->ike_version) {
+			info->ike_version = ike->version;
+			info->spi_i = ike->spi_i;
+			info->spi_r = ike->spi_r;
+		}
+		info_sa(info, gen->in);
+		info_sa(info, gen->out);
+	}
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct ikw_tunnel *x = *(struct ikw_tunnel *const *)a;
+	const struct ikw_tunnel *y = *(struct ikw_tunnel *const *)b;
+
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+void ikw_model_tunnels(const struct ikw_model *m,
+		       int (*fn)(void *ctx, const struct ikw_tunnel_info *info), void *ctx)
+{
+	const struct ikw_table *table = &m->world.tunnels;
+	const struct ikw_tunnel **list = calloc(table->count + 1, sizeof(*list));
+	struct ikw_tunnel_info info;
+	size_t count = 0;
+
+	if (!list)
+		return;
+	for (size_t i = 0; i <= table->mask; i++)
+		for (struct ikw_node *node = table->buckets[i]; node; node = node->next)
+			list[count++] = IKW_CONTAINER(node, struct ikw_tunnel, node);
+	qsort(list, count, sizeof(*list), by_index);
+	for (size_t i = 0; i < count; i++) {
+		info_fill(&info, list[i]);
+		if (fn(ctx, &info))
+			break;
+	}
+	free(list);
+}
+
+static uint64_t table_bytes(const struct ikw_table *table, size_t each)
+{
+	return (table->mask + 1) * sizeof(void *) + table->count * (each + 16);
+}
+
+void ikw_model_stats(const struct ikw_model *m, struct ikw_model_stats *s)
+{
+	const struct ikw_world *w = &m->world;
+
+	memset(s, 0, sizeof(*s));
+	s->events = m->events;
+	s->alarms = m->alarms;
+	memcpy(s->by_reason, m->by_reason, sizeof(s->by_reason));
+	s->tunnels = w->tunnels.count;
+	s->tunnels_up = w->tunnels_up;
+	s->sas = w->sas.count;
+	s->ike_sas = w->ikes.count;
+	s->open_cases = m->open;
+	s->lost = w->host.lost;
+	s->bytes = table_bytes(&w->peers, sizeof(struct ikw_peer)) +
+		   table_bytes(&w->ikes, sizeof(struct ikw_ike_sa)) +
+		   table_bytes(&w->tunnels, sizeof(struct ikw_tunnel)) +
+		   table_bytes(&w->sas, sizeof(struct ikw_sa_node)) +
+		   table_bytes(&w->policies, sizeof(struct ikw_policy_node)) +
+		   table_bytes(&w->host.processes, sizeof(struct ikw_process)) +
+		   w->generations * (sizeof(struct ikw_generation) + 16) +
+		   m->open * sizeof(struct ikw_case);
+}

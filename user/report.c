@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "report.h"
+
+struct report {
+	struct ikw_alarm *a;
+	const struct ikw_case *c;
+	const struct ikw_facts *f;
+	const struct ikw_verdict *v;
+	const struct ikw_world *w;
+	uint64_t now;
+};
+
+__attribute__((format(printf, 4, 5))) static void evidence(struct report *r, uint64_t time,
+							   const char *fact, const char *fmt, ...)
+{
+	struct ikw_evidence *list = r->a->evidence, *e;
+	va_list ap;
+
+	if (!time)
+		return;
+	list = realloc(list, (r->a->evidence_count + 1) * sizeof(*list));
+	if (!list)
+		return;
+	r->a->evidence = list;
+	e = &list[r->a->evidence_count];
+	va_start(ap, fmt);
+	if (vasprintf(&e->text, fmt, ap) >= 0) {
+		e->time = time;
+		e->wall = ikw_host_wall(&r->w->host, time);
+		e->fact = fact;
+		r->a->evidence_count++;
+	}
+	va_end(ap);
+}
+
+__attribute__((format(printf, 2, 3))) static void blind(struct report *r, const char *fmt, ...)
+{
+	char **list = realloc(r->a->blind, (r->a->blind_count + 1) * sizeof(*list));
+	char *text;
+	va_list ap;
+
+	if (!list)
+		return;
+	r->a->blind = list;
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (text)
+		list[r->a->blind_count++] = text;
+}
+
+/* ---- fields ------------------------------------------------------------------ */
+
+static const char *prefix_text(const uint8_t *addr, uint8_t len, uint8_t family, char *buf,
+			       size_t size)
+{
+	static const uint8_t zero[IKW_ADDR_LEN];
+	char text[64];
+
+	if (!memcmp(addr, zero, sizeof(zero)))
+		snprintf(text, sizeof(text), "%s", family == 10 ? "::" : "0.0.0.0");
+	else
+		ikw_addr_text(addr, text, sizeof(text));
+	snprintf(buf, size, "%s/%u", text, len);
+	return buf;
+}
+
+static const char *port_text(uint16_t port, uint16_t mask, char *buf, size_t size)
+{
+	if (!mask)
+		snprintf(buf, size, "any");
+	else if (mask == 0xffff)
+		snprintf(buf, size, "%u", port);
+	else
+		snprintf(buf, size, "%u/0x%x", port, mask);
+	return buf;
+}
+
+const char *ikw_flow_text(const struct ikw_tunnel *t, char *buf, size_t size)
+{
+	const struct ikw_selector *s = &t->flow.sel;
+	uint8_t family = s->family ? s->family : t->peer->local[10] == 0xff ? 2 : 10;
+	char src[80], dst[80], sport[24], dport[24], proto[16];
+
+	if (s->proto)
+		snprintf(proto, sizeof(proto), "%u", s->proto);
+	snprintf(buf, size, "src=%s dst=%s proto=%s sport=%s dport=%s dscp=any",
+		 prefix_text(s->saddr, s->prefixlen_s, family, src, sizeof(src)),
+		 prefix_text(s->daddr, s->prefixlen_d, family, dst, sizeof(dst)),
+		 s->proto ? proto : "any", port_text(s->sport, s->sport_mask, sport, sizeof(sport)),
+		 port_text(s->dport, s->dport_mask, dport, sizeof(dport)));
+	return buf;
+}
+
+static void fill_inside(struct report *r, const struct ikw_tunnel *t)
+{
+	char text[80];
+
+	if (!t->flow.known && !t->mode) { /* transport mode: the peer itself */
+		ikw_addr_text(t->peer->remote, r->a->inside_ip, sizeof(r->a->inside_ip));
+		return;
+	}
+	prefix_text(t->flow.sel.daddr, t->flow.sel.prefixlen_d, t->peer->local[10] == 0xff ? 2 : 10,
+		    text, sizeof(text));
+	*strchr(text, '/') = 0;
+	snprintf(r->a->inside_ip, sizeof(r->a->inside_ip), "%.63s", text);
+	if (!t->flow.known)
+		blind(r, "no policy for this SA was seen: its selectors, inside address and rule "
+			 "number are those of an SA without a policy");
+}
+
+static void fill_interface(struct report *r, const struct ikw_tunnel *t)
+{
+	const struct ikw_host *host = &r->w->host;
+	const struct ikw_link_state *link = ikw_host_xfrm_link(host, t->if_id);
+	const struct ikw_address *addr = ikw_host_address(host, t->peer->local);
+
+	if (!link && t->peer->ifindex)
+		link = ikw_host_link(host, t->peer->ifindex);
+	if (!link && addr)
+		link = ikw_host_link(host, addr->ifindex);
+	if (link) {
+		r->a->ifindex = link->ifindex;
+		memcpy(r->a->ifname, link->name, sizeof(r->a->ifname));
+	} else {
+		r->a->ifindex = t->peer->ifindex;
+		blind(r, "the interface towards the peer is not known");
+	}
+}
+
+static void fill_port(struct report *r)
+{
+	const struct ikw_generation *gen = r->c->gen;
+	const struct ikw_ike_sa *ike = r->f->ike;
+
+	if (gen->out && gen->out->encap_dport)
+		r->a->remote_port = gen->out->encap_dport;
+	else if (gen->in && gen->in->encap_sport)
+		r->a->remote_port = gen->in->encap_sport;
+	else if (ike)
+		r->a->remote_port = ike->remote_port;
+	if (!r->a->remote_port)
+		blind(r, "no IKE message of the peer was seen: its port is not known");
+}
+
+static void fill_sa(struct report *r, const struct ikw_sa_node *sa)
+{
+	const struct ikw_host *host = &r->w->host;
+	struct ikw_alarm_sa *out = &r->a->sas[r->a->sa_count];
+	uint64_t end, wall_s;
+
+	if (!sa)
+		return;
+	end = sa->gone ? sa->gone : r->now;
+	wall_s = ikw_host_wall(host, end) / IKW_SECOND;
+	r->a->sa_count++;
+	out->spi = sa->spi;
+	out->dir = sa->dir;
+	out->bytes = sa->bytes;
+	out->packets = sa->packets;
+	if (sa->installed)
+		out->age_s = (double)(end - sa->installed) / 1e9;
+	else if (sa->add_wall_s && wall_s >= sa->add_wall_s)
+		out->age_s = (double)(wall_s - sa->add_wall_s);
+	else
+		out->age_s = -1;
+	if (sa->last)
+		out->idle_s = end > sa->last ? (double)(end - sa->last) / 1e9 : 0;
+	else if (sa->last_wall_s && wall_s >= sa->last_wall_s)
+		out->idle_s = (double)(wall_s - sa->last_wall_s);
+	else
+		out->idle_s = sa->packets ? -1 : out->age_s;
+}
+
+static void join_args(char *out, size_t size, const struct ikw_proc *p)
+{
+	uint32_t len = p->args_len < IKW_ARGS_LEN ? p->args_len : IKW_ARGS_LEN;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < len && n + 1 < size; i++)
+		out[n++] = p->args[i] ? p->args[i] : ' ';
+	while (n && out[n - 1] == ' ')
+		n--;
+	out[n] = 0;
+}
+
+static void fill_process(const struct report *r, struct ikw_alarm_process *out,
+			 const struct ikw_actor *actor)
+{
+	const struct ikw_process *p = ikw_host_process(&r->w->host, actor->tgid);
+
+	out->pid = actor->tgid;
+	out->uid = actor->uid;
+	out->loginuid = ~0U;
+	memcpy(out->comm, actor->comm, sizeof(out->comm));
+	out->comm[sizeof(out->comm) - 1] = 0;
+	if (!p || !p->described)
+		return;
+	if (!out->comm[0])
+		memcpy(out->comm, p->seen.comm, sizeof(out->comm) - 1);
+	out->loginuid = p->seen.loginuid;
+	memcpy(out->tty, p->seen.tty, sizeof(out->tty) - 1);
+	memcpy(out->exe, p->seen.exe, sizeof(out->exe) - 1);
+	join_args(out->command, sizeof(out->command), &p->seen);
+	out->parent_count = p->seen.parent_count < IKW_PARENTS ? p->seen.parent_count : IKW_PARENTS;
+	memcpy(out->parents, p->seen.parents, out->parent_count * sizeof(out->parents[0]));
+}
+
+static bool order_matters(const struct report *r)
+{
+	uint64_t orders = IKW_FACT(ORDER_END) | IKW_FACT(ORDER_RELOAD) | IKW_FACT(ORDER_OTHER) |
+			  IKW_FACT(ORDER_REKEY);
+	enum ikw_reason reason = r->v->reason;
+
+	if (!r->f->order)
+		return false;
+	if (r->v->rule->needs & orders)
+		return true;
+	return r->f->order->kind == IKW_ORDER_REKEY &&
+	       (reason == IKW_REASON_PHASE1_REPLACE || reason == IKW_REASON_PHASE2_REPLACE ||
+		reason == IKW_REASON_REAUTH_TIMEOUT);
+}
+
+static void fill_people(struct report *r)
+{
+	const struct ikw_sa *first = &r->c->first;
+	const struct ikw_order *order = r->f->order;
+	struct ikw_alarm_process *by = &r->a->ordered_by;
+	size_t len;
+
+	if (first->by.tgid && first->cause != IKW_CAUSE_TIMER) {
+		r->a->has_by = true;
+		fill_process(r, &r->a->by, &first->by);
+	} else if (first->cause == IKW_CAUSE_UNKNOWN) {
+		blind(r, "which process deleted the SA could not be seen");
+	}
+	if (!order_matters(r))
+		return;
+	r->a->has_ordered_by = true;
+	fill_process(r, by, &order->by);
+	len = strlen(by->command);
+	if (order->signo)
+		snprintf(by->command + len, sizeof(by->command) - len, "%s(signal %u)",
+			 len ? " " : "", order->signo);
+	else if (!len && order->request[0])
+		snprintf(by->command, sizeof(by->command), "%s", order->request);
+}
+
+static void fill_fields(struct report *r)
+{
+	const struct ikw_tunnel *t = r->c->gen->tunnel;
+	const struct ikw_ike_sa *ike = r->f->ike;
+	struct ikw_alarm *a = r->a;
+
+	a->time = r->c->opened;
+	a->wall = ikw_host_wall(&r->w->host, a->time);
+	a->closed = r->now;
+	a->reqid = t->reqid;
+	a->tunnel_index = t->index;
+	a->rule_num = t->flow.rule_num;
+	memcpy(a->src, t->peer->local, IKW_ADDR_LEN);
+	memcpy(a->dst, t->peer->remote, IKW_ADDR_LEN);
+	a->cpu = r->c->first.hdr.cpu;
+	ikw_flow_text(t, a->flow_info, sizeof(a->flow_info));
+	a->reason = r->v->reason;
+	a->confidence = r->v->confidence;
+	a->rule = r->v->rule->name;
+	a->severity = ikw_reason_severity(r->v->reason);
+	a->tunnel_up = ikw_flow_usable(r->w, t, r->c->gen) != NULL;
+	if (ike) {
+		a->ike_version = ike->version;
+		a->spi_i = ike->spi_i;
+		a->spi_r = ike->spi_r;
+	}
+	fill_inside(r, t);
+	fill_interface(r, t);
+	fill_port(r);
+	fill_sa(r, r->c->gen->in);
+	fill_sa(r, r->c->gen->out);
+	fill_people(r);
+	if (r->c->first.hdr.flags & IKW_F_NETLINK)
+		blind(r, "the CPU the deletion ran on could not be seen");
+}
+
+/* ---- evidence ------------------------------------------------------------------ */
+
+static const char *sent_word(const struct ikw_exchange *x)
+{
+	return x->ours ? "we sent" : "the peer sent";
+}
+
+static void tell_exchange(struct report *r, const struct ikw_ike_sa *ike,
+			  const struct ikw_exchange *x)
+{
+	const char *name = ikw_exchange_name(ike->version, x->type);
+
+	if (x->repeats)
+		evidence(r, x->began, "answered_before",
+			 "%u earlier exchanges just like the next one were answered", x->repeats);
+	for (unsigned int i = 0; i < x->copies && i < IKW_COPIES; i++)
+		evidence(r, x->first + x->copy_ms[i] * IKW_MS,
+			 i	   ? "request_retransmitted"
+			 : x->ours ? "request_sent"
+				   : "request_received",
+			 "%s %s request, message ID %u, %u bytes%s", sent_word(x), name,
+			 x->message_id, x->length, i ? " (again)" : "");
+	if (x->answered)
+		evidence(r, x->answered, "response", "%s response, message ID %u, %u bytes", name,
+			 x->message_id, x->answer_length);
+	else if (ikw_exchange_pending(ike, x))
+		evidence(r, x->last, "request_unanswered", "%s message ID %u was never answered",
+			 name, x->message_id);
+}
+
+static void tell_silence(struct report *r)
+{
+	const struct ikw_ike_sa *ike = r->f->ike;
+
+	if (ike && ike->last_in && r->f->gave_up)
+		evidence(r, ike->last_in, "last_heard", "last IKE message of the peer");
+	for (unsigned int k = 0; r->f->silent_checks && k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x != r->f->gave_up && x->type == IKW_V1_INFO && x->ours && !x->answered &&
+		    x->first >= r->f->silent_since && x->first <= r->c->anchor)
+			tell_exchange(r, ike, x);
+	}
+}
+
+static void tell_negotiation(struct report *r, const struct ikw_ike_sa *ike, const char *fact)
+{
+	if (!ike)
+		return;
+	evidence(r, ike->created, fact, "%s a new IKE_SA (%s)",
+		 ike->ours ? "we began" : "the peer began",
+		 ike->installed ? "it installed SAs" : "it installed nothing");
+	for (unsigned int k = 0; k < ike->count; k++)
+		if (ikw_exchange_sets_up(ikw_ike_exchange(ike, k)->type))
+			tell_exchange(r, ike, ikw_ike_exchange(ike, k));
+}
+
+static const char *cause_text(const struct ikw_sa *sa)
+{
+	switch (sa->cause) {
+	case IKW_CAUSE_TIMER:
+		return sa->limit == IKW_LIMIT_VOLUME ? "by the kernel: hard byte or packet limit"
+						     : "by the kernel's timer: hard time limit";
+	case IKW_CAUSE_FLUSH:
+		return "by a flush of the SAD";
+	case IKW_CAUSE_NETNS:
+		return "by the teardown of its network namespace";
+	case IKW_CAUSE_DEVICE:
+		return "by the removal of its device";
+	case IKW_CAUSE_CALL:
+		return "by a process";
+	default:
+		return "(by what could not be seen)";
+	}
+}
+
+static void tell_sas(struct report *r)
+{
+	const struct ikw_generation *gen = r->c->gen;
+	const struct ikw_sa *first = &r->c->first;
+	const struct ikw_sa_node *sas[2] = { gen->in, gen->out };
+
+	for (int i = 0; i < 2; i++) {
+		const struct ikw_sa_node *sa = sas[i];
+		const char *way = i ? "outbound" : "inbound";
+
+		if (!sa || !sa->gone)
+			continue;
+		if (sa->spi == first->spi && sa->gone == r->c->opened)
+			evidence(r, sa->gone, "sa_deleted", "%s SA 0x%08x deleted %s%s%.16s", way,
+				 sa->spi, cause_text(first), first->by.tgid ? ": " : "",
+				 first->by.tgid ? first->by.comm : "");
+		else
+			evidence(r, sa->gone, "sa_deleted", "%s SA 0x%08x deleted", way, sa->spi);
+	}
+	if (r->f->next_gen) {
+		const struct ikw_generation *next = r->f->next_gen;
+		char peer[64];
+
+		evidence(r, next->born, "sa_installed",
+			 "SAs 0x%08x/0x%08x for the same flow, peer %s",
+			 next->in ? next->in->spi : 0, next->out ? next->out->spi : 0,
+			 ikw_addr_text(next->tunnel->peer->remote, peer, sizeof(peer)));
+	}
+}
+
+static void tell_host(struct report *r)
+{
+	const struct ikw_order *o = r->f->order;
+
+	if (o && order_matters(r))
+		evidence(r, o->time, "order", "%.16s (pid %u) %s the IKE daemon%s%s: %s",
+			 o->by.comm, o->by.tgid,
+			 o->signo ? "signalled" : "spoke to the control socket of",
+			 o->request[0] ? ", request " : "", o->request,
+			 r->a->ordered_by.command[0] ? r->a->ordered_by.command
+						     : "command not known");
+	if (r->f->link)
+		evidence(r, r->f->link->changed,
+			 r->f->link->gone ? "interface_gone" : "interface_down",
+			 "interface %.16s %s", r->f->link->name,
+			 r->f->link->gone ? "was removed" : "was set down");
+	if (r->f->mishap)
+		evidence(r, r->f->mishap->time, "spi_taken",
+			 "installing SPI 0x%08x failed: error %d", r->f->mishap->spi,
+			 r->f->mishap->error);
+	if (r->f->seen & IKW_FACT(INVALID_SPI))
+		evidence(r, r->c->gen->tunnel->peer->notify_time, "invalid_spi_notify",
+			 "the peer's clear notify %s",
+			 r->c->gen->tunnel->peer->notify == 4 ? "INVALID_IKE_SPI" : "INVALID_SPI");
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct ikw_evidence *x = a, *y = b;
+
+	return x->time < y->time ? -1 : x->time > y->time;
+}
+
+static void fill_evidence(struct report *r)
+{
+	const struct ikw_facts *f = r->f;
+
+	tell_silence(r);
+	if (f->gave_up)
+		tell_exchange(r, f->ike, f->gave_up);
+	if (f->local)
+		tell_exchange(r, f->ike, f->local);
+	if (f->peer)
+		tell_exchange(r, f->ike, f->peer);
+	tell_negotiation(r, f->new_ike, "new_ike_sa");
+	tell_negotiation(r, f->failed_ike, "failed_reauthentication");
+	tell_host(r);
+	tell_sas(r);
+	if (r->a->evidence_count)
+		qsort(r->a->evidence, r->a->evidence_count, sizeof(*r->a->evidence), by_time);
+}
+
+/* ---- blind spots, sentence -------------------------------------------------------- */
+
+static const struct {
+	uint32_t sees;
+	const char *text;
+} blind_texts[] = {
+	{ IKW_SEES_IKE_IN, "IKE messages of the peer could not be seen" },
+	{ IKW_SEES_IKE_OUT, "IKE messages of this gateway could not be seen" },
+	{ IKW_SEES_ACTOR, "the process behind the deletion could not be seen" },
+	{ IKW_SEES_CONTROL, "who spoke to the IKE daemon's control socket could not be seen" },
+	{ IKW_SEES_SIGNAL, "signals to the IKE daemon could not be seen" },
+	{ IKW_SEES_LINK, "changes of interfaces could not be seen" },
+	{ IKW_SEES_ESP, "ESP traffic could not be counted" },
+	{ IKW_SEES_FAILED, "failed installs could not be seen" },
+	{ IKW_SEES_CAUSE, "what made the kernel delete the SA could not be seen" },
+};
+
+static void fill_blind(struct report *r)
+{
+	const struct ikw_host *host = &r->w->host;
+	uint32_t needs = 0, missing;
+
+	for (unsigned int i = 0; i < IKW_FACT_COUNT; i++)
+		if (r->v->blind >> i & 1)
+			needs |= ikw_fact_needs(i);
+	missing = needs & ~host->sees;
+	for (size_t i = 0; i < sizeof(blind_texts) / sizeof(blind_texts[0]); i++)
+		if (missing & blind_texts[i].sees)
+			blind(r, "%s", blind_texts[i].text);
+	if (needs && !missing)
+		blind(r, "the time before the deletion was not wholly observed (the agent began "
+			 "later, or records were lost)");
+	if (r->c->first.hdr.flags & IKW_F_LATE)
+		blind(r, "the deletion itself was not seen; its time is when a dump no longer "
+			 "showed the SA");
+}
+
+static void fill_detail(struct report *r)
+{
+	const struct ikw_exchange *x = r->f->gave_up;
+	char peer[64], more[256] = "";
+	enum ikw_reason reason = r->v->reason;
+
+	if (x && (r->v->rule->needs & (IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_EXCHANGE) |
+				       IKW_FACT(GAVE_UP_INFO) | IKW_FACT(LIVENESS_EMPTY))))
+		snprintf(more, sizeof(more),
+			 " (%s, sent %u times from %.1f s before the deletion on, no answer)",
+			 ikw_exchange_name(r->f->ike->version, x->type),
+			 r->f->silent_checks ? r->f->silent_checks : x->copies,
+			 (double)(r->c->anchor - r->f->silent_since) / 1e9);
+	else if (reason == IKW_REASON_REAUTH_TIMEOUT && r->f->new_ike)
+		snprintf(more, sizeof(more), " (%s)",
+			 ikw_ike_exchange(r->f->new_ike, 0)->answered ? "it was refused"
+								      : "it was not answered");
+	else if (reason == IKW_REASON_REAUTH_TIMEOUT && r->f->failed_ike)
+		snprintf(more, sizeof(more), " (%s)",
+			 ikw_ike_exchange(r->f->failed_ike, 0)->answered ? "it was refused"
+									 : "it was not answered");
+	else if (r->c->first.cause == IKW_CAUSE_TIMER)
+		snprintf(more, sizeof(more), " (%s limit)",
+			 r->c->first.limit == IKW_LIMIT_VOLUME ? "byte or packet" : "time");
+	else if (r->a->has_ordered_by && r->a->ordered_by.command[0])
+		snprintf(more, sizeof(more), " (%.200s)", r->a->ordered_by.command);
+	else if (r->a->has_by)
+		snprintf(more, sizeof(more), " (deleted by %.16s, pid %u)", r->a->by.comm,
+			 r->a->by.pid);
+	if (asprintf(&r->a->detail, "The tunnel to %s was deleted: %s%s.",
+		     ikw_addr_text(r->a->dst, peer, sizeof(peer)), r->v->rule->sentence, more) < 0)
+		r->a->detail = NULL;
+}
+
+void ikw_report(struct ikw_alarm *a, const struct ikw_case *c, const struct ikw_facts *f,
+		const struct ikw_verdict *v, const struct ikw_world *w, const char *vsys,
+		uint64_t now)
+{
+	struct report r = { .a = a, .c = c, .f = f, .v = v, .w = w, .now = now };
+
+	memset(a, 0, sizeof(*a));
+	snprintf(a->vsys, sizeof(a->vsys), "%s", vsys);
+	fill_fields(&r);
+	fill_evidence(&r);
+	fill_blind(&r);
+	fill_detail(&r);
+}
