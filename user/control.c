@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "control.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <jansson.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <utlist.h>
+#include "event.h"
+#include "stamp.h"
+
+#define CLIENTS_MAX  32
+#define REQUEST_MAX  4096
+#define REQUEST_TIME (5 * IKW_S)
+#define STALL_TIME   (30 * IKW_S)
+#define STREAM_MAX   (8u << 20) /* what may wait for one recording client */
+#define GROUP	     "ikewatch"
+#define LISTENERS    2
+
+struct client {
+	struct ikw_control_server *server;
+	struct ikw_watch watch;
+	char request[REQUEST_MAX];
+	size_t request_len;
+	char *out; /* what waits to be sent: out[sent..len) */
+	size_t sent;
+	size_t len;
+	size_t room;
+	uint64_t deadline; /* boot time ns; UINT64_MAX: none */
+	bool asked;
+	bool recording;
+	struct client *prev, *next;
+};
+
+struct listener {
+	struct ikw_control_server *server;
+	struct ikw_watch watch;
+	char path[PATH_MAX];
+	int lock_fd;
+};
+
+struct ikw_control_server {
+	struct ikw_loop *loop;
+	struct listener listeners[LISTENERS];
+	ikw_control_answer answer;
+	void *ctx;
+	struct client *clients;
+	unsigned int client_count;
+	unsigned int recording_count;
+	gid_t group; /* (gid_t)-1: no such group */
+};
+
+/* ---- paths -------------------------------------------------------------- */
+
+/*
+ * Does fn (bind or connect) on a unix path of any length: sun_path holds 107
+ * bytes, so the directory is opened and named through /proc/self/fd.
+ */
+static int at_path(int fd, const char *path,
+		   int (*fn)(int fd, const struct sockaddr *addr, socklen_t len))
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char dir[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	int dir_fd, err;
+
+	if (strlen(path) < sizeof(addr.sun_path)) {
+		memcpy(addr.sun_path, path, strlen(path) + 1);
+		return fn(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
+	}
+	if (!slash)
+		return -ENAMETOOLONG;
+	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+	dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return -errno;
+	if ((size_t)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dir_fd,
+			     slash + 1) >= sizeof(addr.sun_path))
+		err = -ENAMETOOLONG;
+	else
+		err = fn(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
+	close(dir_fd);
+	return err;
+}
+
+bool ikw_control_path(const char *socket_path, const char *state_dir, char *path, size_t size)
+{
+	int n;
+
+	if (socket_path)
+		n = snprintf(path, size, "%s", socket_path);
+	else if (state_dir)
+		n = snprintf(path, size, "%s/" IKW_CONTROL_NAME, state_dir);
+	else
+		n = snprintf(path, size, IKW_CONTROL_SOCKET);
+	return n >= 0 && (size_t)n < size;
+}
+
+/* ---- clients ------------------------------------------------------------ */
+
+static void client_drop(struct client *client)
+{
+	struct ikw_control_server *server = client->server;
+	int fd = client->watch.fd;
+
+	ikw_loop_del(server->loop, &client->watch);
+	if (fd >= 0)
+		close(fd);
+	DL_DELETE(server->clients, client);
+	server->client_count--;
+	if (client->recording)
+		server->recording_count--;
+	free(client->out);
+	free(client);
+}
+
+static void client_update(struct client *client)
+{
+	bool waiting = client->sent < client->len;
+
+	ikw_loop_change(client->server->loop, &client->watch,
+			waiting ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	if (!waiting)
+		client->deadline = UINT64_MAX;
+	else if (client->deadline == UINT64_MAX)
+		client->deadline = ikw_boot_now() + STALL_TIME;
+}
+
+/* Sends what goes. False when the client is gone, or done with. */
+static bool client_send(struct client *client)
+{
+	while (client->sent < client->len) {
+		ssize_t n = send(client->watch.fd, client->out + client->sent,
+				 client->len - client->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN)
+			return false;
+		if (n < 0)
+			break;
+		client->sent += (size_t)n;
+		client->deadline = UINT64_MAX; /* it reads: its time begins anew */
+	}
+	if (client->sent == client->len) {
+		client->sent = client->len = 0;
+		if (client->asked && !client->recording)
+			return false;
+	}
+	client_update(client);
+	return true;
+}
+
+/* Adds text to what waits. False without memory. */
+static bool client_add(struct client *client, const char *text, size_t len)
+{
+	if (client->sent && client->len + len > client->room) {
+		memmove(client->out, client->out + client->sent, client->len - client->sent);
+		client->len -= client->sent;
+		client->sent = 0;
+	}
+	if (client->len + len > client->room) {
+		size_t room = 2 * (client->len + len);
+		char *out = realloc(client->out, room);
+
+		if (!out)
+			return false;
+		client->out = out;
+		client->room = room;
+	}
+	memcpy(client->out + client->len, text, len);
+	client->len += len;
+	return true;
+}
+
+static void client_fail(struct client *client, const char *why)
+{
+	char line[128];
+	int n = snprintf(line, sizeof(line), "{\"error\": \"%s\"}\n", why);
+
+	client->asked = true;
+	if (!client_add(client, line, (size_t)n) || !client_send(client))
+		client_drop(client);
+}
+
+static void client_answer(struct client *client, const char *request)
+{
+	struct ikw_control_server *server = client->server;
+	char *answer = server->answer(server->ctx, request);
+	bool kept;
+
+	if (!answer) {
+		client_fail(client, "unknown request");
+		return;
+	}
+	client->asked = true;
+	if (!strcmp(request, "record")) {
+		client->recording = true;
+		server->recording_count++;
+	}
+	kept = client_add(client, answer, strlen(answer)) && client_send(client);
+	free(answer);
+	if (!kept)
+		client_drop(client);
+}
+
+static void client_request(struct client *client, size_t len)
+{
+	json_t *json = json_loadb(client->request, len, 0, NULL);
+	const char *request = json_string_value(json_object_get(json, "request"));
+
+	if (request)
+		client_answer(client, request);
+	else
+		client_fail(client, "not a request");
+	json_decref(json);
+}
+
+/* Reads until the request is whole. After it, what a client sends is thrown away. */
+static void client_read(struct client *client)
+{
+	char *end;
+	ssize_t n;
+
+	if (client->asked)
+		client->request_len = 0;
+	n = recv(client->watch.fd, client->request + client->request_len,
+		 sizeof(client->request) - client->request_len, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_drop(client);
+		return;
+	}
+	if (client->asked)
+		return;
+	client->request_len += (size_t)n;
+	end = memchr(client->request, '\n', client->request_len);
+	if (end)
+		client_request(client, (size_t)(end - client->request));
+	else if (client->request_len == sizeof(client->request))
+		client_fail(client, "request too long");
+}
+
+static void client_ready(void *ctx)
+{
+	struct client *client = ctx;
+
+	if (client->sent < client->len && !client_send(client)) {
+		client_drop(client);
+		return;
+	}
+	client_read(client);
+}
+
+/* ---- accepting ---------------------------------------------------------- */
+
+static bool in_group(gid_t group, const struct ucred *peer)
+{
+	const struct passwd *pw = getpwuid(peer->uid);
+	gid_t groups[64];
+	int count = 64;
+
+	if (peer->gid == group)
+		return true;
+	if (!pw || getgrouplist(pw->pw_name, pw->pw_gid, groups, &count) < 0)
+		return false;
+	for (int i = 0; i < count; i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+static bool may_ask(const struct ikw_control_server *server, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	return peer.uid == 0 || peer.uid == geteuid() ||
+	       (server->group != (gid_t)-1 && in_group(server->group, &peer));
+}
+
+static void listener_ready(void *ctx)
+{
+	struct listener *listener = ctx;
+	struct ikw_control_server *server = listener->server;
+	int fd = accept4(listener->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *client;
+
+	if (fd < 0)
+		return;
+	client = server->client_count < CLIENTS_MAX ? calloc(1, sizeof(*client)) : NULL;
+	if (!client || !may_ask(server, fd)) {
+		free(client);
+		close(fd);
+		return;
+	}
+	client->server = server;
+	client->deadline = ikw_boot_now() + REQUEST_TIME;
+	client->watch = (struct ikw_watch){ .ready = client_ready, .ctx = client };
+	DL_APPEND(server->clients, client);
+	server->client_count++;
+	if (ikw_loop_add(server->loop, &client->watch, fd, EPOLLIN) < 0) {
+		close(fd);
+		client_drop(client);
+	}
+}
+
+/* The lock is what counts: it goes with its holder, however that ends. */
+static int take_lock(struct listener *listener)
+{
+	char path[PATH_MAX + 8];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s.lock", listener->path);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	listener->lock_fd = fd;
+	return 0;
+}
+
+static int bind_at(const struct listener *listener, int fd, gid_t group)
+{
+	mode_t mask = umask(0177);
+	int err;
+
+	unlink(listener->path);
+	err = at_path(fd, listener->path, bind);
+	umask(mask);
+	if (!err && group != (gid_t)-1 && !chown(listener->path, (uid_t)-1, group))
+		chmod(listener->path, 0660);
+	return err;
+}
+
+static int listener_open(struct listener *listener, const char *path)
+{
+	int err, fd;
+
+	if ((size_t)snprintf(listener->path, sizeof(listener->path), "%s", path) >=
+	    sizeof(listener->path))
+		return -ENAMETOOLONG;
+	err = take_lock(listener);
+	if (err)
+		return err;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	err = fd < 0 ? -errno : bind_at(listener, fd, listener->server->group);
+	if (!err && listen(fd, 16) < 0)
+		err = -errno;
+	listener->watch = (struct ikw_watch){ -1, listener_ready, listener };
+	if (!err)
+		err = ikw_loop_add(listener->server->loop, &listener->watch, fd, EPOLLIN);
+	if (err && fd >= 0)
+		close(fd);
+	if (err) {
+		close(listener->lock_fd);
+		listener->lock_fd = -1;
+	}
+	return err;
+}
+
+struct ikw_control_server *ikw_control_listen(struct ikw_loop *loop, const char *path,
+					      const char *spare, ikw_control_answer answer,
+					      void *ctx, char *why, size_t size)
+{
+	struct ikw_control_server *server = calloc(1, sizeof(*server));
+	const struct group *group = getgrnam(GROUP);
+	int err;
+
+	if (!server) {
+		snprintf(why, size, "%s: %s", path, strerror(ENOMEM));
+		return NULL;
+	}
+	server->loop = loop;
+	server->answer = answer;
+	server->ctx = ctx;
+	server->group = group ? group->gr_gid : (gid_t)-1;
+	for (int i = 0; i < LISTENERS; i++) {
+		server->listeners[i].server = server;
+		server->listeners[i].watch.fd = -1;
+		server->listeners[i].lock_fd = -1;
+	}
+	err = listener_open(&server->listeners[0], path);
+	if (err) {
+		snprintf(why, size, "%s: %s", path,
+			 err == -EADDRINUSE ? "another agent runs here" : strerror(-err));
+		free(server);
+		return NULL;
+	}
+	if (spare)
+		listener_open(&server->listeners[1], spare);
+	return server;
+}
+
+/* ---- the rest of the agent's side --------------------------------------- */
+
+void ikw_control_event(struct ikw_control_server *server, const union ikw_event *event)
+{
+	struct client *client, *next;
+	char *line;
+	size_t len;
+
+	if (!server || !server->recording_count)
+		return;
+	line = ikw_event_line(event);
+	if (!line)
+		return;
+	len = strlen(line);
+	line[len++] = '\n'; /* in place of the NUL */
+	DL_FOREACH_SAFE (server->clients, client, next) {
+		if (!client->recording)
+			continue;
+		if (client->len - client->sent + len > STREAM_MAX ||
+		    !client_add(client, line, len) || !client_send(client))
+			client_drop(client);
+	}
+	free(line);
+}
+
+void ikw_control_tick(struct ikw_control_server *server, uint64_t now)
+{
+	struct client *client, *next;
+
+	DL_FOREACH_SAFE (server->clients, client, next) {
+		if (client->deadline <= now)
+			client_drop(client);
+	}
+}
+
+uint64_t ikw_control_deadline(const struct ikw_control_server *server)
+{
+	const struct client *client;
+	uint64_t deadline = UINT64_MAX;
+
+	DL_FOREACH (server->clients, client) {
+		if (client->deadline < deadline)
+			deadline = client->deadline;
+	}
+	return deadline;
+}
+
+void ikw_control_close(struct ikw_control_server *server)
+{
+	if (!server)
+		return;
+	while (server->clients)
+		client_drop(server->clients);
+	for (int i = 0; i < LISTENERS; i++) {
+		struct listener *listener = &server->listeners[i];
+		int fd = listener->watch.fd;
+
+		ikw_loop_del(server->loop, &listener->watch);
+		if (fd < 0)
+			continue;
+		close(fd);
+		unlink(listener->path); /* under the lock: nobody else's */
+		close(listener->lock_fd);
+	}
+	free(server);
+}
+
+/* ---- the client's side -------------------------------------------------- */
+
+int ikw_control_connect(const char *path, const char *request, char *why, size_t size)
+{
+	char line[128];
+	int n = snprintf(line, sizeof(line), "{\"request\": \"%s\"}\n", request);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int err = fd < 0 ? -errno : at_path(fd, path, connect);
+
+	if (!err && send(fd, line, (size_t)n, MSG_NOSIGNAL) != n)
+		err = -errno;
+	if (!err)
+		return fd;
+	if (err == -ENOENT || err == -ECONNREFUSED)
+		snprintf(why, size, "%s: no agent runs (%s)", path, strerror(-err));
+	else
+		snprintf(why, size, "%s: %s", path, strerror(-err));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
