@@ -4,7 +4,7 @@
 #include <string.h>
 #include "evidence.h"
 #include "model.h"
-#include "report.h"
+#include "compose.h"
 
 #define SETTLE	     (2 * IKW_SECOND)
 #define BURST	     (2 * IKW_SECOND)  /* deletions under one IKE_SA that share a cause */
@@ -75,7 +75,7 @@ static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw
 	struct ikw_tunnel *t = gen->tunnel;
 	struct ikw_alarm alarm;
 
-	ikw_report(&alarm, c, f, v, &m->world, m->config.vsys, now);
+	ikw_compose(&alarm, c, f, v, &m->world, m->config.vsys, now);
 	t->deletions++;
 	t->last_deletion = c->opened;
 	t->last_reason = (uint8_t)v->reason;

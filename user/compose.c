@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "report.h"
+#include "compose.h"
 
 struct report {
 	struct ikw_alarm *a;
