@@ -517,7 +517,7 @@ static void fill_detail(struct report *r)
 		r->a->detail = NULL;
 }
 
-void ikw_report(struct ikw_alarm *a, const struct ikw_case *c, const struct ikw_facts *f,
+void ikw_compose(struct ikw_alarm *a, const struct ikw_case *c, const struct ikw_facts *f,
 		const struct ikw_verdict *v, const struct ikw_world *w, const char *vsys,
 		uint64_t now)
 {

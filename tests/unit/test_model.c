@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Stories told to the pure pipeline, event by event: what the wire and the SAD
+ * show, and the one alarm that must come of it. Times are milliseconds.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "user/model.h"
+
+#define ALL_SEES 0xffffffU
+#define DAEMON	 100
+#define OTHER	 200
+
+#define AES_SHA256 12, 128, 12 /* CBC: an empty INFORMATIONAL is 80 bytes, a Delete too */
+#define AES_GCM	   20, 128, 0  /* AEAD: empty 57, Delete(IKE) 65, Delete(CHILD) 69 */
+
+struct told {
+	enum ikw_reason reason;
+	enum ikw_confidence confidence;
+	bool tunnel_up;
+	bool ordered;
+	uint64_t latency;
+	char rule[40];
+	char detail[300];
+	unsigned int blind;
+};
+
+struct story {
+	struct ikw_model *model;
+	struct told told[64];
+	unsigned int count;
+	uint64_t now;
+};
+
+static void on_alarm(void *ctx, struct ikw_alarm *a)
+{
+	struct story *s = ctx;
+	struct told *t = &s->told[s->count++ % 64];
+	json_t *json = ikw_alarm_json(a);
+
+	assert_non_null(json);
+	json_decref(json);
+	t->reason = a->reason;
+	t->confidence = a->confidence;
+	t->tunnel_up = a->tunnel_up;
+	t->ordered = a->has_ordered_by;
+	t->latency = a->closed - a->time;
+	t->blind = a->blind_count;
+	snprintf(t->rule, sizeof(t->rule), "%s", a->rule);
+	snprintf(t->detail, sizeof(t->detail), "%s", a->detail);
+}
+
+static void addr4(uint8_t *out, uint8_t last)
+{
+	memset(out, 0, IKW_ADDR_LEN);
+	out[10] = out[11] = 0xff;
+	out[12] = 192;
+	out[14] = 2;
+	out[15] = last;
+}
+
+static void hdr(struct story *s, union ikw_event *e, uint16_t type, size_t size, uint64_t ms)
+{
+	e->hdr.type = type;
+	e->hdr.size = (uint16_t)size;
+	e->hdr.time = (ms + 1000000) * 1000000ULL;
+	s->now = e->hdr.time;
+}
+
+#define NEW(s, e, kind, TYPE, ms)                                                                  \
+	union ikw_event e;                                                                         \
+	memset(&e, 0, sizeof(e));                                                                  \
+	hdr(s, &e, IKW_EV_##TYPE, sizeof(e.kind), ms)
+
+static void feed(struct story *s, const union ikw_event *e)
+{
+	ikw_model_event(s->model, e);
+}
+
+static void begin(struct story *s, uint32_t sees)
+{
+	struct ikw_model_ops ops = { .alarm = on_alarm, .ctx = s };
+	NEW(s, clock, clock, CLOCK, 0);
+
+	memset(s, 0, sizeof(*s));
+	s->model = ikw_model_new(NULL, &ops);
+	assert_non_null(s->model);
+	clock.clock.wall = 1700000000000000000ULL;
+	feed(s, &clock);
+	NEW(s, probes, probes, PROBES, 0);
+	probes.probes.sees = sees;
+	probes.probes.tier = IKW_TIER_FENTRY;
+	feed(s, &probes);
+	NEW(s, addr, addr, ADDR, 0);
+	addr4(addr.addr.addr, 1);
+	addr.addr.ifindex = 2;
+	addr.addr.op = IKW_ADDR_SET;
+	feed(s, &addr);
+	NEW(s, link, link, LINK, 0);
+	link.link.ifindex = 2;
+	link.link.ifi_flags = 1;
+	link.link.op = IKW_LINK_SET;
+	strcpy(link.link.name, "eth0");
+	feed(s, &link);
+}
+
+static void end(struct story *s)
+{
+	ikw_model_tick(s->model, s->now + 60000000000ULL);
+	ikw_model_finish(s->model, s->now + 60000000000ULL);
+	ikw_model_free(s->model);
+}
+
+struct sa_spec {
+	uint32_t spi;
+	uint32_t reqid;
+	uint8_t dir;
+	uint8_t peer;
+};
+
+static void sa_op(struct story *s, uint64_t ms, struct sa_spec spec, uint8_t op, uint8_t cause,
+		  uint32_t tgid)
+{
+	NEW(s, e, sa, SA, ms);
+
+	e.sa.op = op;
+	e.sa.cause = cause;
+	e.sa.limit = cause == IKW_CAUSE_TIMER ? IKW_LIMIT_TIME : 0;
+	e.sa.spi = spec.spi;
+	e.sa.reqid = spec.reqid;
+	e.sa.proto = 50;
+	e.sa.mode = 1;
+	e.sa.family = 2;
+	e.sa.by.tgid = cause == IKW_CAUSE_TIMER ? 0 : tgid;
+	strcpy(e.sa.by.comm, tgid == DAEMON ? "iked" : "tool");
+	addr4(e.sa.saddr, spec.dir == IKW_DIR_OUT ? 1 : spec.peer);
+	addr4(e.sa.daddr, spec.dir == IKW_DIR_OUT ? spec.peer : 1);
+	feed(s, &e);
+}
+
+#define IN(n)  ((struct sa_spec){ 0x1000 + (n), 1, IKW_DIR_IN, 9 })
+#define OUT(n) ((struct sa_spec){ 0x2000 + (n), 1, IKW_DIR_OUT, 9 })
+
+static void up(struct story *s, uint64_t ms, unsigned int n, uint32_t tgid)
+{
+	sa_op(s, ms, IN(n), IKW_SA_LARVAL, 0, tgid);
+	sa_op(s, ms + 1, IN(n), IKW_SA_ADD, 0, tgid);
+	sa_op(s, ms + 2, OUT(n), IKW_SA_ADD, 0, tgid);
+}
+
+/* As by hand: no SPI is reserved first. */
+static void up_by_hand(struct story *s, uint64_t ms, unsigned int n, uint32_t tgid)
+{
+	sa_op(s, ms, IN(n), IKW_SA_ADD, 0, tgid);
+	sa_op(s, ms + 1, OUT(n), IKW_SA_ADD, 0, tgid);
+}
+
+static void down(struct story *s, uint64_t ms, unsigned int n, uint8_t cause, uint32_t tgid)
+{
+	sa_op(s, ms, IN(n), IKW_SA_DELETE, cause, tgid);
+	sa_op(s, ms + 3, OUT(n), IKW_SA_DELETE, cause, tgid);
+}
+
+struct ike_spec {
+	uint64_t spi;
+	uint8_t version;
+	uint8_t exchange;
+	uint32_t id;
+	uint32_t length;
+	uint8_t peer;
+	uint16_t encr, keylen, integ;
+};
+
+static uint32_t digests;
+
+/* way: '>' our request, '<' their response to it; 'r' their request, 'a' our answer to that */
+static void ike(struct story *s, uint64_t ms, char way, struct ike_spec spec)
+{
+	bool out = way == '>' || way == 'a';
+	NEW(s, e, ike, IKE, ms);
+
+	addr4(out ? e.ike.saddr : e.ike.daddr, 1);
+	addr4(out ? e.ike.daddr : e.ike.saddr, spec.peer ? spec.peer : 9);
+	e.ike.dir = out ? IKW_DIR_OUT : IKW_DIR_IN;
+	e.ike.sport = e.ike.dport = 500;
+	e.ike.ifindex = 2;
+	e.ike.spi_i = spec.spi;
+	e.ike.spi_r = spec.exchange == 34 && (way == '>' || way == 'r') ? 0 : spec.spi + 1;
+	e.ike.version = (uint8_t)(spec.version << 4);
+	e.ike.exchange = spec.exchange;
+	e.ike.message_id = spec.id;
+	e.ike.length = spec.length;
+	e.ike.ike_flags = way == '<' || way == 'a' ? 0x20 : 0;
+	if (spec.version == 1)
+		e.ike.ike_flags = 1;
+	/* the original initiator's flag: ours begins, but for what the peer sets up */
+	if (spec.version == 2 &&
+	    (spec.exchange == 34 || spec.exchange == 35 ? way == '>' || way == 'r' : out))
+		e.ike.ike_flags |= 8;
+	e.ike.digest = spec.version == 2 ? (uint32_t)(spec.id * 16 + spec.exchange + (out ? 7 : 0))
+					 : ++digests;
+	if (spec.encr) {
+		e.ike.flags2 |= IKW_IKE_CHOICE;
+		e.ike.encr = spec.encr;
+		e.ike.encr_keylen = spec.keylen;
+		e.ike.integ = spec.integ;
+	}
+	feed(s, &e);
+}
+
+#define V2(spi, exchange, id, length)                                                              \
+	((struct ike_spec){ spi, 2, exchange, id, length, 9, 0, 0, 0 })
+
+/* An IKE_SA of ours with one CHILD_SA, as the wire and the SAD show it. */
+static void establish(struct story *s, uint64_t ms, uint64_t spi, unsigned int n, uint16_t encr,
+		      uint16_t keylen, uint16_t integ)
+{
+	ike(s, ms, '>', V2(spi, 34, 0, 300));
+	ike(s, ms + 5, '<', (struct ike_spec){ spi, 2, 34, 0, 300, 9, encr, keylen, integ });
+	ike(s, ms + 10, '>', V2(spi, 35, 1, 300));
+	ike(s, ms + 30, '<', V2(spi, 35, 1, 208));
+	up(s, ms + 35, n, DAEMON);
+}
+
+static void control(struct story *s, uint64_t ms, const char *args, size_t len, const char *request)
+{
+	NEW(s, p, proc, PROC, ms);
+	p.proc.op = IKW_PROC_SEEN;
+	p.proc.tgid = 300;
+	p.proc.args_len = (uint32_t)len;
+	memcpy(p.proc.args, args, len);
+	strcpy(p.proc.comm, "swanctl");
+	feed(s, &p);
+	NEW(s, c, control, CONTROL, ms);
+	c.control.op = IKW_CONTROL_CONNECT;
+	c.control.by.tgid = 300;
+	c.control.daemon_tgid = DAEMON;
+	feed(s, &c);
+	if (!request)
+		return;
+	NEW(s, r, control, CONTROL, ms);
+	r.control.op = IKW_CONTROL_REQUEST;
+	r.control.by.tgid = 300;
+	r.control.daemon_tgid = DAEMON;
+	r.control.request[0] = 0;
+	r.control.request[1] = (uint8_t)strlen(request);
+	memcpy(r.control.request + 2, request, strlen(request));
+	r.control.request_len = (uint16_t)(2 + strlen(request));
+	feed(s, &r);
+}
+
+static void expect_one(struct story *s, enum ikw_reason reason, enum ikw_confidence confidence)
+{
+	end(s);
+	if (s->count != 1 || s->told[0].reason != reason || s->told[0].confidence != confidence)
+		for (unsigned int i = 0; i < s->count; i++)
+			print_message("got %s/%s by %s: %s\n", ikw_reason_text(s->told[i].reason),
+				      ikw_confidence_text(s->told[i].confidence), s->told[i].rule,
+				      s->told[i].detail);
+	assert_int_equal(s->count, 1);
+	assert_string_equal(ikw_reason_text(s->told[0].reason), ikw_reason_text(reason));
+	assert_string_equal(ikw_confidence_text(s->told[0].confidence),
+			    ikw_confidence_text(confidence));
+}
+
+static void silence(struct story *s, uint64_t ms, struct ike_spec spec, unsigned int copies)
+{
+	uint64_t gap = 700;
+
+	for (unsigned int i = 0; i < copies; i++) {
+		ike(s, ms, '>', spec);
+		ms += gap;
+		gap = gap * 3 / 2;
+	}
+}
+
+static void test_liveness_aead(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	silence(&s, 20000, V2(0xa0, 37, 2, 57), 4);
+	down(&s, 29000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+	assert_false(s.told[0].tunnel_up);
+}
+
+static void test_liveness_cbc_regular(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	for (uint32_t i = 2; i < 6; i++) {
+		ike(&s, 12000 + i * 2000, '>', V2(0xa0, 37, i, 80));
+		ike(&s, 12010 + i * 2000, '<', V2(0xa0, 37, i, 80));
+	}
+	silence(&s, 24000, V2(0xa0, 37, 6, 80), 5);
+	down(&s, 39000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_monitoring_is_no_order(void **state)
+{
+	static const char args[] = "swanctl\0--list-sas";
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	for (uint64_t t = 19000; t < 28000; t += 500)
+		control(&s, t, args, sizeof(args), "list-sas");
+	silence(&s, 28000, V2(0xa0, 37, 2, 57), 3);
+	control(&s, 31990, args, sizeof(args), "list-sas");
+	down(&s, 32000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+	assert_false(s.told[0].ordered);
+}
+
+static void test_exchange_timeout(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	silence(&s, 20000, V2(0xa0, 36, 2, 208), 4);
+	sa_op(&s, 28900, IN(7), IKW_SA_LARVAL_GONE, IKW_CAUSE_TIMER, 0);
+	down(&s, 29000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_ordered_down(void **state)
+{
+	static const char args[] = "swanctl\0--terminate\0--ike\0gw";
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	control(&s, 20000, args, sizeof(args), "terminate");
+	ike(&s, 20010, '>', V2(0xa0, 37, 2, 80));
+	ike(&s, 20020, '<', V2(0xa0, 37, 2, 80));
+	down(&s, 20030, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+	assert_true(s.told[0].ordered);
+}
+
+static void test_ordered_down_dead_path(void **state)
+{
+	static const char args[] = "swanctl\0--terminate\0--ike\0gw";
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	control(&s, 20000, args, sizeof(args), "terminate");
+	silence(&s, 20010, V2(0xa0, 37, 2, 80), 5);
+	down(&s, 33000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_peer_delete(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	ike(&s, 20000, 'r', V2(0xa0, 37, 0, 80));
+	ike(&s, 20002, 'a', V2(0xa0, 37, 0, 80));
+	down(&s, 20019, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_rekey(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	ike(&s, 20000, '>', V2(0xa0, 36, 2, 208));
+	ike(&s, 20010, '<', V2(0xa0, 36, 2, 208));
+	up(&s, 20015, 1, DAEMON);
+	ike(&s, 20020, '>', V2(0xa0, 37, 3, 80));
+	sa_op(&s, 20025, OUT(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	assert_int_equal(s.count, 1); /* decisive: not held back */
+	ike(&s, 20030, '<', V2(0xa0, 37, 3, 80));
+	sa_op(&s, 25030, IN(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN);
+	assert_true(s.told[0].tunnel_up);
+	assert_int_equal(s.told[0].latency, 0);
+}
+
+static void test_reauth_break_before_make(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	ike(&s, 20000, '>', V2(0xa0, 37, 2, 80));
+	ike(&s, 20010, '<', V2(0xa0, 37, 2, 80));
+	ike(&s, 20030, '>', V2(0xb0, 34, 0, 300));
+	down(&s, 20045, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 20060, '<', V2(0xb0, 34, 0, 300));
+	ike(&s, 20070, '>', V2(0xb0, 35, 1, 300));
+	ike(&s, 20090, '<', V2(0xb0, 35, 1, 208));
+	up(&s, 20095, 1, DAEMON);
+	expect_one(&s, IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN);
+	assert_true(s.told[0].tunnel_up);
+}
+
+static void test_reauth_refused(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	ike(&s, 20000, '>', V2(0xa0, 37, 2, 80));
+	ike(&s, 20010, '<', V2(0xa0, 37, 2, 80));
+	ike(&s, 20030, '>', V2(0xb0, 34, 0, 300));
+	down(&s, 20045, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 20060, '<', V2(0xb0, 34, 0, 300));
+	ike(&s, 20070, '>', V2(0xb0, 35, 1, 300));
+	ike(&s, 20090, '<', V2(0xb0, 35, 1, 80));
+	expect_one(&s, IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+	assert_non_null(strstr(s.told[0].detail, "refused"));
+}
+
+static void test_reauth_make_before_break(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	establish(&s, 20000, 0xb0, 1, AES_SHA256);
+	ike(&s, 20040, '>', V2(0xa0, 37, 2, 80));
+	ike(&s, 20050, '<', V2(0xa0, 37, 2, 80));
+	down(&s, 20060, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_reauth_unreachable(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	silence(&s, 20000, V2(0xb0, 34, 0, 300), 4);
+	silence(&s, 48000, V2(0xa0, 37, 2, 65), 4);
+	down(&s, 57000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_initial_contact(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	ike(&s, 20000, 'r', V2(0xb0, 34, 0, 300));
+	ike(&s, 20010, 'a', V2(0xb0, 34, 0, 300));
+	ike(&s, 20020, 'r', V2(0xb0, 35, 1, 300));
+	down(&s, 20030, 0, IKW_CAUSE_CALL, DAEMON);
+	up(&s, 20038, 1, DAEMON);
+	ike(&s, 20045, 'a', V2(0xb0, 35, 1, 208));
+	expect_one(&s, IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_by_hand(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	sa_op(&s, 20000, IN(0), IKW_SA_DELETE, IKW_CAUSE_CALL, OTHER);
+	assert_int_equal(s.count, 1);
+	sa_op(&s, 20500, OUT(0), IKW_SA_DELETE, IKW_CAUSE_CALL, OTHER + 1);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_by_hand_netlink_tier(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s,
+	      IKW_SEES_SA | IKW_SEES_POLICY | IKW_SEES_LINK | IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT);
+	up_by_hand(&s, 10000, 0, 0);
+	down(&s, 20000, 0, IKW_CAUSE_UNKNOWN, 0);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY);
+	assert_true(s.told[0].blind > 0);
+}
+
+static void test_hard_limit(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	sa_op(&s, 20000, IN(0), IKW_SA_DELETE, IKW_CAUSE_TIMER, 0);
+	sa_op(&s, 20010, OUT(0), IKW_SA_DELETE, IKW_CAUSE_TIMER, 0);
+	expect_one(&s, IKW_REASON_PHASE2_HARD_EXPIRY, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_netns_exit(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	up_by_hand(&s, 10000, 0, OTHER);
+	down(&s, 20000, 0, IKW_CAUSE_NETNS, 0);
+	expect_one(&s, IKW_REASON_INTERFACE_REMOVED, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_larval_is_no_tunnel(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	sa_op(&s, 10000, IN(0), IKW_SA_LARVAL, 0, DAEMON);
+	sa_op(&s, 18000, IN(0), IKW_SA_LARVAL_GONE, IKW_CAUSE_TIMER, 0);
+	end(&s);
+	assert_int_equal(s.count, 0);
+}
+
+static void test_two_tunnels_one_ike(void **state)
+{
+	struct sa_spec in2 = { 0x1100, 2, IKW_DIR_IN, 9 }, out2 = { 0x2100, 2, IKW_DIR_OUT, 9 };
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	ike(&s, 12000, '>', V2(0xa0, 36, 2, 208));
+	ike(&s, 12010, '<', V2(0xa0, 36, 2, 208));
+	sa_op(&s, 12020, in2, IKW_SA_ADD, 0, DAEMON);
+	sa_op(&s, 12021, out2, IKW_SA_ADD, 0, DAEMON);
+	ike(&s, 20000, 'r', V2(0xa0, 37, 0, 80));
+	ike(&s, 20002, 'a', V2(0xa0, 37, 0, 80));
+	down(&s, 20019, 0, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 21800, in2, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 21801, out2, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.told[0].reason, IKW_REASON_PEER_REQUEST);
+	assert_int_equal(s.told[1].reason, IKW_REASON_PEER_REQUEST);
+}
+
+static void test_mobike(void **state)
+{
+	struct sa_spec in = IN(0), out = OUT(0);
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	in.peer = out.peer = 8;
+	ike(&s, 19990, 'r', V2(0xa0, 37, 0, 120));
+	sa_op(&s, 20000, IN(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 20003, in, IKW_SA_ADD, 0, DAEMON);
+	sa_op(&s, 20006, OUT(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 20009, out, IKW_SA_ADD, 0, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_ADDRESS_SWITCH, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_nothing_explains(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	down(&s, 40000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_liveness_aead),
+		cmocka_unit_test(test_liveness_cbc_regular),
+		cmocka_unit_test(test_monitoring_is_no_order),
+		cmocka_unit_test(test_exchange_timeout),
+		cmocka_unit_test(test_ordered_down),
+		cmocka_unit_test(test_ordered_down_dead_path),
+		cmocka_unit_test(test_peer_delete),
+		cmocka_unit_test(test_rekey),
+		cmocka_unit_test(test_reauth_break_before_make),
+		cmocka_unit_test(test_reauth_refused),
+		cmocka_unit_test(test_reauth_make_before_break),
+		cmocka_unit_test(test_reauth_unreachable),
+		cmocka_unit_test(test_initial_contact),
+		cmocka_unit_test(test_by_hand),
+		cmocka_unit_test(test_by_hand_netlink_tier),
+		cmocka_unit_test(test_hard_limit),
+		cmocka_unit_test(test_netns_exit),
+		cmocka_unit_test(test_larval_is_no_tunnel),
+		cmocka_unit_test(test_two_tunnels_one_ike),
+		cmocka_unit_test(test_mobike),
+		cmocka_unit_test(test_nothing_explains),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
