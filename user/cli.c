@@ -60,6 +60,7 @@ static const struct ikw_option live_options[] = { { SOCKET }, { STATE_DIR }, { J
 static const struct ikw_option record_options[] = {
 	{ IKW_OPT_DURATION, "duration", "S", "stop after S seconds (default: when interrupted)" },
 	{ SOCKET },
+	{ STATE_DIR },
 	{ END },
 };
 static const struct ikw_option json_options[] = { { JSON }, { END } };

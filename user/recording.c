@@ -248,24 +248,45 @@ static int header_read(struct ikw_recording *r, char *why, size_t size)
 	return err;
 }
 
-struct ikw_recording *ikw_recording_open(const char *path, char *why, size_t size)
+/* Takes the file over; NULL: errno says why it could not be opened. */
+static struct ikw_recording *recording_from(FILE *file, const char *name, char *why, size_t size)
 {
-	struct ikw_recording *r = calloc(1, sizeof(*r));
+	struct ikw_recording *r;
 
+	if (!file) {
+		snprintf(why, size, "%s: %s", name, strerror(errno));
+		return NULL;
+	}
+	r = calloc(1, sizeof(*r));
 	if (r)
-		r->path = strdup(strcmp(path, "-") ? path : "stdin");
+		r->path = strdup(name);
 	if (!r || !r->path) {
-		snprintf(why, size, "%s: out of memory", path);
+		snprintf(why, size, "%s: out of memory", name);
+		fclose(file);
 		free(r);
 		return NULL;
 	}
-	r->file = strcmp(path, "-") ? fopen(path, "re") : stdin;
-	if (!r->file)
-		snprintf(why, size, "%s: %s", path, strerror(errno));
-	if (r->file && !header_read(r, why, size))
+	r->file = file;
+	if (!header_read(r, why, size))
 		return r;
 	ikw_recording_close(r);
 	return NULL;
+}
+
+struct ikw_recording *ikw_recording_open(const char *path, char *why, size_t size)
+{
+	if (!strcmp(path, "-"))
+		return recording_from(stdin, "stdin", why, size);
+	return recording_from(fopen(path, "re"), path, why, size);
+}
+
+struct ikw_recording *ikw_recording_from_fd(int fd, const char *name, char *why, size_t size)
+{
+	FILE *file = fdopen(fd, "r");
+
+	if (!file)
+		close(fd);
+	return recording_from(file, name, why, size);
 }
 
 const struct ikw_recording_header *ikw_recording_header(const struct ikw_recording *recording)

@@ -59,6 +59,9 @@ struct ikw_recording;
 /* Opens a recording and reads its header; "-" is stdin. NULL with the cause in why. */
 struct ikw_recording *ikw_recording_open(const char *path, char *why, size_t size);
 
+/* The same from a descriptor, which is closed with it, also on failure; name is for messages. */
+struct ikw_recording *ikw_recording_from_fd(int fd, const char *name, char *why, size_t size);
+
 const struct ikw_recording_header *ikw_recording_header(const struct ikw_recording *recording);
 
 /*
