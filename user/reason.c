@@ -128,7 +128,7 @@ static const struct ikw_rule rules[] = {
 	  F(GAVE_UP_LIVENESS) | F(LIVENESS_CLEAR), F(NEW_IKE_FIRST) | ORDERS, 0,
 	  "the peer stopped answering our regular liveness checks" },
 	{ "liveness_restart", R(DPD_TIMEOUT), LIKELY, false,
-	  F(GAVE_UP_LIVENESS) | F(LIVENESS_CLEAR), 0, 0,
+	  F(GAVE_UP_LIVENESS) | F(LIVENESS_CLEAR) | F(NEW_IKE_FIRST), 0, 0,
 	  "the peer stopped answering our liveness checks, and the daemon begins anew" },
 	{ "reauth_or_liveness", R(REAUTH_TIMEOUT), POSSIBLE, false,
 	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST), 0, 0,

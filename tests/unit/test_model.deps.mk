@@ -3,3 +3,4 @@ IKW_PURE := user/model.c user/compose.c user/evidence.c user/reason.c user/tunne
 	user/ike.c user/table.c user/alarm.c
 UNIT_SRC_test_model := $(IKW_PURE)
 
+UNIT_SRC_test_reason := $(IKW_PURE)

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The rule table, mirrored row by row: same order, same verdicts. Every row is
+ * reached by just the facts it needs, missed when one of them is missing or one
+ * it lacks is seen, and a step less sure when that one could not be seen.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "user/evidence.h"
+#include "user/reason.h"
+
+static const struct {
+	const char *name;
+	enum ikw_reason reason;
+	enum ikw_confidence confidence;
+	bool now;
+} mirror[] = {
+	{ "netns_exit", IKW_REASON_INTERFACE_REMOVED, IKW_CONFIDENCE_CERTAIN, true },
+	{ "device_exit", IKW_REASON_INTERFACE_REMOVED, IKW_CONFIDENCE_CERTAIN, true },
+	{ "same_spi_back", IKW_REASON_PEER_ADDRESS_SWITCH, IKW_CONFIDENCE_CERTAIN, true },
+	{ "limit_after_rekey", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
+	{ "hard_limit", IKW_REASON_PHASE2_HARD_EXPIRY, IKW_CONFIDENCE_CERTAIN, true },
+	{ "flush", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, true },
+	{ "foreign_deleter", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, true },
+	{ "foreign_port", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, true },
+	{ "no_daemon", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, true },
+	{ "ended_beside_new", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
+	{ "rekeyed", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
+	{ "reauthenticated", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
+	{ "came_back", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN, false },
+	{ "came_from_elsewhere", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN, true },
+	{ "initial_contact", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN, true },
+	{ "initial_contact_open", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_LIKELY, false },
+	{ "ordered_dead_path", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, false },
+	{ "ordered_dead_path_info", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, false },
+	{ "reloaded_dead_path", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
+	{ "link_gone", IKW_REASON_INTERFACE_REMOVED, IKW_CONFIDENCE_CERTAIN, false },
+	{ "link_down", IKW_REASON_ADMIN_DOWN, IKW_CONFIDENCE_CERTAIN, false },
+	{ "exchange_unanswered", IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_CERTAIN, false },
+	{ "reauth_unanswered", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_CERTAIN, false },
+	{ "reauth_then_silence", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
+	{ "reauth_delete_unanswered", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
+	{ "informational_unanswered", IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
+	{ "liveness_empty", IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN, false },
+	{ "liveness_regular", IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN, false },
+	{ "liveness_restart", IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
+	{ "reauth_or_liveness", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_POSSIBLE, false },
+	{ "liveness_unanswered", IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
+	{ "invalid_spi", IKW_REASON_INVALID_SPI, IKW_CONFIDENCE_LIKELY, false },
+	{ "peer_reauth", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
+	{ "peer_reauth_failed", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
+	{ "isakmp_delete_only", IKW_REASON_PHASE1_DEPENDENT, IKW_CONFIDENCE_CERTAIN, false },
+	{ "peer_delete", IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN, false },
+	{ "ordered", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, true },
+	{ "reloaded", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, false },
+	{ "ordered_reauth", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
+	{ "ordered_somehow", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
+	{ "reauth", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
+	{ "reauth_after", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
+	{ "reauth_failed", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_CERTAIN, false },
+	{ "reauth_failed_before", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
+	{ "idle", IKW_REASON_IDLE_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
+	{ "local_delete_blind", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
+	{ "ordered_quietly", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, false },
+	{ "reloaded_quietly", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
+	{ "ordered_somehow_quietly", IKW_REASON_MANUAL, IKW_CONFIDENCE_POSSIBLE, false },
+	{ "other_daemon", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
+	{ "spi_conflict", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, false },
+	{ "replaced_plain", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_LIKELY, false },
+	{ "by_hand_unseen", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
+	{ "unknown", IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE, false },
+};
+#define ROWS (sizeof(mirror) / sizeof(mirror[0]))
+
+static struct ikw_verdict judge(uint64_t seen, uint64_t blind)
+{
+	struct ikw_facts facts = { .seen = seen, .blind = blind & ~seen };
+
+	return ikw_infer(&facts);
+}
+
+static void test_mirror(void **state)
+{
+	size_t count;
+	const struct ikw_rule *rules = ikw_rules(&count);
+
+	(void)state;
+	assert_int_equal(count, ROWS);
+	for (size_t i = 0; i < ROWS; i++) {
+		assert_string_equal(rules[i].name, mirror[i].name);
+		assert_int_equal(rules[i].reason, mirror[i].reason);
+		assert_int_equal(rules[i].confidence, mirror[i].confidence);
+		assert_int_equal(rules[i].now, mirror[i].now);
+		assert_int_equal(rules[i].needs & rules[i].lacks, 0);
+		assert_true(strlen(rules[i].sentence) > 10);
+	}
+}
+
+static void test_every_row_is_reached(void **state)
+{
+	size_t count;
+	const struct ikw_rule *rules = ikw_rules(&count);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		struct ikw_verdict v = judge(rules[i].needs, rules[i].unseen);
+
+		if (v.rule != &rules[i])
+			print_message("%s is taken by %s\n", rules[i].name, v.rule->name);
+		assert_ptr_equal(v.rule, &rules[i]);
+		assert_int_equal(v.reason, mirror[i].reason);
+		assert_int_equal(v.confidence, mirror[i].confidence);
+	}
+}
+
+static void test_near_misses(void **state)
+{
+	size_t count;
+	const struct ikw_rule *rules = ikw_rules(&count);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++)
+		for (unsigned int bit = 0; bit < IKW_FACT_COUNT; bit++) {
+			uint64_t fact = 1ULL << bit;
+
+			if (rules[i].needs & fact)
+				assert_ptr_not_equal(
+					judge(rules[i].needs & ~fact, rules[i].unseen).rule,
+					&rules[i]);
+			if (rules[i].lacks & fact)
+				assert_ptr_not_equal(
+					judge(rules[i].needs | fact, rules[i].unseen).rule,
+					&rules[i]);
+			if (rules[i].unseen & fact)
+				assert_ptr_not_equal(
+					judge(rules[i].needs, rules[i].unseen & ~fact).rule,
+					&rules[i]);
+		}
+}
+
+static void test_blind_is_less_sure(void **state)
+{
+	size_t count;
+	const struct ikw_rule *rules = ikw_rules(&count);
+	unsigned int rows = 0;
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		struct ikw_verdict v;
+
+		if (!rules[i].lacks)
+			continue;
+		v = judge(rules[i].needs, rules[i].unseen | rules[i].lacks);
+		if (v.rule != &rules[i])
+			continue;
+		rows++;
+		assert_true(v.blind != 0);
+		if (rules[i].confidence > IKW_CONFIDENCE_POSSIBLE)
+			assert_int_equal(v.confidence, rules[i].confidence - 1);
+	}
+	assert_true(rows > 10);
+}
+
+static void test_more_facts_never_crash(void **state)
+{
+	uint64_t x = 88172645463325252ULL;
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		struct ikw_verdict v;
+		uint64_t seen;
+
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		seen = x & ((1ULL << IKW_FACT_COUNT) - 1);
+		v = judge(seen & (seen >> 7), ~seen);
+		assert_non_null(v.rule);
+		assert_int_equal(v.rule->needs & ~seen, 0);
+	}
+}
+
+static void test_texts(void **state)
+{
+	(void)state;
+	for (int i = 0; i < IKW_REASON_COUNT; i++)
+		assert_int_equal(ikw_reason_find(ikw_reason_text(i)), i);
+	assert_int_equal(ikw_reason_find("no such reason"), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mirror),
+		cmocka_unit_test(test_every_row_is_reached),
+		cmocka_unit_test(test_near_misses),
+		cmocka_unit_test(test_blind_is_less_sure),
+		cmocka_unit_test(test_more_facts_never_crash),
+		cmocka_unit_test(test_texts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
