@@ -112,7 +112,7 @@ static bool strange(const struct ikw_generation *gen, const struct ikw_ike_sa *o
 		    const struct ikw_ike_sa *ike)
 {
 	if (!own)
-		return ike->whole && !gen->dumped && ike->created > gen->born;
+		return ike->version == 2 && ike->whole && ike->created > gen->born;
 	if (own->version == 1)
 		return ike->version != 1 || ike->installed > gen->born;
 	return ike->whole || ike->generations;
@@ -160,7 +160,8 @@ static void see_actor(struct look *l)
 	if (gen->installer_tgid == tgid) {
 		if (!ike)
 			see(l, IKW_FACT(NO_DAEMON));
-	} else {
+	} else if (gen->installer_tgid || !ike || ikw_host_has_daemon(host)) {
+		/* else: nobody saw who installed it, nor which process speaks IKE here */
 		see(l, IKW_FACT(FOREIGN_DELETER));
 	}
 }

@@ -163,6 +163,15 @@ void ikw_host_daemon(struct ikw_host *host, const struct ikw_actor *actor, uint6
 	p->daemon = true;
 }
 
+bool ikw_host_has_daemon(const struct ikw_host *host)
+{
+	const struct ikw_process *p = host->newest;
+
+	while (p && (!p->daemon || p->exited))
+		p = p->older;
+	return p != NULL;
+}
+
 bool ikw_host_is_daemon(const struct ikw_host *host, uint32_t tgid)
 {
 	const struct ikw_process *p = ikw_host_process(host, tgid);

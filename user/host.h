@@ -98,6 +98,8 @@ void ikw_host_event(struct ikw_host *host, const union ikw_event *event);
 struct ikw_process *ikw_host_process(const struct ikw_host *host, uint32_t tgid);
 /* Notes that this process is an IKE daemon. */
 void ikw_host_daemon(struct ikw_host *host, const struct ikw_actor *actor, uint64_t time);
+/* Is any living IKE daemon known? */
+bool ikw_host_has_daemon(const struct ikw_host *host);
 bool ikw_host_is_daemon(const struct ikw_host *host, uint32_t tgid);
 
 /* Is it (or was it, if gone is not NULL and says when it went) an address of this host? */
