@@ -102,7 +102,7 @@ struct ikw_ike {
 	__u32 message_id;
 	__u32 length;	     /* the header's length field */
 	__u32 ifindex;	     /* where it was seen */
-	__u32 digest;	     /* FNV-1a of up to 32 bytes after the IKE header: equal in a retransmission */
+	__u32 digest;	     /* of up to 32 bytes after the IKE header (bpf/ike.h): equal in a retransmission */
 	__u16 sport;
 	__u16 dport;
 	__u8 version;	     /* major << 4 | minor, as on the wire: 0x20, 0x10 */

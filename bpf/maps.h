@@ -60,7 +60,7 @@ static __always_inline struct ikw_cpu_state *ikw_cpu_state(void)
  * but for seq. NULL when the ring is full: the loss is counted, and the number
  * it would have had is skipped so that it shows in the stream too.
  */
-static __always_inline void *ikw_emit_begin(__u16 type, __u16 size, __u32 netns)
+static __always_inline void *ikw_emit_begin_at(__u16 type, __u16 size, __u32 netns, __u64 now)
 {
 	struct ikw_hdr *hdr = bpf_ringbuf_reserve(&ikw_events, size, 0);
 	struct ikw_cpu_state *state;
@@ -77,9 +77,15 @@ static __always_inline void *ikw_emit_begin(__u16 type, __u16 size, __u32 netns)
 	hdr->type = type;
 	hdr->size = size;
 	hdr->cpu = bpf_get_smp_processor_id();
-	hdr->time = bpf_ktime_get_boot_ns();
+	hdr->time = now;
 	hdr->netns = netns;
 	return hdr;
+}
+
+/* The same for a caller that has not read the clock (CLOCK_BOOTTIME) itself. */
+static __always_inline void *ikw_emit_begin(__u16 type, __u16 size, __u32 netns)
+{
+	return ikw_emit_begin_at(type, size, netns, bpf_ktime_get_boot_ns());
 }
 
 /*

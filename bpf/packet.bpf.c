@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The packet programs: they look at every packet of an interface, count ESP,
+ * make IKE messages into records, and let everything pass.
+ *
+ * Life of a packet: ikw_parse() names it; ESP is counted at once, in place;
+ * whatever else is ours goes to ikw_take(), a subprogram, so that the path of
+ * a TCP or an ESP packet stays short.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+#include "bpf/maps.h"
+#include "bpf/packet.h"
+#include "bpf/ike.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* ---- set by user space before load ------------------------------------ */
+
+const volatile struct ikw_parse_cfg ikw_cfg = IKW_PARSE_CFG_DEFAULT;
+const volatile __u32 ikw_netns = 0; /* inode of the namespace these are attached in */
+const volatile __u32 ikw_esp_slots = IKW_ESP_SLOTS;   /* per CPU, a power of two */
+const volatile __u64 ikw_esp_stale_ns = 60000000000;  /* a slot nobody vouched for may be taken */
+const volatile __u64 ikw_window_ns = 100000000;	      /* rate limit: events per CPU and window */
+const volatile __u32 ikw_window_free = 500;	      /* this many pass unasked, */
+const volatile __u32 ikw_window_events = 1000;	      /* from here on only known peers' */
+const volatile __u64 ikw_source_ns = 5000000;	      /* others: 200 a second each, */
+const volatile __u64 ikw_source_burst_ns = 500000000; /* 100 at once */
+const volatile __u64 ikw_peer_ns = 200000;	      /* known peers: 5000 a second each, */
+const volatile __u64 ikw_peer_burst_ns = 400000000;   /* 2000 at once */
+
+/* The clock that ESP counting reads: boot time ns, advanced by user space. */
+__u64 ikw_tick = 0;
+
+/* ---- maps (laid out in bpf/packet.h) ----------------------------------- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, IKW_ESP_SLOTS); /* user space: times the CPUs */
+	__type(key, __u32);
+	__type(value, struct ikw_esp_slot);
+} ikw_esp SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
+	__uint(max_entries, IKW_ESP_MORE);
+	__type(key, struct ikw_esp_key);
+	__type(value, struct ikw_esp_slot);
+} ikw_esp_more SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* user space: the CPUs */
+	__type(key, __u32);
+	__type(value, struct ikw_counts);
+} ikw_counts SEC(".maps");
+
+/* Peers that user space vouches for: a flood of others cannot silence them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, IKW_PEERS);
+	__type(key, struct ikw_remote);
+	__type(value, struct ikw_remote_use);
+} ikw_peers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, IKW_SOURCES);
+	__type(key, struct ikw_remote);
+	__type(value, struct ikw_remote_use);
+} ikw_sources SEC(".maps");
+
+static __always_inline struct ikw_counts *counts_row(__u32 cpu)
+{
+	return bpf_map_lookup_elem(&ikw_counts, &cpu);
+}
+
+/* ---- ESP --------------------------------------------------------------- */
+
+static __always_inline int same_sa(const struct ikw_esp_slot *slot, const struct ikw_esp_key *key)
+{
+	return slot->key.name == key->name && slot->key.daddr[1] == key->daddr[1] &&
+	       slot->key.daddr[0] == key->daddr[0];
+}
+
+static __always_inline void slot_count(struct ikw_esp_slot *slot, __u32 bytes, __u32 seq)
+{
+	slot->packets++;
+	slot->bytes += bytes;
+	slot->last = ikw_tick;
+	if ((__s32)(seq - slot->seq_high) > 0)
+		slot->seq_high = seq;
+	else
+		slot->reordered++;
+}
+
+static __always_inline void slot_open(struct ikw_esp_slot *slot, const struct ikw_esp_key *key,
+				      __u32 seq)
+{
+	slot->key = *key;
+	slot->packets = 0;
+	slot->bytes = 0;
+	slot->seq_first = seq;
+	slot->seq_high = seq - 1; /* so that the first is none too late */
+	slot->reordered = 0;
+	slot->known = 0;
+}
+
+static __always_inline int slot_takeable(const struct ikw_esp_slot *slot)
+{
+	if (slot->key.name == 0)
+		return 1;
+	return !slot->known && ikw_tick - slot->last > ikw_esp_stale_ns;
+}
+
+/* No slot: the hash, where the key is compared in full as well. */
+static __always_inline void more_count(const struct ikw_esp_key *key, __u32 bytes, __u32 seq)
+{
+	struct ikw_esp_slot *slot = bpf_map_lookup_elem(&ikw_esp_more, key), fresh = {};
+
+	if (!slot) {
+		slot_open(&fresh, key, seq);
+		if (bpf_map_update_elem(&ikw_esp_more, key, &fresh, BPF_NOEXIST))
+			return;
+		slot = bpf_map_lookup_elem(&ikw_esp_more, key);
+	}
+	if (slot) {
+		if (!slot->packets) { /* another CPU made the entry */
+			slot->seq_first = seq;
+			slot->seq_high = seq - 1;
+		}
+		slot_count(slot, bytes, seq);
+	}
+}
+
+/* The first place is another's or free: the second, a free one, or the hash. */
+static __noinline int esp_miss(const struct ikw_esp_key *key, __u32 base, __u32 bytes, __u32 seq)
+{
+	__u32 at = base + ikw_esp_place(key, 0, ikw_esp_slots);
+	struct ikw_esp_slot *first, *second;
+
+	first = bpf_map_lookup_elem(&ikw_esp, &at);
+	at = base + ikw_esp_place(key, 1, ikw_esp_slots);
+	second = bpf_map_lookup_elem(&ikw_esp, &at);
+	if (!first || !second)
+		return 0;
+	if (same_sa(second, key)) {
+		slot_count(second, bytes, seq);
+	} else if (slot_takeable(first)) {
+		slot_open(first, key, seq);
+		slot_count(first, bytes, seq);
+	} else if (slot_takeable(second)) {
+		slot_open(second, key, seq);
+		slot_count(second, bytes, seq);
+	} else {
+		more_count(key, bytes, seq);
+	}
+	return 0;
+}
+
+static __always_inline void esp_key(const struct ikw_packet *pkt, __u32 spi, enum ikw_dir dir,
+				    struct ikw_esp_key *key)
+{
+	if (pkt->family == 4) {
+		key->daddr[0] = 0;
+		key->daddr[1] = IKW_MAPPED(IKW_LOAD(__u32, pkt->saddr + 4));
+	} else {
+		key->daddr[0] = IKW_LOAD(__u64, pkt->saddr + 16);
+		key->daddr[1] = IKW_LOAD(__u64, pkt->saddr + 24);
+	}
+	key->name = (__u64)dir << 32 | spi;
+}
+
+static __always_inline void count_esp(const struct ikw_packet *pkt, enum ikw_dir dir)
+{
+	const struct ikw_esp_header *esp = (const void *)pkt->at;
+	__u32 cpu = bpf_get_smp_processor_id(), at, seq;
+	struct ikw_counts *counts = counts_row(cpu);
+	struct ikw_esp_slot *slot;
+	struct ikw_esp_key key;
+
+	esp_key(pkt, ikw_be32(esp->spi), dir, &key);
+	seq = ikw_be32(esp->seq);
+	at = cpu * ikw_esp_slots + ikw_esp_place(&key, 0, ikw_esp_slots);
+	slot = bpf_map_lookup_elem(&ikw_esp, &at);
+	if (!slot || !counts)
+		return;
+	counts->esp++;
+	if (same_sa(slot, &key))
+		slot_count(slot, pkt->ip_len, seq);
+	else
+		esp_miss(&key, cpu * ikw_esp_slots, pkt->ip_len, seq);
+}
+
+/* ---- IKE --------------------------------------------------------------- */
+
+static __always_inline int within_rate(struct ikw_remote_use *use, __u64 now, __u64 cost,
+				       __u64 burst)
+{
+	__u64 at = use->allowed_at < now ? now : use->allowed_at;
+
+	if (at - now > burst) {
+		__sync_fetch_and_add(&use->suppressed, 1);
+		return 0;
+	}
+	use->allowed_at = at + cost;
+	return 1;
+}
+
+/* Many IKE messages at once on this CPU: may this remote have one more? */
+static __always_inline int remote_allowed(const struct ikw_remote *remote, __u64 now, int full)
+{
+	struct ikw_remote_use *use, fresh = {};
+
+	use = bpf_map_lookup_elem(&ikw_peers, remote);
+	if (use)
+		return within_rate(use, now, ikw_peer_ns, ikw_peer_burst_ns);
+	use = bpf_map_lookup_elem(&ikw_sources, remote);
+	if (use && full)
+		__sync_fetch_and_add(&use->suppressed, 1);
+	if (full)
+		return 0;
+	if (use)
+		return within_rate(use, now, ikw_source_ns, ikw_source_burst_ns);
+	fresh.allowed_at = now + ikw_source_ns;
+	bpf_map_update_elem(&ikw_sources, remote, &fresh, BPF_ANY);
+	return 1;
+}
+
+/*
+ * While IKE is as rare as it always is, nothing is asked and nothing looked up.
+ * Above that each remote has its rate, and above a full window only the peers
+ * that user space vouches for get through.
+ */
+static __always_inline int may_emit(struct ikw_counts *counts, const struct ikw_packet *pkt,
+				    const __u8 *end, __u32 dir, __u64 now)
+{
+	struct ikw_remote saddr, daddr;
+
+	if (now - counts->window > ikw_window_ns) {
+		counts->window = now;
+		counts->used = 0;
+	}
+	if (++counts->used <= ikw_window_free)
+		return 1;
+	if (!ikw_fill_addrs(pkt->saddr, end, pkt->family, saddr.addr, daddr.addr))
+		return 0;
+	return remote_allowed(dir == IKW_DIR_IN ? &saddr : &daddr, now,
+			      counts->used > ikw_window_events);
+}
+
+static __always_inline void emit_ike(struct ikw_counts *counts, const struct ikw_packet *pkt,
+				     const __u8 *end, __u32 ifindex, __u32 dir)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct ikw_ike *ike;
+
+	counts->ike++;
+	if (!may_emit(counts, pkt, end, dir, now)) {
+		counts->suppressed++;
+		return;
+	}
+	ike = ikw_emit_begin_at(IKW_EV_IKE, sizeof(*ike), ikw_netns, now);
+	if (!ike)
+		return;
+	ike->ifindex = ifindex;
+	ikw_fill_ike(pkt, end, dir, ike);
+	ikw_emit_end(&ike->hdr);
+}
+
+/* ---- what is neither ESP nor nothing -------------------------------------- */
+
+/*
+ * How a packet is handed to a global subprogram, which the verifier checks once
+ * on its own instead of once for every header stack that leads to it: by value,
+ * as offsets. (5.10 lets a global subprogram have scalars and the context only.)
+ */
+struct handle {
+	union {
+		struct {
+			__u16 at;
+			__u16 saddr;
+			__u16 len;
+			__u8 kind;
+			__u8 family;
+		};
+		__u64 first;
+	};
+	union {
+		struct {
+			__u16 sport;
+			__u16 dport;
+			__u8 dir;
+			__u8 flags; /* HANDLE_NATT, HANDLE_FRAGMENT */
+			__u8 wire;
+			__u8 next;
+		};
+		__u64 second;
+	};
+};
+
+enum { HANDLE_NATT = 1, HANDLE_FRAGMENT = 2 };
+
+/* Headers end long before; the verifier wants every offset well below 64 KiB. */
+#define HANDLE_FAR 0x7fff
+
+static __always_inline void handle_make(struct handle *handle, const struct ikw_packet *pkt,
+					const __u8 *data, enum ikw_kind kind, enum ikw_dir dir)
+{
+	handle->at = pkt->at ? pkt->at - data : 0;
+	handle->saddr = pkt->saddr ? pkt->saddr - data : 0;
+	handle->len = pkt->len;
+	handle->kind = kind;
+	handle->family = pkt->family;
+	handle->sport = pkt->sport;
+	handle->dport = pkt->dport;
+	handle->dir = dir;
+	handle->flags = (pkt->natt ? HANDLE_NATT : 0) | (pkt->fragment ? HANDLE_FRAGMENT : 0);
+	handle->wire = pkt->wire;
+	handle->next = pkt->next;
+}
+
+static __always_inline void handle_open(const struct handle *handle, const __u8 *data,
+					struct ikw_packet *pkt)
+{
+	pkt->at = data + (handle->at & HANDLE_FAR);
+	pkt->saddr = data + (handle->saddr & HANDLE_FAR);
+	pkt->len = handle->len;
+	pkt->family = handle->family;
+	pkt->sport = handle->sport;
+	pkt->dport = handle->dport;
+	pkt->natt = !!(handle->flags & HANDLE_NATT);
+	pkt->fragment = !!(handle->flags & HANDLE_FRAGMENT);
+	pkt->wire = handle->wire;
+	pkt->next = handle->next;
+}
+
+static __always_inline void take(const __u8 *data, const __u8 *end, const struct handle *handle,
+				 __u32 ifindex)
+{
+	struct ikw_counts *counts = counts_row(bpf_get_smp_processor_id());
+	struct ikw_packet pkt = {};
+
+	if (!counts)
+		return;
+	switch (handle->kind) {
+	case IKW_KIND_IKE:
+		handle_open(handle, data, &pkt);
+		if (pkt.at + sizeof(struct ikw_ike_header) <= end)
+			emit_ike(counts, &pkt, end, ifindex, handle->dir);
+		break;
+	case IKW_KIND_KEEPALIVE:
+		counts->keepalive++;
+		break;
+	case IKW_KIND_FRAGMENT:
+		counts->fragment++;
+		break;
+	case IKW_KIND_MALFORMED:
+		counts->malformed++;
+		break;
+	case IKW_KIND_SHORT:
+		counts->unread++;
+		break;
+	}
+}
+
+__noinline int take_xdp(struct xdp_md *ctx, __u64 first, __u64 second)
+{
+	struct handle handle = { .first = first, .second = second };
+
+	take((void *)(long)ctx->data, (void *)(long)ctx->data_end, &handle, ctx->ingress_ifindex);
+	return 0;
+}
+
+__noinline int take_skb(struct __sk_buff *skb, __u64 first, __u64 second)
+{
+	struct handle handle = { .first = first, .second = second };
+
+	take((void *)(long)skb->data, (void *)(long)skb->data_end, &handle, skb->ifindex);
+	return 0;
+}
+
+/*
+ * Goes on behind IPv6 extension headers. ESP is counted; where the parts of
+ * anything else are is left in this CPU's row, for a subprogram can only return
+ * a number: the kind.
+ */
+static __always_inline enum ikw_kind see_extended(const __u8 *data, const __u8 *end,
+						  struct handle *handle)
+{
+	struct ikw_counts *counts = counts_row(bpf_get_smp_processor_id());
+	__u32 at = handle->at & HANDLE_FAR, dir = handle->dir;
+	struct ikw_packet pkt = {};
+	enum ikw_kind kind;
+
+	if (!counts)
+		return IKW_KIND_OTHER;
+	handle_open(handle, data, &pkt);
+	pkt.ip_len = pkt.len + sizeof(struct ikw_ipv6);
+	kind = ikw_parse_extended(data, end, &ikw_cfg, dir, at, &pkt, &counts->scratch);
+	if (kind == IKW_KIND_ESP && pkt.saddr + 2 * IKW_ADDR_LEN <= end &&
+	    pkt.at + sizeof(struct ikw_esp_header) <= end)
+		count_esp(&pkt, dir);
+	handle_make(handle, &pkt, data, kind, dir);
+	counts->handle[0] = handle->first;
+	counts->handle[1] = handle->second;
+	return kind;
+}
+
+__noinline int extended_xdp(struct xdp_md *ctx, __u64 first, __u64 second)
+{
+	struct handle handle = { .first = first, .second = second };
+
+	return see_extended((void *)(long)ctx->data, (void *)(long)ctx->data_end, &handle);
+}
+
+__noinline int extended_skb(struct __sk_buff *skb, __u64 first, __u64 second)
+{
+	struct handle handle = { .first = first, .second = second };
+
+	return see_extended((void *)(long)skb->data, (void *)(long)skb->data_end, &handle);
+}
+
+/* What see_extended() left. */
+static __always_inline void handle_left(struct handle *handle)
+{
+	struct ikw_counts *counts = counts_row(bpf_get_smp_processor_id());
+
+	if (!counts)
+		return;
+	handle->first = counts->handle[0];
+	handle->second = counts->handle[1];
+}
+
+/* ---- hooks --------------------------------------------------------------- */
+
+static __always_inline void see_xdp(struct xdp_md *ctx)
+{
+	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ikw_packet pkt = {};
+	struct handle handle;
+	enum ikw_kind kind;
+
+	kind = ikw_parse_plain(data, end, IKW_START_ETHERNET, &ikw_cfg, IKW_DIR_IN, &pkt);
+	if (kind == IKW_KIND_OTHER)
+		return;
+	if (kind == IKW_KIND_ESP) {
+		count_esp(&pkt, IKW_DIR_IN);
+		return;
+	}
+	handle_make(&handle, &pkt, data, kind, IKW_DIR_IN);
+	if (kind == IKW_KIND_EXTENDED) {
+		kind = extended_xdp(ctx, handle.first, handle.second);
+		handle_left(&handle);
+	}
+	if (kind != IKW_KIND_OTHER && kind != IKW_KIND_ESP)
+		take_xdp(ctx, handle.first, handle.second);
+}
+
+/*
+ * XDP native or generic on ingress. Softirq (NAPI), before anything else sees
+ * the packet and before GRO; frags: the card may hand over jumbo packets, of
+ * which we reach the first buffer (headers, and IKE up to a page). 5.18+.
+ * Cannot tell: what the kernel's firewall does with the packet afterwards.
+ */
+SEC("xdp.frags")
+int ikw_xdp(struct xdp_md *ctx)
+{
+	see_xdp(ctx);
+	return XDP_PASS;
+}
+
+/* The same where the kernel does not know frags (5.10 to 5.17). */
+SEC("xdp")
+int ikw_xdp_plain(struct xdp_md *ctx)
+{
+	see_xdp(ctx);
+	return XDP_PASS;
+}
+
+#define PULL_MAX 2048
+
+/*
+ * Looks at what is in the skb's head. 1: looks like ours, but the packet goes
+ * on beyond the head (cards that put the payload into pages); not counted then,
+ * unless this is the last look.
+ */
+static __always_inline int see_head(struct __sk_buff *skb, enum ikw_start from, enum ikw_dir dir,
+				    int last)
+{
+	const __u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct ikw_packet pkt = {};
+	struct handle handle;
+	enum ikw_kind kind;
+
+	kind = ikw_parse_plain(data, end, from, &ikw_cfg, dir, &pkt);
+	if (kind == IKW_KIND_OTHER)
+		return 0;
+	if (kind == IKW_KIND_ESP) {
+		count_esp(&pkt, dir);
+		return 0;
+	}
+	if (!last && end - data < skb->len)
+		return 1;
+	handle_make(&handle, &pkt, data, kind, dir);
+	if (kind == IKW_KIND_EXTENDED) {
+		kind = extended_skb(skb, handle.first, handle.second);
+		handle_left(&handle);
+	}
+	if (kind != IKW_KIND_OTHER && kind != IKW_KIND_ESP)
+		take_skb(skb, handle.first, handle.second);
+	return 0;
+}
+
+static __always_inline void see_skb(struct __sk_buff *skb, enum ikw_start from, enum ikw_dir dir)
+{
+#pragma clang loop unroll(disable)
+	for (int look = 0; look < 2; look++) {
+		if (!see_head(skb, from, dir, look))
+			return;
+		bpf_skb_pull_data(skb, skb->len < PULL_MAX ? skb->len : PULL_MAX);
+	}
+}
+
+/*
+ * tc (clsact) ingress and egress; ..._ip on devices without a link header
+ * (tun, xfrm, ppp), where data starts with IP. Softirq, egress also in the
+ * sender's context with softirqs off. A VLAN tag that the card or the stack
+ * took off is in the skb's metadata and the ethertype read here is the inner
+ * one already. Ingress sees the decrypted inner packet once more on the same
+ * device: it is no ESP, and so not counted.
+ * TC_ACT_UNSPEC: "no opinion", so the filters after us still run.
+ * Cannot tell: packets decrypted in GRO (esp4_offload) never get here.
+ */
+SEC("tc")
+int ikw_tc_in(struct __sk_buff *skb)
+{
+	see_skb(skb, IKW_START_ETHERNET, IKW_DIR_IN);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int ikw_tc_out(struct __sk_buff *skb)
+{
+	see_skb(skb, IKW_START_ETHERNET, IKW_DIR_OUT);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int ikw_tc_in_ip(struct __sk_buff *skb)
+{
+	see_skb(skb, IKW_START_IP, IKW_DIR_IN);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int ikw_tc_out_ip(struct __sk_buff *skb)
+{
+	see_skb(skb, IKW_START_IP, IKW_DIR_OUT);
+	return TC_ACT_UNSPEC;
+}
