@@ -102,11 +102,11 @@ static int print_text(void *ctx, const struct ikw_store_row *row)
 	char state[256], at[40], count[24] = "";
 
 	if (!listing->rows++)
-		printf("%8s  %-20s %6s  %-15s %-10s %5s  %-30s  %s\n", "ID", "TIME", "TUNNEL",
+		printf("%8s  %-20s %6s  %-15s %-10s %5s  %-31s  %s\n", "ID", "TIME", "TUNNEL",
 		       "PEER", "CONFIDENCE", "COUNT", "REASON", "STATE");
 	if (row->active)
 		snprintf(count, sizeof(count), "%" PRIu64, row->count);
-	printf("%8" PRIu64 "  %-20s %6u  %-15s %-10s %5s  %-30s  %s%s%s\n", row->id,
+	printf("%8" PRIu64 "  %-20s %6u  %-15s %-10s %5s  %-31s  %s%s%s\n", row->id,
 	       short_time(row->wall, at, sizeof(at)), row->tunnel_index, row->peer, row->confidence,
 	       count, row->reason, colour, ikw_alarms_state_text(row, state, sizeof(state)),
 	       *colour ? "\033[0m" : "");
@@ -137,7 +137,7 @@ static int print_peer_text(void *ctx, const struct ikw_store_peer *peer)
 	char at[40];
 
 	if (!listing->rows++)
-		printf("%-15s  %7s %7s %7s  %-20s  %s\n", "PEER", "TUNNELS", "UP AGAIN", "ALARMS",
+		printf("%-15s  %7s %8s %7s  %-20s  %s\n", "PEER", "TUNNELS", "UP AGAIN", "ALARMS",
 		       "LAST", "REASON");
 	printf("%-15s  %7" PRIu64 " %8" PRIu64 " %7" PRIu64 "  %-20s  %s\n", peer->peer,
 	       peer->tunnels, peer->up, peer->count, short_time(peer->last, at, sizeof(at)),

@@ -99,7 +99,7 @@ static void print_process(const char *label, const json_t *process)
 	if (!text)
 		return;
 	print_row(label, text);
-	if (*command)
+	if (*command && strcmp(command, ikw_json_text(process, "exe")))
 		print_row("", command);
 	free(text);
 }
@@ -185,7 +185,7 @@ static void print_text(const struct ikw_incident *incident)
 static int print_json(const struct ikw_incident *incident)
 {
 	json_t *json = ikw_incident_json(incident);
-	int err = !json || json_dumpf(json, stdout, JSON_COMPACT);
+	int err = !json || json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
 
 	json_decref(json);
 	putchar('\n');

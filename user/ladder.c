@@ -75,13 +75,6 @@ static enum lane lane_of(const json_t *evidence, size_t i)
 	return LANE_HOST;
 }
 
-static int by_time(const void *a, const void *b)
-{
-	const struct mark *x = a, *y = b;
-
-	return (x->at > y->at) - (x->at < y->at);
-}
-
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -89,17 +82,25 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Evidence comes in order of time; equal times may differ by rounding. */
+static double gap_before(const struct mark *m)
+{
+	return m->at > m[-1].at ? m->at - m[-1].at : 0;
+}
+
 /* The longest gap that is drawn: three times the third longest, so that one or two long ones are
  * cut. */
 static double longest_gap(const struct ladder *l)
 {
-	double *gaps = calloc(l->count, sizeof(*gaps));
-	double longest = 0;
+	double *gaps = calloc(l->count + 1, sizeof(*gaps));
+	double longest;
 
-	if (!gaps)
+	if (!gaps || !l->count) {
+		free(gaps);
 		return 0;
+	}
 	for (size_t i = 1; i < l->count; i++)
-		gaps[i] = l->marks[i].at - l->marks[i - 1].at;
+		gaps[i] = gap_before(&l->marks[i]);
 	qsort(gaps, l->count, sizeof(*gaps), by_value);
 	longest = l->count > 3 ? 3 * gaps[l->count - 3] : gaps[l->count - 1];
 	free(gaps);
@@ -113,7 +114,7 @@ static void place(struct ladder *l)
 	double scale, bottom;
 
 	for (size_t i = 1; i < l->count; i++) {
-		double gap = l->marks[i].at - l->marks[i - 1].at;
+		double gap = gap_before(&l->marks[i]);
 
 		l->marks[i].cut = gap > longest ? gap : 0;
 		l->marks[i].y = l->marks[i - 1].y + (gap > longest ? longest : gap);
@@ -153,7 +154,6 @@ static int ladder_make(struct ladder *l, const struct ikw_incident *incident)
 		l->marks[i].lane = lane_of(evidence, i);
 		l->marks[i].again = !strcmp(ikw_json_text(fact, "fact"), "request_retransmitted");
 	}
-	qsort(l->marks, l->count, sizeof(*l->marks), by_time);
 	place(l);
 	return 0;
 }

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * `replay`, `alarms`, `clear` and `explain` as they are called, on alarms in a
+ * store of their own, against golden text (tests/golden). With GOLDEN=write in
+ * the environment the golden files are written instead: look at the difference.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include "user/cli.h"
+#include "user/store.h"
+
+static char dir[64];
+static char *out; /* what the last command printed */
+static char *err;
+
+/* ---- a store with alarms in it ---------------------------------------- */
+
+#define S   UINT64_C(1000000000)
+#define NOW (UINT64_C(1767323100) * S) /* 2026-01-02T03:05:00Z */
+
+static const struct {
+	int64_t ms; /* from the deletion */
+	const char *fact;
+	const char *text;
+} facts[] = {
+	{ -3600123, "last_heard", "last IKE message of the peer" },
+	{ -8127, "request_sent", "we sent INFORMATIONAL request, message ID 6, 80 bytes" },
+	{ -7127, "request_retransmitted",
+	  "we sent INFORMATIONAL request, message ID 6, 80 bytes (again)" },
+	{ -5627, "request_retransmitted",
+	  "we sent INFORMATIONAL request, message ID 6, 80 bytes (again)" },
+	{ -3377, "request_unanswered", "INFORMATIONAL message ID 6 was never answered" },
+	{ -40, "request_received", "the peer sent IKE_SA_INIT request, message ID 0, 240 bytes" },
+	{ -36, "response", "IKE_SA_INIT response, message ID 0, 248 bytes" },
+	{ 0, "sa_deleted", "inbound SA 0xc1000001 deleted by a process: charon" },
+	{ 2, "sa_deleted", "outbound SA 0xce000001 deleted" },
+};
+#define FACTS (sizeof(facts) / sizeof(facts[0]))
+
+static void raise_alarm(struct ikw_store *store, uint32_t tunnel, enum ikw_reason reason, bool up,
+			uint64_t wall)
+{
+	struct ikw_evidence evidence[FACTS];
+	char *blind[] = { "the CPU the deletion ran on could not be seen" };
+	struct ikw_alarm alarm = {
+		.time = 100 * S,
+		.wall = wall,
+		.closed = 101 * S,
+		.ifindex = 2,
+		.reqid = 1,
+		.tunnel_index = tunnel,
+		.rule_num = 9,
+		.dst = { [10] = 0xff, 0xff, 198, 51, 100, 1 },
+		.src = { [10] = 0xff, 0xff, 192, 0, 2, 1 },
+		.inside_ip = "10.2.0.0",
+		.remote_port = 500,
+		.flow_info = "src=10.1.0.0/16 dst=10.2.0.0/16",
+		.vsys = "blue",
+		.ifname = "eth0",
+		.reason = reason,
+		.confidence = IKW_CONFIDENCE_LIKELY,
+		.rule = "a_rule",
+		.detail = "The tunnel was deleted: in this test that is a sentence which is so "
+			  "long that it must be broken into two lines.",
+		.tunnel_up = up,
+		.ike_version = 2,
+		.spi_i = 1,
+		.spi_r = 2,
+		.sa_count = 2,
+		.sas = { { 0xc1000001, IKW_DIR_IN, 8400, 100, 60.5, 12.25 },
+			 { 0xce000001, IKW_DIR_OUT, 0, 0, 60.5, -1 } },
+		.has_by = true,
+		.by = { .pid = 812,
+			.loginuid = ~0U,
+			.comm = "charon",
+			.exe = "/usr/lib/ipsec/charon",
+			.command = "/usr/lib/ipsec/charon",
+			.parent_count = 1,
+			.parents = { { 1, "systemd" } } },
+		.has_ordered_by = reason == IKW_REASON_MANUAL,
+		.ordered_by = { .pid = 2001,
+				.loginuid = 1000,
+				.comm = "swanctl",
+				.tty = "pts/3",
+				.exe = "/usr/sbin/swanctl",
+				.command = "swanctl --terminate --ike b",
+				.parent_count = 2,
+				.parents = { { 9, "bash" }, { 8, "sshd" } } },
+		.evidence_count = FACTS,
+		.evidence = evidence,
+		.blind_count = 1,
+		.blind = blind,
+	};
+
+	for (size_t i = 0; i < FACTS; i++)
+		evidence[i] = (struct ikw_evidence){
+			.wall = wall + (uint64_t)(facts[i].ms * 1000000),
+			.fact = facts[i].fact,
+			.text = (char *)facts[i].text,
+		};
+	assert_int_equal(ikw_store_alarm(store, &alarm), 0);
+}
+
+static int make_store(void **state)
+{
+	struct ikw_store *store;
+	char why[256];
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/ikewatch-cmd-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	store = ikw_store_open(dir, false, why, sizeof(why));
+	assert_non_null(store);
+	raise_alarm(store, 1, IKW_REASON_DPD_TIMEOUT, false, NOW);
+	raise_alarm(store, 2, IKW_REASON_PHASE2_REPLACE, true, NOW + S);
+	raise_alarm(store, 3, IKW_REASON_MANUAL, false, NOW + 2 * S);
+	raise_alarm(store, 1, IKW_REASON_DPD_TIMEOUT, false, NOW + 60 * S);
+	assert_int_equal(ikw_store_tunnel_up(store, 3, NOW + 9 * S), 0);
+	return ikw_store_close(store);
+}
+
+static int remove_store(void **state)
+{
+	char path[400];
+	struct dirent *entry;
+	DIR *d = opendir(dir);
+
+	(void)state;
+	while (d && (entry = readdir(d))) {
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		if (entry->d_name[0] != '.')
+			unlink(path);
+	}
+	if (d)
+		closedir(d);
+	free(out);
+	free(err);
+	out = err = NULL;
+	return rmdir(dir);
+}
+
+/* ---- running a command ------------------------------------------------ */
+
+static char *slurp(FILE *file)
+{
+	char *text = NULL;
+	size_t size = 0;
+
+	rewind(file);
+	if (getdelim(&text, &size, 0, file) < 0)
+		text[0] = 0;
+	fclose(file);
+	return text;
+}
+
+/* The command's main with stdout and stderr kept; argv ends with NULL. */
+static int run(char **argv)
+{
+	FILE *files[2] = { tmpfile(), tmpfile() };
+	int saved[2] = { dup(1), dup(2) };
+	int argc = 0, status;
+
+	while (argv[argc])
+		argc++;
+	fflush(stdout);
+	assert_true(dup2(fileno(files[0]), 1) == 1 && dup2(fileno(files[1]), 2) == 2);
+	optind = 0;
+	status = ikw_cli_find(argv[0])->main(argc, argv);
+	fflush(stdout);
+	fflush(stderr);
+	assert_true(dup2(saved[0], 1) == 1 && dup2(saved[1], 2) == 2);
+	close(saved[0]);
+	close(saved[1]);
+	free(out);
+	free(err);
+	out = slurp(files[0]);
+	err = slurp(files[1]);
+	return status;
+}
+
+#define RUN(...) run((char *[]){ __VA_ARGS__, "--state-dir", dir, NULL })
+
+static void golden(const char *name)
+{
+	char path[128];
+	char *expected;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "tests/golden/%s", name);
+	if (getenv("GOLDEN")) {
+		file = fopen(path, "w");
+		assert_non_null(file);
+		fputs(out, file);
+		fclose(file);
+		return;
+	}
+	file = fopen(path, "r");
+	if (!file)
+		fail_msg("%s: missing", path);
+	expected = slurp(file);
+	assert_string_equal(out, expected);
+	free(expected);
+}
+
+/* ---- tests ------------------------------------------------------------ */
+
+#define LINE                                                                                       \
+	"IPSEC/4/IPSECTUNNELSTOP: OID 1.3.6.1.4.1.2011.6.122.26.6.2 The IPSec tunnel is deleted. " \
+	"("
+
+/* What the model concludes is test_stories' affair; here: one line each, nothing else. */
+static void test_replay(void **state)
+{
+	json_t *json;
+
+	(void)state;
+	assert_int_equal(run((char *[]){ "replay", "tests/stories/dpd-v2-cbc.events", NULL }), 0);
+	assert_memory_equal(out, LINE, strlen(LINE));
+	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
+	assert_string_equal(out + strlen(out) - 10, "SlotID=0)\n");
+	assert_string_equal(err, "");
+	assert_int_equal(
+		run((char *[]){ "replay", "--json", "tests/stories/dpd-v2-cbc.events", NULL }), 0);
+	json = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+	assert_int_equal(json_integer_value(json_object_get(json, "id")), 1);
+	json_decref(json);
+}
+
+static void test_replay_errors(void **state)
+{
+	(void)state;
+	assert_int_equal(run((char *[]){ "replay", NULL }), 2);
+	assert_int_equal(run((char *[]){ "replay", "--tea", "x", NULL }), 2);
+	assert_int_equal(run((char *[]){ "replay", "/nonexistent", NULL }), 1);
+	assert_string_equal(err, "ikewatch: /nonexistent: No such file or directory\n");
+	assert_int_equal(run((char *[]){ "replay", "VERSION", NULL }), 1);
+	assert_string_equal(err, "ikewatch: VERSION:1: not a recording of ikewatch\n");
+	assert_string_equal(out, "");
+}
+
+static void test_alarms(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("alarms"), 0);
+	golden("alarms-active.txt");
+	assert_int_equal(RUN("alarms", "--all"), 0);
+	golden("alarms-all.txt");
+	assert_int_equal(RUN("alarms", "--by-peer"), 0);
+	golden("alarms-by-peer.txt");
+	assert_int_equal(RUN("alarms", "--by-peer", "--json"), 0);
+	golden("alarms-by-peer.json");
+	assert_int_equal(RUN("alarms", "--all", "--active"), 2);
+	assert_int_equal(RUN("alarms", "now"), 2);
+	assert_int_equal(run((char *[]){ "alarms", "--state-dir", "/nonexistent", NULL }), 1);
+	assert_string_equal(err, "ikewatch: /nonexistent/alarms.db: No such file or directory\n");
+}
+
+/* Each line is an object: the stored alarm and its state, every member there in every line. */
+static void test_alarms_json(void **state)
+{
+	static const char *const states[] = {
+		"{\"active\":false,\"count\":null,\"first_time\":null,\"last_time\":null,"
+		"\"up_since\":null,\"counted_in\":4,\"cleared\":null}",
+		"{\"active\":false,\"count\":null,\"first_time\":null,\"last_time\":null,"
+		"\"up_since\":null,\"counted_in\":null,\"cleared\":null}",
+		"{\"active\":true,\"count\":1,\"first_time\":\"2026-01-02T03:05:02.000000Z\","
+		"\"last_time\":\"2026-01-02T03:05:02.000000Z\","
+		"\"up_since\":\"2026-01-02T03:05:09.000000Z\",\"counted_in\":null,"
+		"\"cleared\":null}",
+		"{\"active\":true,\"count\":2,\"first_time\":\"2026-01-02T03:05:00.000000Z\","
+		"\"last_time\":\"2026-01-02T03:06:00.000000Z\",\"up_since\":null,"
+		"\"counted_in\":null,\"cleared\":null}",
+	};
+	char *save = NULL;
+	size_t lines = 0;
+
+	(void)state;
+	assert_int_equal(RUN("alarms", "--all", "--json"), 0);
+	for (char *line = strtok_r(out, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		json_t *json = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+		json_t *expected = json_loads(states[lines], 0, NULL);
+		const char *name;
+		json_t *value;
+
+		assert_non_null(json);
+		assert_int_equal(json_integer_value(json_object_get(json, "id")), ++lines);
+		json_object_foreach (expected, name, value) {
+			assert_true(json_equal(json_object_get(json, name), value));
+		}
+		json_decref(expected);
+		json_decref(json);
+	}
+	assert_int_equal(lines, 4);
+}
+
+static void test_clear(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("clear"), 2);
+	assert_int_equal(RUN("clear", "1", "--all"), 2);
+	assert_int_equal(RUN("clear", "x"), 2);
+	assert_int_equal(RUN("clear", "99"), 1);
+	assert_string_equal(err, "ikewatch: clear: 99: no such alarm\n");
+	assert_int_equal(RUN("clear", "2"), 1);
+	assert_string_equal(err, "ikewatch: clear: 2: not active: cleared before, or its tunnel "
+				 "stayed up\n");
+	assert_int_equal(RUN("clear", "4", "99", "--note", "line mended"), 1);
+	assert_string_equal(out, "cleared 4: tunnel 1, 2 alarms\n");
+	assert_string_equal(err, "ikewatch: clear: 99: no such alarm\n");
+	assert_int_equal(RUN("alarms", "--all"), 0);
+	assert_non_null(strstr(out, ": line mended\n"));
+	assert_int_equal(RUN("clear", "--all"), 0);
+	assert_string_equal(out, "cleared 1 alarm\n");
+	assert_int_equal(RUN("alarms"), 0);
+	assert_string_equal(out, "no active alarms\n");
+	assert_int_equal(RUN("alarms", "--json"), 0);
+	assert_string_equal(out, "");
+	assert_int_equal(RUN("clear", "--all"), 0);
+	assert_string_equal(out, "no active alarms\n");
+}
+
+/* Golden up to the catalogue's part, which has tests of its own. */
+static void explain_golden(char *id, const char *name)
+{
+	char *advice;
+
+	assert_int_equal(RUN("explain", id), 0);
+	advice = strstr(out, "\nImpact\n");
+	assert_non_null(advice);
+	assert_non_null(strstr(advice, "\nPossible cause\n"));
+	assert_non_null(strstr(advice, "\nWhat to do\n  1. "));
+	*advice = 0;
+	golden(name);
+}
+
+static void test_explain(void **state)
+{
+	(void)state;
+	explain_golden("1", "explain-dpd.txt");
+	explain_golden("3", "explain-manual.txt");
+	assert_int_equal(RUN("explain"), 2);
+	assert_int_equal(RUN("explain", "1", "2"), 2);
+	assert_int_equal(RUN("explain", "0"), 2);
+	assert_int_equal(RUN("explain", "99"), 1);
+	assert_string_equal(err, "ikewatch: explain: 99: no such alarm\n");
+	assert_int_equal(RUN("explain", "1", "--html", "/dev/full"), 1);
+	assert_string_equal(err, "ikewatch: /dev/full: No space left on device\n");
+}
+
+/* The commands are ready to paste: this tunnel's addresses, its namespace, no placeholder left. */
+static void test_explain_json(void **state)
+{
+	json_t *json, *steps, *step;
+	bool peer = false, netns = false;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(RUN("explain", "1", "--json"), 0);
+	json = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(json);
+	assert_memory_equal(json_string_value(json_object_get(json, "line")), LINE, strlen(LINE));
+	assert_true(json_is_string(json_object_get(json, "impact")));
+	assert_true(json_is_string(json_object_get(json, "possible_cause")));
+	assert_true(json_real_value(json_object_get(
+			    json_array_get(json_object_get(json, "evidence"), 1), "offset_s")) ==
+		    -8.127);
+	steps = json_object_get(json, "procedure");
+	json_array_foreach (steps, i, step) {
+		const char *command = json_string_value(json_object_get(step, "command"));
+
+		assert_true(json_is_string(json_object_get(step, "text")));
+		peer |= command && strstr(command, "198.51.100.1");
+		netns |= command && strstr(command, "ip netns exec blue ");
+		assert_false(command && (strstr(command, "{peer}") || strstr(command, "{netns}")));
+	}
+	assert_true(peer && netns);
+	json_decref(json);
+}
+
+static size_t occurrences(const char *text)
+{
+	size_t count = 0;
+
+	for (const char *at = out; (at = strstr(at, text)); at++)
+		count++;
+	return count;
+}
+
+/* Every fact is a mark in the ladder and a row of the table; messages are arrows, each its way. */
+static void test_page_is_complete(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("explain", "4", "--html", "-"), 0);
+	for (size_t i = 0; i < FACTS; i++)
+		assert_true(occurrences(facts[i].text) >= 3);
+	assert_int_equal(occurrences("class=\"arrow out\""), 2); /* request, response */
+	assert_int_equal(occurrences("class=\"arrow out lost\""), 2);
+	assert_int_equal(occurrences("class=\"arrow in\""), 2); /* last heard, request */
+	assert_int_equal(occurrences("<circle class=\"host\""), 3);
+	assert_int_equal(occurrences("3592 s</text>"),
+			 1); /* the long silence is cut, and says so */
+	assert_int_equal(occurrences("<rect class=\"sa busy\""), 2);
+	assert_null(strstr(out, "<script"));
+	assert_null(strstr(out, "http"));
+	assert_null(strstr(out, "@import"));
+	assert_null(strstr(out, "nan"));
+}
+
+/* An alarm without any evidence still makes a page. */
+static void test_page_without_evidence(void **state)
+{
+	struct ikw_alarm alarm = { .tunnel_index = 9, .wall = NOW, .reason = IKW_REASON_UNKNOWN };
+	struct ikw_store *store;
+	char why[256];
+
+	(void)state;
+	store = ikw_store_open(dir, false, why, sizeof(why));
+	assert_int_equal(ikw_store_alarm(store, &alarm), 0);
+	ikw_store_close(store);
+	assert_int_equal(RUN("explain", "5", "--html", "-"), 0);
+	assert_null(strstr(out, "nan"));
+	assert_int_equal(RUN("explain", "5"), 0);
+	assert_non_null(strstr(out, "\n  none\n"));
+}
+
+/* What comes from the wire or from a command line cannot become markup. */
+static void test_page_escapes(void **state)
+{
+	struct ikw_store *store;
+	char why[256];
+	struct ikw_alarm alarm = {
+		.tunnel_index = 9,
+		.wall = 1,
+		.reason = IKW_REASON_MANUAL,
+		.detail = "<script>alert(1)</script>",
+		.has_ordered_by = true,
+		.ordered_by = { .comm = "<b>\"&'", .command = "</td><img src=x>" },
+	};
+
+	(void)state;
+	store = ikw_store_open(dir, false, why, sizeof(why));
+	assert_int_equal(ikw_store_alarm(store, &alarm), 0);
+	ikw_store_close(store);
+	assert_int_equal(RUN("explain", "5", "--html", "-"), 0);
+	assert_null(strstr(out, "<script"));
+	assert_null(strstr(out, "<img"));
+	assert_null(strstr(out, "<b>"));
+	assert_non_null(strstr(out, "&lt;script&gt;"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_store, remove_store)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_replay),
+		TEST(test_replay_errors),
+		TEST(test_alarms),
+		TEST(test_alarms_json),
+		TEST(test_clear),
+		TEST(test_explain),
+		TEST(test_explain_json),
+		TEST(test_page_is_complete),
+		TEST(test_page_without_evidence),
+		TEST(test_page_escapes),
+	};
+
+	setenv("TZ", "UTC", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
