@@ -24,7 +24,7 @@ static __always_inline __u32 net_inode(struct net *net)
 static __always_inline bool netns_watched(__u32 netns)
 {
 	__u32 zero = 0;
-	struct ikw_watch *watch = bpf_map_lookup_elem(&ikw_watch, &zero);
+	struct ikw_watched *watch = bpf_map_lookup_elem(&ikw_watched, &zero);
 
 	return !watch || !watch->netns || watch->netns == netns;
 }

@@ -13,8 +13,8 @@
 #define IKW_CLIENTS 1024
 #define IKW_CALLS   1024
 
-/* Entry 0 of ikw_watch: what user space may change while the probes run. */
-struct ikw_watch {
+/* Entry 0 of ikw_watched: what user space may change while the probes run. */
+struct ikw_watched {
 	__u32 netns; /* inode of the one network namespace whose SAs are told; 0: all */
 	__u32 pad;
 };
@@ -62,8 +62,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct ikw_watch);
-} ikw_watch SEC(".maps");
+	__type(value, struct ikw_watched);
+} ikw_watched SEC(".maps");
 
 #endif /* __bpf__ */
 #endif /* IKEWATCH_PROBES_H */

@@ -42,7 +42,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define IPPROTO_COMP 108
 
 /* <net/xfrm.h>, the same in every kernel since 2.6 */
-#define XFRM_STATE_VOID	   0
 #define XFRM_STATE_ACQ	   1
 #define XFRM_STATE_VALID   2
 #define XFRM_STATE_EXPIRED 4
@@ -401,8 +400,8 @@ static __always_inline int state_deleted(const struct xfrm_state *x)
 	bool larval = state == XFRM_STATE_ACQ || !BPF_CORE_READ(x, id.spi);
 	struct sa_note note = {};
 
-	if (state == XFRM_STATE_DEAD || state == XFRM_STATE_VOID)
-		return 0; /* __xfrm_state_delete() itself does nothing with a dead one */
+	if (state == XFRM_STATE_DEAD)
+		return 0; /* neither does __xfrm_state_delete() itself do anything with it */
 	if (timer_handles(x))
 		timer_note(x, &note);
 	else
