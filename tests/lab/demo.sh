@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck disable=SC2119  # the defaults of wait_gone and path_down are meant
 # The demo's part in the VM (started by scripts/demo): one agent, one pair of gateways, four ends.
 # shellcheck source=tests/lab/lib.sh
 . /ikewatch/tests/lab/lib.sh
@@ -21,6 +22,7 @@ tell() {
 		wrong=$((wrong + 1))
 	fi
 }
+# shellcheck disable=SC2317  # a trap's
 trouble() { echo "demo: $(cat "$W/why" 2>/dev/null)" >&2; clean_up; }
 
 mkdir -p "$W"

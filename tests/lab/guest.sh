@@ -37,18 +37,22 @@ run_story() {
 	[ -n "${NO_AGENT:-}" ] || [ -x "$IKEWATCH" ] || fail "no agent: $IKEWATCH"
 	background tcpdump ip netns exec gwa tcpdump -i out -U -s 0 -w "$W/gwa.pcap" 'udp or esp'
 	before
+	BEGUN=1
 	note 'the story begins'
 	story
 	expect
 	judge
+	note 'judged'
 }
 
 one() {
-	local name=$1 begun=$SECONDS status=0 limit
+	local name=$1 begun=$SECONDS status=0 limit again=${2:-}
 	export W=/tmp/lab/$name
 	rm -rf "$W"
 	mkdir -p "$W"
+	note "$name"
 	net_reset >"$W/net.log" 2>&1
+	note 'the network is ready'
 	# a variation that hangs must not take the others with it
 	( run_story "$name" ) >"$W/shell.out" 2>&1 &
 	local child=$!
@@ -62,12 +66,18 @@ one() {
 		sleep 0.2
 	done
 	wait "$child" || status=$?
+	if [ $status -eq 75 ] && [ -z "$again" ]; then
+		echo "again $name: $(cat "$W/why" 2>/dev/null)"
+		one "$name" again
+		return
+	fi
 	local result=FAIL
 	case $status in
 	0) result=ok ;;
 	77) result=skip ;;
 	*) [ -s "$W/why" ] || tail -n 1 "$W/shell.out" >"$W/why" ;;
 	esac
+	note "over: $result"
 	rm -rf "$W"/?/run "$W"/?/nss
 	mkdir -p "/out/$name"
 	cp -r "$W/." "/out/$name/" 2>/dev/null
@@ -77,6 +87,7 @@ one() {
 }
 
 net_make
+crypto_warm
 while read -r name; do
 	mkdir "/out/claims/${name//\//+}" 2>/dev/null || continue
 	one "$name"

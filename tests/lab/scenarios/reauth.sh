@@ -3,7 +3,7 @@
 # A new IKE_SA takes the old one's place and the tunnel goes on in its CHILD_SA; a rekey of the IKE_SA alone deletes nothing.
 variations() {
 	variation break-local by=a
-	variation break-local-timer by=timer reauth_a=6 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd
+	variation break-local-timer by=timer reauth_a=9 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd
 	variation make-local by=a mbb=yes ike=aes256-sha384-ecp384
 	variation make-local-two by=a mbb=yes children=2 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305 init=b
 	variation break-peer by=b init=b
@@ -11,8 +11,10 @@ variations() {
 	variation make-peer by=b mbb=yes ike=aes256-sha512-modp2048 init=b
 	variation make-peer-ipv6 by=b mbb=yes family=6 init=b ike=aes256gcm16-prfsha384-ecp256
 }
+before() { agent_start; agent_ready; tunnels_up; }
 story() {
 	local side
+	not_yet 'reauthenticating'
 	[ -z "$(opt x traffic)" ] || traffic_start 1
 	side=$(opt x by)
 	[ "$side" = timer ] || order "$side" --rekey --ike tun --reauth
