@@ -610,8 +610,11 @@ static void see_mishap(struct look *l)
 {
 	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
 
-	for (unsigned int i = 0; i < IKW_MISHAPS; i++) {
-		const struct ikw_mishap *m = &l->w->mishaps[i];
+	if (!l->w->mishaps[0].time)
+		return;
+	for (unsigned int k = 1; k <= IKW_MISHAPS; k++) {
+		const struct ikw_mishap *m =
+			&l->w->mishaps[(l->w->mishap_head + IKW_MISHAPS - k) % IKW_MISHAPS];
 		bool ours = !memcmp(m->saddr, peer->local, IKW_ADDR_LEN) &&
 			    !memcmp(m->daddr, peer->remote, IKW_ADDR_LEN);
 		bool theirs = !memcmp(m->daddr, peer->local, IKW_ADDR_LEN) &&
@@ -642,12 +645,12 @@ static void see_idle(struct look *l)
 static void see_blind(struct look *l)
 {
 	uint64_t from = before(l->f->gave_up ? l->f->gave_up->first : l->at, 2 * IKW_SECOND);
+	uint32_t missed = ikw_host_missed(&l->w->host, from, l->at);
 
 	for (unsigned int i = 0; i < IKW_FACT_COUNT; i++)
-		if (!(l->f->seen >> i & 1) &&
-		    (!ikw_host_saw(&l->w->host, fact_needs[i], from, l->at) ||
-		     l->w->host.started > from))
+		if (fact_needs[i] & missed)
 			l->f->blind |= 1ULL << i;
+	l->f->blind &= ~l->f->seen;
 }
 
 void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const struct ikw_world *w,

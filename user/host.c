@@ -542,7 +542,10 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 		const struct ikw_order *o =
 			&host->orders[(host->order_head + IKW_ORDERS - k) % IKW_ORDERS];
 
-		if (!o->time || o->time < from || o->time > to || o->kind < IKW_ORDER_REKEY)
+		/* newest first; requests on a standing connection may make one a little younger */
+		if (!o->time || o->time + 60000000000ULL < from)
+			break;
+		if (o->time < from || o->time > to || o->kind < IKW_ORDER_REKEY)
 			continue;
 		if (daemon_tgid && o->daemon_tgid && o->daemon_tgid != daemon_tgid)
 			continue;
@@ -645,17 +648,17 @@ static void lost_event(struct ikw_host *host, const struct ikw_lost *ev)
 	host->lost += ev->count ? ev->count : 1;
 }
 
-bool ikw_host_saw(const struct ikw_host *host, uint32_t mask, uint64_t from, uint64_t to)
+uint32_t ikw_host_missed(const struct ikw_host *host, uint64_t from, uint64_t to)
 {
-	if ((host->sees & mask) != mask)
-		return false;
+	uint32_t missed = ~host->sees;
+
 	for (unsigned int i = 0; i < IKW_GAPS; i++) {
 		const struct ikw_gap *gap = &host->gaps[i];
 
-		if (gap->until && gap->since <= to && gap->until >= from && (gap->sees & mask))
-			return false;
+		if (gap->until && gap->since <= to && gap->until >= from)
+			missed |= gap->sees;
 	}
-	return true;
+	return host->started > from ? ~0U : missed;
 }
 
 uint64_t ikw_host_wall(const struct ikw_host *host, uint64_t boot)

@@ -121,8 +121,8 @@ enum ikw_order_kind ikw_order_of_args(const char *args, uint32_t len);
 /* -1: not recognised. name gets the request's name. */
 int ikw_order_of_request(const uint8_t *request, uint32_t len, char *name, size_t size);
 
-/* True when what `mask` needs could be observed during [from, to]. */
-bool ikw_host_saw(const struct ikw_host *host, uint32_t mask, uint64_t from, uint64_t to);
+/* Mask of enum ikw_observable that could not be observed during all of [from, to]. */
+uint32_t ikw_host_missed(const struct ikw_host *host, uint64_t from, uint64_t to);
 
 /* Wall time of a boot time; 0 before the first CLOCK event. */
 uint64_t ikw_host_wall(const struct ikw_host *host, uint64_t boot);

@@ -130,6 +130,8 @@ static void case_anchor(struct ikw_model *m, struct ikw_case *c)
 	struct ikw_facts f;
 	struct ikw_ike_sa *ike;
 
+	if (!c->gen->tunnel->peer->ikes)
+		return;
 	ikw_facts_collect(&f, c, &m->world, c->opened);
 	ike = (struct ikw_ike_sa *)f.ike;
 	if (!ike || (f.seen & own))
