@@ -86,20 +86,19 @@ static int sint_read(struct reader *r, const struct field *f, const json_t *json
 static bool time_parse(const char *text, uint64_t *ns)
 {
 	size_t whole = strspn(text, "0123456789");
-	uint64_t unit = NSEC / 10;
-	uint64_t seconds;
+	uint64_t fraction = 0;
 
 	if (!whole || whole > 11)
 		return false;
-	seconds = strtoull(text, NULL, 10);
-	if (seconds > UINT64_MAX / NSEC - 1)
+	if (__builtin_mul_overflow(strtoull(text, NULL, 10), NSEC, ns))
 		return false;
-	*ns = seconds * NSEC;
 	text += whole;
-	if (*text == '.')
-		for (text++; *text >= '0' && *text <= '9' && unit; text++, unit /= 10)
-			*ns += unit * (uint64_t)(*text - '0');
-	return !*text;
+	if (*text == '.') {
+		text++;
+		for (uint64_t unit = NSEC / 10; *text >= '0' && *text <= '9' && unit; unit /= 10)
+			fraction += unit * (uint64_t)(*text++ - '0');
+	}
+	return !*text && !__builtin_add_overflow(*ns, fraction, ns);
 }
 
 static int time_read(struct reader *r, const struct field *f, const json_t *json, uint8_t *at)

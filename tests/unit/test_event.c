@@ -303,6 +303,25 @@ static void test_readable(void **state)
 	free(line);
 }
 
+/* The greatest time is a time; one more is not. */
+static void test_time_limits(void **state)
+{
+	union ikw_event e = { .clock = { .hdr = { .type = IKW_EV_CLOCK,
+						  .size = sizeof(struct ikw_clock),
+						  .time = UINT64_MAX } } };
+	static const char over[] = "{\"type\":\"clock\",\"time\":\"18446744073.709551616\"}";
+	union ikw_event after;
+	char *line = line_of(&e);
+	char why[64];
+
+	(void)state;
+	assert_non_null(strstr(line, "\"18446744073.709551615\""));
+	read_back(line, &after);
+	assert_memory_equal(&e, &after, sizeof(e));
+	free(line);
+	assert_int_equal(ikw_event_from_line(over, strlen(over), &e, why, sizeof(why)), -1);
+}
+
 static void test_args(void **state)
 {
 	static const struct {
@@ -470,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_every_byte_is_told),
 		cmocka_unit_test(test_default_members_are_left_out),
 		cmocka_unit_test(test_readable),
+		cmocka_unit_test(test_time_limits),
 		cmocka_unit_test(test_args),
 		cmocka_unit_test(test_bad_json),
 		cmocka_unit_test(test_validator),

@@ -8,14 +8,19 @@
  * asked for fact by fact; [] means empty), {"$contains": "text"} a part of a
  * text. Empty lines and lines that begin with # are passed over; a file without
  * lines expects no alarm. Arguments are stories (paths of .events) to run alone.
+ * Output is TAP.
  */
 #include <glob.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <jansson.h>
 #include "user/replay.h"
+
+static FILE *notes; /* why a story failed */
+static unsigned int told;
 
 static bool subset(const json_t *expected, const json_t *got);
 
@@ -80,7 +85,7 @@ static json_t *expectations(const char *events)
 		 events);
 	file = fopen(path, "r");
 	if (!file) {
-		printf("  %s: missing\n", path);
+		fprintf(notes, "# %s: missing\n", path);
 		json_decref(list);
 		return NULL;
 	}
@@ -95,13 +100,27 @@ static json_t *expectations(const char *events)
 			json_array_append_new(list, json);
 			continue;
 		}
-		printf("  %s:%d: not a JSON object\n", path, number);
+		fprintf(notes, "# %s:%d: not a JSON object\n", path, number);
 		json_decref(json);
 		json_decref(list);
 		list = NULL;
 	}
 	fclose(file);
 	return list;
+}
+
+/* One result, with what was noted about it. */
+static void tell(bool right, const char *name)
+{
+	const char *base = strrchr(name, '/');
+
+	printf("%sok %u - %s\n", right ? "" : "not ", ++told, base ? base + 1 : name);
+	rewind(notes);
+	for (int c = getc(notes); c != EOF && !right; c = getc(notes))
+		putchar(c);
+	rewind(notes);
+	if (ftruncate(fileno(notes), 0))
+		perror("ftruncate");
 }
 
 /* Says which members differ, so that nobody has to read two long lines side by side. */
@@ -118,11 +137,11 @@ static void show_difference(const json_t *expected, const json_t *got)
 			continue;
 		should = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 		is = other ? json_dumps(other, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-		printf("    %s: expected %s, got %s\n", name, should, is ? is : "nothing");
+		fprintf(notes, "#   %s: expected %s, got %s\n", name, should, is ? is : "nothing");
 		free(should);
 		free(is);
 	}
-	printf("    detail: %s\n", json_string_value(json_object_get(got, "detail")));
+	fprintf(notes, "#   detail: %s\n", json_string_value(json_object_get(got, "detail")));
 }
 
 static bool compare(const json_t *expected, const json_t *got)
@@ -131,13 +150,13 @@ static bool compare(const json_t *expected, const json_t *got)
 	bool right = count == json_array_size(got);
 
 	if (!right)
-		printf("  %zu alarms expected, %zu came\n", count, json_array_size(got));
+		fprintf(notes, "# %zu alarms expected, %zu came\n", count, json_array_size(got));
 	for (size_t i = 0; i < json_array_size(got); i++) {
 		const json_t *want = json_array_get(expected, i);
 
 		if (want && subset(want, json_array_get(got, i)))
 			continue;
-		printf("  alarm %zu:\n", i + 1);
+		fprintf(notes, "# alarm %zu:\n", i + 1);
 		show_difference(want, json_array_get(got, i));
 		right = false;
 	}
@@ -152,10 +171,10 @@ static bool run_story(const char *events)
 	bool right = false;
 
 	if (expected && ikw_replay(events, collect, got, why, sizeof(why)))
-		printf("  %s\n", why);
+		fprintf(notes, "# %s\n", why);
 	else if (expected)
 		right = compare(expected, got);
-	printf("%-8s %s\n", right ? "ok" : "FAILED", events);
+	tell(right, events);
 	json_decref(expected);
 	json_decref(got);
 	return right;
@@ -188,13 +207,13 @@ static bool self_check(void)
 		json_t *got = json_loads(rows[i].got, 0, NULL);
 
 		if (subset(expected, got) != rows[i].match) {
-			printf("  %s against %s\n", rows[i].expected, rows[i].got);
+			fprintf(notes, "# %s against %s\n", rows[i].expected, rows[i].got);
 			right = false;
 		}
 		json_decref(expected);
 		json_decref(got);
 	}
-	printf("%-8s the comparison\n", right ? "ok" : "FAILED");
+	tell(right, "the comparison");
 	return right;
 }
 
@@ -204,12 +223,12 @@ static int run_all(void)
 	glob_t found;
 
 	if (glob("tests/stories/*.events", 0, NULL, &found)) {
-		printf("FAILED   no story in tests/stories (run from the top folder)\n");
+		printf("not ok 1 - stories\n# none in tests/stories: run from the top folder\n");
 		return 1;
 	}
 	for (size_t i = 0; i < found.gl_pathc; i++)
 		failed += !run_story(found.gl_pathv[i]);
-	printf("%zu stories, %u failed\n", found.gl_pathc, failed);
+	printf("1..%u\n# %zu stories, %u failed\n", told, found.gl_pathc, failed);
 	globfree(&found);
 	return failed != 0;
 }
@@ -218,6 +237,11 @@ int main(int argc, char **argv)
 {
 	int failed = 0;
 
+	notes = tmpfile();
+	if (!notes) {
+		perror("tmpfile");
+		return 1;
+	}
 	if (argc == 1)
 		return run_all();
 	for (int i = 1; i < argc; i++)
