@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The packet programs on the interfaces of the watched network namespace: which
+ * hook each gets, and the ESP counters they keep. The caller has entered the
+ * namespace (setns) before ikw_hooks_attach().
+ */
+#ifndef IKEWATCH_HOOKS_H
+#define IKEWATCH_HOOKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <jansson.h>
+#include "bpf/ikewatch_event.h"
+
+enum ikw_hook_mode {
+	IKW_HOOK_AUTO = 0,
+	IKW_HOOK_XDP,
+	IKW_HOOK_XDP_GENERIC,
+	IKW_HOOK_TC,
+};
+
+struct ikw_hooks_config {
+	enum ikw_hook_mode mode;
+	uint32_t netns;	       /* inode, stamped into the records */
+	int events_fd;	       /* the ring buffer ikw_events ... */
+	int state_fd;	       /* ... and ikw_state, of the loader */
+	const uint16_t *ports; /* further IKE ports */
+	size_t port_count;
+};
+
+struct ikw_hooks;
+
+/* "auto", "xdp", "xdp-generic", "tc" into *mode. False: none of these. */
+bool ikw_hook_mode_of(const char *text, enum ikw_hook_mode *mode);
+
+/* Loads the packet programs. 0 with *out, or a negative errno with the cause in why. */
+int ikw_hooks_open(const struct ikw_hooks_config *config, struct ikw_hooks **out, char *why,
+		   size_t size);
+
+/*
+ * Attaches to one interface. kind: rtnetlink's IFLA_INFO_KIND, "" for a card.
+ * Another XDP program is never disturbed, nor anything on another's qdisc.
+ * 0, or a negative errno with the cause in why; nothing is left attached then.
+ */
+int ikw_hooks_attach(struct ikw_hooks *hooks, uint32_t ifindex, const char *name, const char *kind,
+		     char *why, size_t size);
+
+/* Lets an interface go; fine when it is gone already. */
+void ikw_hooks_detach(struct ikw_hooks *hooks, uint32_t ifindex);
+
+/* ESP counters of the SA with that destination and SPI. False: no packet was seen. */
+bool ikw_hooks_esp(const struct ikw_hooks *hooks, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
+		   struct ikw_esp *out);
+
+/* Advances the coarse clock the programs count by; every 100 ms. now: boot time ns. */
+void ikw_hooks_tick(struct ikw_hooks *hooks, uint64_t now);
+
+/* A new array: interface, hook and why it was chosen. */
+json_t *ikw_hooks_status(const struct ikw_hooks *hooks);
+
+/* Detaches everything and frees. NULL is fine. */
+void ikw_hooks_close(struct ikw_hooks *hooks);
+
+#endif
