@@ -10,15 +10,16 @@
 #include <string.h>
 #include "ladder.h"
 
-#define WIDTH	   1000
-#define TOP	   56
-#define TIME_X	   76
-#define HOST_X	   110
-#define SA_X	   150
-#define LOCAL_X	   230
-#define PEER_X	   470
-#define LABEL_X	   520
-#define LABEL_STEP 17
+#define WIDTH	    1000
+#define TOP	    56
+#define TIME_X	    76
+#define HOST_X	    110
+#define SA_X	    150
+#define LOCAL_X	    230
+#define PEER_X	    470
+#define LABEL_X	    520
+#define LABEL_STEP  17
+#define LABEL_CHARS 62 /* of a label's line; the picture is as wide as that */
 
 enum lane { LANE_HOST, LANE_OUT, LANE_IN };
 
@@ -107,6 +108,37 @@ static double longest_gap(const struct ladder *l)
 	return longest < 0.05 ? 0.05 : longest;
 }
 
+/* How much of text goes on one line: up to the last blank that fits. */
+static size_t line_length(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len <= LABEL_CHARS)
+		return len;
+	for (len = LABEL_CHARS; len && text[len] != ' '; len--)
+		;
+	return len ? len : LABEL_CHARS;
+}
+
+static unsigned int line_count(const char *text)
+{
+	unsigned int lines = 1;
+
+	for (size_t len = line_length(text); text[len]; len = line_length(text)) {
+		text += len + (text[len] == ' ');
+		lines++;
+	}
+	return lines;
+}
+
+/* Labels keep their order and do not overlap. */
+static void place_label(struct mark *m, bool first)
+{
+	double free = first ? m->y : m[-1].label + LABEL_STEP * line_count(m[-1].text);
+
+	m->label = m->y > free ? m->y : free;
+}
+
 /* Drawn seconds of each mark in y first, then scaled to pixels. */
 static void place(struct ladder *l)
 {
@@ -128,12 +160,17 @@ static void place(struct ladder *l)
 		struct mark *m = &l->marks[i];
 
 		m->y = TOP + 12 + m->y * scale;
-		m->label = i && m->y < m[-1].label + LABEL_STEP ? m[-1].label + LABEL_STEP : m->y;
+		place_label(m, !i);
 		if (m->at <= 0)
 			l->end = m->y;
 	}
-	if (l->count && l->marks[l->count - 1].label > TOP + 12 + l->height)
-		l->height = l->marks[l->count - 1].label - TOP - 12;
+	if (l->count) {
+		const struct mark *last = &l->marks[l->count - 1];
+		double end = last->label + LABEL_STEP * (line_count(last->text) - 1);
+
+		if (end > TOP + 12 + l->height)
+			l->height = end - TOP - 12;
+	}
 }
 
 static int ladder_make(struct ladder *l, const struct ikw_incident *incident)
@@ -188,6 +225,28 @@ static void draw_arrow(FILE *out, const struct mark *m)
 		m->lane == LANE_OUT ? "out" : "in", to, m->y, back);
 }
 
+static void draw_label(FILE *out, const struct mark *m, const char *time)
+{
+	const char *text = m->text;
+	size_t len = line_length(text);
+
+	fprintf(out, "<text x=\"%d\" y=\"%.1f\"><tspan class=\"soft\">%s</tspan> <tspan>", LABEL_X,
+		m->label, time);
+	for (;;) {
+		char line[LABEL_CHARS + 1];
+
+		snprintf(line, sizeof(line), "%.*s", (int)len, text);
+		ikw_html_text(out, line);
+		text += len;
+		if (!*text)
+			break;
+		text += *text == ' ';
+		len = line_length(text);
+		fprintf(out, "</tspan><tspan x=\"%d\" dy=\"%d\">", LABEL_X + 60, LABEL_STEP - 2);
+	}
+	fprintf(out, "</tspan></text>");
+}
+
 static void draw_mark(FILE *out, const struct mark *m)
 {
 	double from = m->lane == LANE_HOST ? HOST_X : PEER_X;
@@ -204,10 +263,8 @@ static void draw_mark(FILE *out, const struct mark *m)
 			m->y);
 	else
 		draw_arrow(out, m);
-	fprintf(out, "<text x=\"%d\" y=\"%.1f\"><tspan class=\"soft\">%s</tspan> ", LABEL_X,
-		m->label, time);
-	ikw_html_text(out, m->text);
-	fprintf(out, "</text></g>\n");
+	draw_label(out, m, time);
+	fprintf(out, "</g>\n");
 }
 
 static void draw_cut(FILE *out, const struct mark *m)

@@ -403,7 +403,7 @@ static void test_page_is_complete(void **state)
 	(void)state;
 	assert_int_equal(RUN("explain", "4", "--html", "-"), 0);
 	for (size_t i = 0; i < FACTS; i++)
-		assert_true(occurrences(facts[i].text) >= 3);
+		assert_true(occurrences(facts[i].text) >= 3);	 /* title, label, row */
 	assert_int_equal(occurrences("class=\"arrow out\""), 2); /* request, response */
 	assert_int_equal(occurrences("class=\"arrow out lost\""), 2);
 	assert_int_equal(occurrences("class=\"arrow in\""), 2); /* last heard, request */
