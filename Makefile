@@ -62,6 +62,20 @@ $(O)/%.skel.h: $(O)/%.bpf.o
 -include $(USER_OBJ:.o=.d) $(BPF_SRC:bpf/%.bpf.c=$(O)/%.bpf.d)
 
 include tests/unit/unit.mk
+include scripts/install.mk
+-include tests/host/host.mk tests/fuzz/fuzz.mk
+
+# Both first install what is missing; what make has evaluated by then (pkg-config) would be stale,
+# so the work is done by a make or a runner of its own.
+.PHONY: test demo
+test:
+	@scripts/deps
+	@O='$(O)' tests/run $(LEVELS)
+
+demo:
+	@scripts/deps build vm
+	@$(MAKE) --no-print-directory O=build all
+	@scripts/demo
 
 .PHONY: clean
 clean:

@@ -444,7 +444,7 @@ static const struct ikw_catalogue_entry entries[] = {
 			    "one message ID; IKEv1: R-U-THERE on the same clock as the answered "
 			    "ones before), no answer to them, then the daemon deletes the SAs.",
 		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(ACTOR) | BIT(CAUSE) | BIT(CONTROL) | BIT(REQUEST) | BIT(ESP),
+		.helps = BIT(CONTROL) | BIT(SIGNAL) | BIT(ESP),
 		STEPS(dpd_timeout),
 	},
 	[IKW_REASON_MANUAL] = {
@@ -483,7 +483,7 @@ static const struct ikw_catalogue_entry entries[] = {
 			    "stayed unanswered or was refused (a short IKE_AUTH response, no SA "
 			    "installed), and the SAs' end.",
 		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(LARVAL) | BIT(ACTOR) | BIT(CONTROL) | BIT(CAUSE),
+		.helps = BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(reauth_timeout),
 	},
 	[IKW_REASON_AAA_CUT] = {
@@ -506,8 +506,8 @@ static const struct ikw_catalogue_entry entries[] = {
 		.evidence = "The old SAs go while an inbound IKE_AUTH (IKEv1: phase 1) is being "
 			    "answered, without any Delete exchange on the old IKE_SA, and new SAs with "
 			    "the same selectors come at once.",
-		.needs = BIT(SA) | BIT(IKE_IN),
-		.helps = BIT(IKE_OUT) | BIT(POLICY) | BIT(ACTOR) | BIT(CONTROL),
+		.needs = BIT(SA),
+		.helps = IKE_BOTH | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(kick_old_sa),
 	},
 	[IKW_REASON_SPI_CONFLICT] = {
@@ -515,12 +515,10 @@ static const struct ikw_catalogue_entry entries[] = {
 		.impact = GONE,
 		.cause = "An SPI collided: installing an SA failed because its SPI was taken, or two "
 			 "IKE_SAs had the same SPI.",
-		.evidence = "An install that failed with EEXIST, then the end of the tunnel whose "
-			    "negotiation it broke.",
-		.not_emitted = "This version has no rule for it: a failed install is recorded, but not "
-			       "yet matched with the deletion that follows.",
+		.evidence = "An install for this peer that failed because its SPI was taken (EEXIST), then the "
+"tunnel's end with no Delete and nothing unanswered on the wire.",
 		.needs = BIT(SA) | BIT(FAILED),
-		.helps = IKE_BOTH | BIT(ACTOR),
+		.helps = IKE_BOTH,
 		STEPS(spi_conflict),
 	},
 	[IKW_REASON_PHASE1_REPLACE] = {
@@ -530,8 +528,8 @@ static const struct ikw_catalogue_entry entries[] = {
 			 "reauthentication, IKEv1 new phase 1) and carries the flow in a new CHILD_SA.",
 		.evidence = "A new IKE_SA between the same peers (IKE_SA_INIT and IKE_AUTH, or a phase "
 			    "1), and new SAs of the same flow installed around the old ones' end.",
-		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(ACTOR) | BIT(CONTROL) | BIT(POLICY),
+		.needs = BIT(SA),
+		.helps = IKE_BOTH | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(phase1_replace),
 	},
 	[IKW_REASON_PHASE2_REPLACE] = {
@@ -543,7 +541,7 @@ static const struct ikw_catalogue_entry entries[] = {
 			    "old ones were deleted, with a CREATE_CHILD_SA or Quick Mode of the same "
 			    "IKE_SA.",
 		.needs = BIT(SA),
-		.helps = IKE_BOTH | BIT(POLICY) | BIT(ACTOR) | BIT(LARVAL),
+		.helps = IKE_BOTH | BIT(ACTOR),
 		STEPS(phase2_replace),
 	},
 	[IKW_REASON_TRACK] = {
@@ -565,12 +563,10 @@ static const struct ikw_catalogue_entry entries[] = {
 		.impact = GONE,
 		.cause = "The peer answered that it does not know the SA (INVALID_SPI or "
 			 "INVALID_IKE_SPI), and the gateway deleted it.",
-		.evidence = "The notification in clear from the peer, naming our SPI, and a delete that "
-			    "follows from it.",
-		.not_emitted = "This version has no rule for it: the notification is not authenticated, "
-			       "and the daemons recorded so far ignore it.",
-		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(ACTOR) | BIT(CONTROL),
+		.evidence = "The notification in clear from the peer, naming our SPI, a delete soon after it, and "
+"nothing else that explains it (the notification is not authenticated).",
+		.needs = BIT(SA) | BIT(IKE_IN),
+		.helps = BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(invalid_spi),
 	},
 	[IKW_REASON_DNS_CHANGE] = {
@@ -592,8 +588,8 @@ static const struct ikw_catalogue_entry entries[] = {
 		.cause = "IKEv1: the ISAKMP SA alone was deleted and took its IPsec SAs with it.",
 		.evidence = "One IKEv1 INFORMATIONAL of an ISAKMP Delete's length and none of an IPsec "
 			    "SA's, then the daemon deletes the SAs without a command on this host.",
-		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(ACTOR) | BIT(CONTROL) | BIT(CAUSE),
+		.needs = BIT(SA) | BIT(IKE_IN),
+		.helps = BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(phase1_dependent),
 	},
 	[IKW_REASON_EXCHANGE_TIMEOUT] = {
@@ -604,7 +600,7 @@ static const struct ikw_catalogue_entry entries[] = {
 		.evidence = "Our request repeated with one message ID, never answered, the larval SA "
 			    "that waited for it gone, then the daemon deletes the SAs.",
 		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(LARVAL) | BIT(ACTOR) | BIT(CAUSE) | BIT(CONTROL),
+		.helps = BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(exchange_timeout),
 	},
 	[IKW_REASON_PEER_REQUEST] = {
@@ -614,7 +610,7 @@ static const struct ikw_catalogue_entry entries[] = {
 		.evidence = "An INFORMATIONAL request from the peer and the daemon's delete within the "
 			    "exchange, without a command on this host.",
 		.needs = BIT(SA) | BIT(IKE_IN),
-		.helps = BIT(IKE_OUT) | BIT(ACTOR) | BIT(CONTROL) | BIT(CAUSE),
+		.helps = BIT(IKE_OUT) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(peer_request),
 	},
 	[IKW_REASON_PHASE1_HARD_EXPIRY] = {
@@ -637,7 +633,7 @@ static const struct ikw_catalogue_entry entries[] = {
 		.evidence = "The SA deleted by the kernel's timer, with the limit that was hit, while no "
 			    "younger SA carries the flow.",
 		.needs = BIT(SA),
-		.helps = BIT(CAUSE) | BIT(ACTOR),
+		.helps = BIT(CAUSE),
 		STEPS(phase2_hard_expiry),
 	},
 	[IKW_REASON_HEARTBEAT_TIMEOUT] = {
@@ -682,7 +678,6 @@ static const struct ikw_catalogue_entry entries[] = {
 			 "one.",
 		.evidence = "The same SPIs deleted and added within moments with another outer address.",
 		.needs = BIT(SA),
-		.helps = IKE_BOTH | BIT(LINK) | BIT(ACTOR),
 		STEPS(peer_address_switch),
 	},
 	[IKW_REASON_ADMIN_DOWN] = {
@@ -691,11 +686,8 @@ static const struct ikw_catalogue_entry entries[] = {
 		.cause = "The interface that carries the tunnel was set down.",
 		.evidence = "The interface goes from up to down by configuration, not by losing its "
 			    "carrier, and the deletion follows.",
-		.not_emitted = "This version has no rule for it: what follows an interface that was set "
-			       "down is reported by its own signs (a liveness check that failed, a "
-			       "command).",
 		.needs = BIT(SA) | BIT(LINK),
-		.helps = IKE_BOTH | BIT(ACTOR) | BIT(CONTROL),
+		.helps = BIT(IKE_IN) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(admin_down),
 	},
 	[IKW_REASON_BACKUP_DELETE] = {
@@ -714,12 +706,10 @@ static const struct ikw_catalogue_entry entries[] = {
 		.impact = GONE,
 		.cause = "There was no traffic for the configured time, and the daemon closed the "
 			 "tunnel.",
-		.evidence = "The SAs idle for a long while, then our own Delete that nothing on the wire "
-			    "and no command provoked.",
-		.not_emitted = "This version has no rule for it: the configured time is known to the "
-			       "daemon only.",
-		.needs = BIT(SA) | BIT(IKE_OUT),
-		.helps = BIT(IKE_IN) | BIT(CONTROL) | BIT(REQUEST) | BIT(ESP) | BIT(ACTOR),
+		.evidence = "The SAs idle for a long while, then our own Delete of the CHILD_SA alone that nothing "
+"on the wire and no command provoked.",
+		.needs = BIT(SA) | BIT(IKE_OUT) | BIT(ESP),
+		.helps = BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(idle_timeout),
 	},
 	[IKW_REASON_INTERFACE_REMOVED] = {
@@ -728,8 +718,8 @@ static const struct ikw_catalogue_entry entries[] = {
 		.cause = "The device or the network namespace that the SA belonged to went away.",
 		.evidence = "The kernel deletes the SAs while it tears down the device or the namespace, "
 			    "on behalf of no process.",
-		.needs = BIT(SA) | BIT(LINK),
-		.helps = BIT(CAUSE) | BIT(ACTOR),
+		.needs = BIT(SA),
+		.helps = BIT(CAUSE) | BIT(LINK) | BIT(IKE_IN) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(interface_removed),
 	},
 	[IKW_REASON_UNKNOWN] = {
@@ -772,6 +762,7 @@ const char *ikw_catalogue_observable_text(uint32_t bit)
 		"ike-in",  "ike-out", "sa",   "actor", "cause", "larval", "failed",  "policy",
 		"control", "signal",  "exit", "link",  "esp",	"wire",	  "request", "portid",
 	};
+
 	if (bit == 0 || (bit & (bit - 1)) != 0)
 		return NULL;
 	unsigned int n = (unsigned int)__builtin_ctz(bit);
@@ -844,6 +835,7 @@ char *ikw_catalogue_fill(const char *template, const struct ikw_catalogue_values
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
+
 	if (!out)
 		return NULL;
 	for (const char *p = template; *p;) {

@@ -14,8 +14,10 @@
 static json_t *observables(uint32_t mask)
 {
 	json_t *names = json_array();
+
 	for (uint32_t bit = 1; names && bit; bit <<= 1) {
 		const char *name = mask & bit ? ikw_catalogue_observable_text(bit) : NULL;
+
 		if (name)
 			json_array_append_new(names, json_string(name));
 	}
@@ -25,6 +27,7 @@ static json_t *observables(uint32_t mask)
 static json_t *procedure(const struct ikw_catalogue_entry *e)
 {
 	json_t *steps = json_array();
+
 	for (unsigned int i = 0; steps && i < e->step_count; i++)
 		json_array_append_new(steps, json_pack("{s:s, s:s?}", "text", e->steps[i].text,
 						       "command", e->steps[i].command));
@@ -40,6 +43,7 @@ static json_t *entry_json(enum ikw_reason reason, const uint32_t *sees)
 {
 	const struct ikw_catalogue_entry *e = ikw_catalogue(reason);
 	uint32_t lacks = sees ? (e->needs | e->helps) & ~*sees : 0;
+
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:s?, s:o, s:o, s:o, s:o}",
 			 "offline_reason", ikw_reason_text(reason), "group",
 			 ikw_catalogue_group_text(e->group), "severity",
@@ -67,6 +71,7 @@ json_t *ikw_reasons_json(const uint32_t *sees)
 static void paragraph(FILE *out, const char *label, const char *text)
 {
 	size_t column = INDENT;
+
 	fprintf(out, "  %-*s", INDENT - 2, label);
 	while (*text) {
 		size_t len = strcspn(text, " ");
@@ -88,8 +93,10 @@ static void paragraph(FILE *out, const char *label, const char *text)
 static void observables_line(FILE *out, const char *label, uint32_t mask)
 {
 	char line[256] = "";
+
 	for (uint32_t bit = 1; bit; bit <<= 1) {
 		const char *name = mask & bit ? ikw_catalogue_observable_text(bit) : NULL;
+
 		if (!name)
 			continue;
 		if (line[0])
@@ -111,6 +118,7 @@ static void print_entry(FILE *out, enum ikw_reason reason, const uint32_t *sees)
 {
 	const struct ikw_catalogue_entry *e = ikw_catalogue(reason);
 	char label[16];
+
 	fprintf(out, "%-46s %-7s %s\n", ikw_reason_text(reason), ikw_reason_severity(reason),
 		ikw_catalogue_group_text(e->group));
 	paragraph(out, "impact", e->impact);
