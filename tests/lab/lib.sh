@@ -397,6 +397,7 @@ pluto_conf() {
 				logappend=no
 				virtual-private=
 				uniqueids=yes
+				ikev1-policy=accept
 		CONF
 		for ((n = 1; n <= $(opt "$side" children 1); n++)); do
 			cat <<-CONF
