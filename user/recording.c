@@ -209,8 +209,12 @@ static int header_parse(struct ikw_recording *r, const json_t *json, char *why, 
 	json_int_t version = json_integer_value(json_object_get(json, "ikewatch_recording"));
 	json_int_t event = json_integer_value(json_object_get(json, "event_version"));
 	json_int_t settle = json_integer_value(json_object_get(json, "settle_ns"));
+	const char *error = json_string_value(json_object_get(json, "error"));
 	char cause[96];
 
+	/* The control socket's way of saying no. */
+	if (error)
+		return reading_fail(r, why, size, error);
 	if (version < 1)
 		return reading_fail(r, why, size, "not a recording of ikewatch");
 	if (version > IKW_RECORDING_VERSION || event != IKW_EVENT_VERSION) {

@@ -1,0 +1,2 @@
+UNIT_SRC_test_record := user/record.c user/recording.c user/event.c user/event_fields.c \
+	user/event_read.c user/control.c user/loop.c user/cli.c
