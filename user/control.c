@@ -29,7 +29,7 @@
 
 struct client {
 	struct ikw_control_server *server;
-	struct ikw_watch watch;
+	struct ikw_poll watch;
 	char request[REQUEST_MAX];
 	size_t request_len;
 	char *out; /* what waits to be sent: out[sent..len) */
@@ -44,7 +44,7 @@ struct client {
 
 struct listener {
 	struct ikw_control_server *server;
-	struct ikw_watch watch;
+	struct ikw_poll watch;
 	char path[PATH_MAX];
 	int lock_fd;
 };
@@ -309,7 +309,7 @@ static void listener_ready(void *ctx)
 	}
 	client->server = server;
 	client->deadline = ikw_boot_now() + REQUEST_TIME;
-	client->watch = (struct ikw_watch){ .ready = client_ready, .ctx = client };
+	client->watch = (struct ikw_poll){ .ready = client_ready, .ctx = client };
 	DL_APPEND(server->clients, client);
 	server->client_count++;
 	if (ikw_loop_add(server->loop, &client->watch, fd, EPOLLIN) < 0) {
@@ -363,7 +363,7 @@ static int listener_open(struct listener *listener, const char *path)
 	err = fd < 0 ? -errno : bind_at(listener, fd, listener->server->group);
 	if (!err && listen(fd, 16) < 0)
 		err = -errno;
-	listener->watch = (struct ikw_watch){ -1, listener_ready, listener };
+	listener->watch = (struct ikw_poll){ -1, listener_ready, listener };
 	if (!err)
 		err = ikw_loop_add(listener->server->loop, &listener->watch, fd, EPOLLIN);
 	if (err && fd >= 0)

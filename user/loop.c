@@ -17,7 +17,7 @@ void ikw_loop_close(struct ikw_loop *loop)
 	loop->epoll_fd = -1;
 }
 
-int ikw_loop_add(struct ikw_loop *loop, struct ikw_watch *watch, int fd, uint32_t events)
+int ikw_loop_add(struct ikw_loop *loop, struct ikw_poll *watch, int fd, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = watch };
 
@@ -28,7 +28,7 @@ int ikw_loop_add(struct ikw_loop *loop, struct ikw_watch *watch, int fd, uint32_
 	return 0;
 }
 
-void ikw_loop_change(struct ikw_loop *loop, struct ikw_watch *watch, uint32_t events)
+void ikw_loop_change(struct ikw_loop *loop, struct ikw_poll *watch, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = watch };
 
@@ -36,7 +36,7 @@ void ikw_loop_change(struct ikw_loop *loop, struct ikw_watch *watch, uint32_t ev
 		epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event);
 }
 
-void ikw_loop_del(struct ikw_loop *loop, struct ikw_watch *watch)
+void ikw_loop_del(struct ikw_loop *loop, struct ikw_poll *watch)
 {
 	if (watch->fd >= 0)
 		epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
@@ -48,7 +48,7 @@ int ikw_loop_wait(struct ikw_loop *loop, int timeout_ms)
 {
 	struct epoll_event event;
 	int n = epoll_wait(loop->epoll_fd, &event, 1, timeout_ms);
-	struct ikw_watch *watch;
+	struct ikw_poll *watch;
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;

@@ -73,6 +73,29 @@ static int parse_link(const struct nlmsghdr *nlh, union ikw_event *event)
 	return 1;
 }
 
+bool ikw_rt_stacked(const struct nlmsghdr *nlh)
+{
+	static const char *const masters[] = { "bridge", "bond", "team", "vrf", "hsr" };
+	static const char *const uppers[] = { "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap" };
+	bool elsewhere = false;
+	const struct nlattr *a;
+	union ikw_event event;
+
+	if (parse_link(nlh, &event) <= 0)
+		return false;
+	mnl_attr_for_each(a, nlh, sizeof(struct ifinfomsg))
+	{
+		elsewhere = elsewhere || mnl_attr_get_type(a) == IFLA_LINK_NETNSID;
+	}
+	for (size_t i = 0; i < sizeof(masters) / sizeof(masters[0]); i++)
+		if (!strcmp(event.link.kind, masters[i]))
+			return true;
+	for (size_t i = 0; i < sizeof(uppers) / sizeof(uppers[0]); i++)
+		if (!strcmp(event.link.kind, uppers[i]))
+			return !elsewhere;
+	return false;
+}
+
 static int parse_addr(const struct nlmsghdr *nlh, union ikw_event *event)
 {
 	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(nlh);
@@ -153,8 +176,6 @@ int ikw_rt_open(struct ikw_rt *rt, uint32_t netns)
 	return err;
 }
 
-static void forget_peers(struct ikw_rt *rt);
-
 void ikw_rt_close(struct ikw_rt *rt)
 {
 	if (rt->fd >= 0)
@@ -162,7 +183,7 @@ void ikw_rt_close(struct ikw_rt *rt)
 	if (rt->dump_fd >= 0)
 		close(rt->dump_fd);
 	rt->fd = rt->dump_fd = -1;
-	forget_peers(rt);
+	ikw_rt_forget(rt);
 }
 
 /* One datagram from the kernel, whole; 0 bytes for one from elsewhere. */
@@ -188,6 +209,8 @@ static void deliver(struct ikw_rt *rt, const struct nlmsghdr *nlh, ikw_event_fn 
 		return;
 	event.hdr.netns = rt->netns;
 	rt->changes++;
+	if (event.hdr.type == IKW_EV_LINK)
+		rt->stacked = ikw_rt_stacked(nlh);
 	fn(ctx, &event);
 }
 
@@ -279,7 +302,7 @@ struct ikw_rt_peer {
 	UT_hash_handle hh;
 };
 
-static void forget_peers(struct ikw_rt *rt)
+void ikw_rt_forget(struct ikw_rt *rt)
 {
 	struct ikw_rt_peer *peer, *next;
 
@@ -347,7 +370,7 @@ static struct ikw_rt_peer *peer_get(struct ikw_rt *rt, const uint8_t addr[IKW_AD
 		return peer;
 	if (!peer) {
 		if (HASH_COUNT(rt->peers) >= PEERS_MAX)
-			forget_peers(rt);
+			ikw_rt_forget(rt);
 		peer = calloc(1, sizeof(*peer));
 		if (!peer)
 			return NULL;

@@ -14,6 +14,13 @@
  */
 int ikw_rt_parse(const struct nlmsghdr *nlh, union ikw_event *event);
 
+/*
+ * Does the link of this RTM_NEWLINK sit on others in the same namespace, which
+ * its packets pass too? Masters (bridge, bond, ...) do; VLANs and the like
+ * unless their lower link is in another namespace (IFLA_LINK_NETNSID).
+ */
+bool ikw_rt_stacked(const struct nlmsghdr *nlh);
+
 struct ikw_rt_peer;
 
 struct ikw_rt {
@@ -23,6 +30,7 @@ struct ikw_rt {
 	uint32_t seq;
 	uint64_t changes; /* links and addresses told so far; a new one makes routes stale */
 	uint64_t overruns;
+	bool stacked;		   /* the link last told of sits on others of this namespace */
 	struct ikw_rt_peer *peers; /* routes told so far, a hash table */
 };
 
@@ -46,5 +54,8 @@ int ikw_rt_dump(struct ikw_rt *rt, ikw_event_fn fn, void *ctx);
  * change of links or addresses, and again after half a minute.
  */
 bool ikw_rt_route(struct ikw_rt *rt, const struct ikw_sa *sa, union ikw_event *event);
+
+/* Every route is news again. */
+void ikw_rt_forget(struct ikw_rt *rt);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <linux/nsfs.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,21 @@ int ikw_netns_enter(struct ikw_netns_ref *ref)
 	if (setns(fd, CLONE_NEWNET) < 0)
 		err = -errno;
 	close(fd);
+	return err;
+}
+
+int ikw_netns_enter_socket(struct ikw_netns_ref *ref, int fd)
+{
+	int netns, err = 0;
+
+	if (ref->own)
+		return 0;
+	netns = ioctl(fd, SIOCGSKNS);
+	if (netns < 0)
+		return -errno;
+	if (setns(netns, CLONE_NEWNET) < 0)
+		err = -errno;
+	close(netns);
 	return err;
 }
 

@@ -30,8 +30,16 @@ struct ikw_netns_ref {
  */
 int ikw_netns_find(struct ikw_netns_ref *ref, const char *name);
 
-/* Enters it, noting its inode; leaves it for the agent's own. 0 or a negative errno. */
+/* Enters it, noting its inode. 0 or a negative errno. */
 int ikw_netns_enter(struct ikw_netns_ref *ref);
+
+/*
+ * Enters the namespace that a socket was made in (SIOCGSKNS): also when its
+ * name is gone by now, or names another. 0 or a negative errno.
+ */
+int ikw_netns_enter_socket(struct ikw_netns_ref *ref, int fd);
+
+/* Back to the agent's own namespace. */
 void ikw_netns_leave(struct ikw_netns_ref *ref);
 
 /*

@@ -58,16 +58,23 @@ static int recorder_write(struct ikw_recorder *recorder, const char *line, size_
 	return 0;
 }
 
-static int recorder_header(struct ikw_recorder *recorder, const struct ikw_recording_header *h)
+char *ikw_recording_header_line(const struct ikw_recording_header *h)
 {
 	json_t *json = json_pack("{s:i, s:i, s:s, s:I, s:s, s:s, s:s}", "ikewatch_recording",
 				 IKW_RECORDING_VERSION, "event_version", IKW_EVENT_VERSION, "vsys",
 				 h->vsys, "settle_ns", (json_int_t)h->settle_ns, "host", h->host,
 				 "version", h->version, "started", h->started);
 	char *line = json ? json_dumps(json, JSON_COMPACT) : NULL;
-	int err;
 
 	json_decref(json);
+	return line;
+}
+
+static int recorder_header(struct ikw_recorder *recorder, const struct ikw_recording_header *h)
+{
+	char *line = ikw_recording_header_line(h);
+	int err;
+
 	if (!line)
 		return recorder_fail(recorder, ENOMEM);
 	err = recorder_write(recorder, line, strlen(line));

@@ -25,6 +25,10 @@ struct ikw_recording_header {
 /* Fills host, version and started of this machine, now. vsys as given. */
 void ikw_recording_describe(struct ikw_recording_header *header, const char *vsys);
 
+/* The header as the first line of a recording, without a line end; malloc'd; NULL without memory.
+ */
+char *ikw_recording_header_line(const struct ikw_recording_header *header);
+
 /* ---- writing ---------------------------------------------------------- */
 
 struct ikw_recorder;

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "agent.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli.h"
+#include "procfs.h"
+#include "witness.h"
+
+#define CLOCK_EVERY (60 * IKW_S)
+#define SCAN_EVERY  (2 * IKW_S)
+#define PORT_GOOD   (2 * IKW_S)
+#define RESYNC_WAIT (200 * IKW_MS)
+#define PORTS_KEPT  1024
+
+void ikw_agent_init(struct ikw_agent *agent)
+{
+	struct ikw_poll *const polls[] = { &agent->rt_poll,	&agent->xfrm_poll,
+					   &agent->proc_poll,	&agent->netns_poll,
+					   &agent->signal_poll, &agent->clock_poll,
+					   &agent->ring_poll };
+
+	memset(agent, 0, sizeof(*agent));
+	for (size_t i = 0; i < sizeof(polls) / sizeof(polls[0]); i++)
+		polls[i]->fd = -1;
+	agent->loop.epoll_fd = -1;
+	agent->rt.fd = agent->rt.dump_fd = -1;
+	agent->xfrm.fd = agent->xfrm.dump_fd = -1;
+	agent->netns.home_fd = agent->netns.watch_fd = -1;
+	agent->resync_at = agent->netns_retry = UINT64_MAX;
+	agent->lines_end = &agent->lines;
+}
+
+/* ---- into the model ----------------------------------------------------- */
+
+static void push(struct ikw_agent *agent, const union ikw_event *event)
+{
+	agent->seen[event->hdr.type]++;
+	if (event->hdr.time > agent->last_event)
+		agent->last_event = event->hdr.time;
+	if (agent->recorder)
+		ikw_recorder_event(agent->recorder, event);
+	ikw_control_event(agent->control, event);
+	ikw_model_event(agent->model, event);
+}
+
+void ikw_agent_clock(struct ikw_agent *agent)
+{
+	union ikw_event event;
+
+	ikw_stamp(&event, IKW_EV_CLOCK, sizeof(event.clock), agent->netns.inode);
+	event.clock.wall = ikw_wall_now();
+	agent->next_clock = event.hdr.time + CLOCK_EVERY;
+	push(agent, &event);
+}
+
+static uint32_t netlink_sees(const struct ikw_agent *agent)
+{
+	uint32_t sees = agent->attached ? IKW_SEES_LINK : 0;
+
+	if (agent->tier != IKW_TIER_NETLINK || !agent->attached)
+		return sees;
+	sees |= IKW_SEES_SA | IKW_SEES_POLICY | IKW_SEES_PORTID;
+	if (agent->proc_poll.fd >= 0)
+		sees |= IKW_SEES_EXIT;
+	return sees;
+}
+
+void ikw_agent_probes(struct ikw_agent *agent)
+{
+	uint32_t sees = ikw_witness_sees(agent) | netlink_sees(agent);
+	union ikw_event event;
+
+	if (agent->seen[IKW_EV_PROBES] && sees == agent->sees)
+		return;
+	agent->sees = sees;
+	ikw_stamp(&event, IKW_EV_PROBES, sizeof(event.probes), agent->netns.inode);
+	event.probes.sees = sees;
+	event.probes.tier = agent->tier;
+	push(agent, &event);
+}
+
+void ikw_agent_lost(struct ikw_agent *agent, enum ikw_lost_where where, uint64_t count,
+		    uint32_t sees)
+{
+	union ikw_event event;
+
+	agent->lost += count ? count : 1;
+	ikw_stamp(&event, IKW_EV_LOST, sizeof(event.lost), agent->netns.inode);
+	event.lost.count = count;
+	event.lost.since = agent->last_event;
+	event.lost.where = where;
+	event.lost.sees = sees;
+	push(agent, &event);
+	/* While losses go on, one dump after the other would only add to them. */
+	if (agent->resync_at == UINT64_MAX)
+		agent->resync_at = event.hdr.time + RESYNC_WAIT;
+}
+
+/* ---- processes ---------------------------------------------------------- */
+
+static void tell_process(struct ikw_agent *agent, uint32_t tgid, enum ikw_proc_op op)
+{
+	union ikw_event event;
+
+	ikw_stamp(&event, IKW_EV_PROC, sizeof(event.proc), agent->netns.inode);
+	event.hdr.flags = IKW_F_LATE;
+	if (!ikw_procfs_describe(tgid, &event.proc))
+		return;
+	event.proc.op = op;
+	push(agent, &event);
+}
+
+bool ikw_agent_is_daemon(const struct ikw_agent *agent, uint32_t tgid)
+{
+	for (size_t i = 0; i < agent->daemon_count; i++)
+		if (agent->daemons[i] == tgid)
+			return true;
+	return false;
+}
+
+static void forget_daemon(struct ikw_agent *agent, uint32_t tgid)
+{
+	for (size_t i = 0; i < agent->daemon_count; i++)
+		if (agent->daemons[i] == tgid)
+			agent->daemons[i] = agent->daemons[--agent->daemon_count];
+}
+
+void ikw_agent_daemons(struct ikw_agent *agent)
+{
+	uint32_t tgids[IKW_DAEMONS_MAX];
+	size_t count;
+
+	agent->next_scan = ikw_boot_now() + SCAN_EVERY;
+	if (ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
+		return;
+	count = ikw_procfs_daemons(agent->options.ports, agent->options.port_count, tgids,
+				   IKW_DAEMONS_MAX);
+	ikw_netns_leave(&agent->netns);
+	for (size_t i = 0; i < count; i++) {
+		if (ikw_agent_is_daemon(agent, tgids[i]) || agent->daemon_count == IKW_DAEMONS_MAX)
+			continue;
+		agent->daemons[agent->daemon_count++] = tgids[i];
+		ikw_witness_daemon(agent, tgids[i]);
+		tell_process(agent, tgids[i], IKW_PROC_DAEMON);
+	}
+}
+
+/* An SA by someone not known as a daemon: it may be one that has just started. */
+static void look_for_daemon(struct ikw_agent *agent, const struct ikw_actor *by)
+{
+	if (!agent->attached || ikw_boot_now() < agent->next_scan ||
+	    (by->tgid && ikw_agent_is_daemon(agent, by->tgid)))
+		return;
+	ikw_agent_daemons(agent);
+}
+
+/* ---- who is behind a netlink port --------------------------------------- */
+
+static void forget_ports(struct ikw_agent *agent)
+{
+	struct ikw_agent_port *port, *next;
+
+	HASH_ITER (hh, agent->ports, port, next) {
+		HASH_DEL(agent->ports, port);
+		free(port);
+	}
+}
+
+void ikw_agent_forget(struct ikw_agent *agent)
+{
+	forget_ports(agent);
+}
+
+static void ask_port(struct ikw_agent *agent, struct ikw_agent_port *port)
+{
+	union ikw_event event = { 0 };
+	uint32_t tgid = 0;
+
+	if (!ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd)) {
+		tgid = ikw_procfs_xfrm_port(port->actor.portid);
+		ikw_netns_leave(&agent->netns);
+	}
+	if (tgid != port->actor.tgid && tgid)
+		tell_process(agent, tgid, IKW_PROC_SEEN);
+	if (!tgid || !ikw_procfs_describe(tgid, &event.proc))
+		tgid = 0;
+	port->actor.tgid = port->actor.tid = tgid;
+	port->actor.uid = event.proc.uid;
+	memcpy(port->actor.comm, event.proc.comm, sizeof(port->actor.comm));
+}
+
+/* Completes an actor of whom only the netlink port is known. */
+static void name_actor(struct ikw_agent *agent, struct ikw_actor *by)
+{
+	struct ikw_agent_port *port;
+	uint64_t now = ikw_boot_now();
+
+	if (!by->portid || by->tgid)
+		return;
+	HASH_FIND(hh, agent->ports, &by->portid, sizeof(by->portid), port);
+	if (!port) {
+		if (HASH_COUNT(agent->ports) >= PORTS_KEPT)
+			forget_ports(agent);
+		port = calloc(1, sizeof(*port));
+		if (!port)
+			return;
+		port->actor.portid = by->portid;
+		HASH_ADD(hh, agent->ports, actor.portid, sizeof(by->portid), port);
+	}
+	if (port->until <= now) {
+		ask_port(agent, port);
+		port->until = now + PORT_GOOD;
+	}
+	*by = port->actor;
+}
+
+/* ---- what belongs before and after an event ------------------------------ */
+
+static void feed_esp(struct ikw_agent *agent, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi)
+{
+	union ikw_event event;
+
+	if (ikw_witness_esp(agent, daddr, spi, &event))
+		push(agent, &event);
+}
+
+static int feed_tunnel_esp(void *ctx, const struct ikw_tunnel_info *info)
+{
+	for (unsigned int i = 0; i < info->sa_count; i++)
+		feed_esp(ctx, info->sas[i].dir == IKW_DIR_IN ? info->src : info->dst,
+			 info->sas[i].spi);
+	return 0;
+}
+
+static void feed_sa(struct ikw_agent *agent, union ikw_event *event)
+{
+	struct ikw_sa *sa = &event->sa;
+	union ikw_event route;
+
+	name_actor(agent, &sa->by);
+	switch (sa->op) {
+	case IKW_SA_ADD:
+	case IKW_SA_DUMP:
+	case IKW_SA_CHANGE:
+		if (ikw_rt_route(&agent->rt, sa, &route))
+			push(agent, &route);
+		if (sa->op == IKW_SA_ADD)
+			look_for_daemon(agent, &sa->by);
+		break;
+	case IKW_SA_DELETE:
+		feed_esp(agent, sa->daddr, sa->spi);
+		break;
+	default:
+		break;
+	}
+	push(agent, event);
+}
+
+static void feed_proc(struct ikw_agent *agent, union ikw_event *event)
+{
+	if (event->proc.op == IKW_PROC_SEEN || event->proc.op == IKW_PROC_EXEC)
+		ikw_procfs_complete(&event->proc);
+	if (event->proc.op == IKW_PROC_EXIT)
+		forget_daemon(agent, event->proc.tgid);
+	push(agent, event);
+}
+
+void ikw_agent_feed(struct ikw_agent *agent, union ikw_event *event)
+{
+	switch (event->hdr.type) {
+	case IKW_EV_SA:
+		feed_sa(agent, event);
+		return;
+	case IKW_EV_POLICY:
+		name_actor(agent, &event->policy.by);
+		break;
+	case IKW_EV_FLUSH:
+		name_actor(agent, &event->flush.by);
+		/* Nobody will tell of the SAs one by one: their counters are read now. */
+		if (event->flush.what == IKW_FLUSH_SA && !event->flush.each_told)
+			ikw_model_tunnels(agent->model, feed_tunnel_esp, agent);
+		break;
+	case IKW_EV_PROC:
+		feed_proc(agent, event);
+		return;
+	default:
+		break;
+	}
+	push(agent, event);
+}
+
+void ikw_agent_take(void *agent, union ikw_event *event)
+{
+	ikw_agent_feed(agent, event);
+}
+
+/* ---- alarms out --------------------------------------------------------- */
+
+static void store_failed(struct ikw_agent *agent, bool failed)
+{
+	if (failed && !agent->store_failing)
+		ikw_error("store: %s; alarms are kept in memory until it can be written",
+			  ikw_store_error(agent->store));
+	if (!failed && agent->store_failing)
+		ikw_error("store: can be written again");
+	agent->store_failing = failed;
+}
+
+static void add_line(struct ikw_agent *agent, const struct ikw_alarm *alarm)
+{
+	struct ikw_agent_line *line = calloc(1, sizeof(*line));
+	char text[4096];
+
+	if (!line)
+		return;
+	line->deleted = alarm->time;
+	if (agent->options.json)
+		line->json = ikw_alarm_json(alarm);
+	else if (ikw_alarm_line(alarm, text, sizeof(text)) >= 0)
+		line->text = strdup(text);
+	*agent->lines_end = line;
+	agent->lines_end = &line->next;
+}
+
+void ikw_agent_alarm(void *ctx, struct ikw_alarm *alarm)
+{
+	struct ikw_agent *agent = ctx;
+
+	alarm->emitted = ikw_boot_now();
+	if (agent->store)
+		ikw_store_alarm(agent->store, alarm);
+	else
+		alarm->id = ++agent->next_id;
+	add_line(agent, alarm);
+}
+
+void ikw_agent_tunnel(void *ctx, const char *key, uint32_t index)
+{
+	struct ikw_agent *agent = ctx;
+
+	if (agent->store)
+		ikw_store_add_tunnel(agent->store, key, index);
+}
+
+void ikw_agent_tunnel_up(void *ctx, uint32_t index, uint64_t boot)
+{
+	struct ikw_agent *agent = ctx;
+
+	if (agent->store)
+		ikw_store_tunnel_up(agent->store, index, ikw_model_wall(agent->model, boot));
+}
+
+static char *line_text(struct ikw_agent_line *line)
+{
+	uint64_t now = ikw_boot_now();
+	char *text;
+
+	if (!line->json) {
+		text = line->text;
+		line->text = NULL;
+		return text;
+	}
+	json_object_set_new(line->json, "latency_us",
+			    json_integer(now > line->deleted ? (now - line->deleted) / 1000 : 0));
+	text = json_dumps(line->json, JSON_COMPACT);
+	json_decref(line->json);
+	return text;
+}
+
+/* One write a line, so that a reader gets whole lines at once. */
+static void write_line(struct ikw_agent *agent, struct ikw_agent_line *line)
+{
+	char *text = line_text(line);
+	size_t len = text ? strlen(text) : 0, done = 0;
+
+	if (!text)
+		return;
+	text[len] = '\n'; /* in place of the NUL */
+	while (done <= len && !agent->stdout_failed) {
+		ssize_t n = write(STDOUT_FILENO, text + done, len + 1 - done);
+
+		if (n > 0)
+			done += (size_t)n;
+		if (n < 0 && errno != EINTR) {
+			ikw_error("stdout: %s; alarms go to the store only", strerror(errno));
+			agent->stdout_failed = true;
+		}
+	}
+	free(text);
+}
+
+/* A recording that cannot go on takes nothing else down; the exit status tells. */
+static void end_recording(struct ikw_agent *agent)
+{
+	char why[PATH_MAX + 128];
+
+	if (ikw_recorder_close(agent->recorder, why, sizeof(why)))
+		ikw_error("%s; the recording ends here", why);
+	agent->recorder = NULL;
+	agent->failed = true;
+}
+
+void ikw_agent_flush(struct ikw_agent *agent)
+{
+	if (agent->store)
+		store_failed(agent, ikw_store_commit(agent->store) < 0);
+	while (agent->lines) {
+		struct ikw_agent_line *line = agent->lines;
+
+		agent->lines = line->next;
+		write_line(agent, line);
+		free(line);
+	}
+	agent->lines_end = &agent->lines;
+	if (agent->store)
+		ikw_store_begin(agent->store);
+	if (agent->recorder && ikw_recorder_flush(agent->recorder))
+		end_recording(agent);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The running agent: every source feeds events into one function, which
+ * records, streams and gives them to the model; alarms come out.
+ */
+#ifndef IKEWATCH_AGENT_H
+#define IKEWATCH_AGENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "control.h"
+#include "loop.h"
+#include "model.h"
+#include "netlink_rt.h"
+#include "netlink_xfrm.h"
+#include "netns.h"
+#include "recording.h"
+#include "store.h"
+#include <uthash.h>
+
+#define IKW_IFACES_MAX	64
+#define IKW_PORTS_MAX	16
+#define IKW_PORTS_USUAL 2 /* 500 and 4500, the first of ports[] */
+#define IKW_DAEMONS_MAX 64
+
+struct ikw_run_options {
+	const char *ifaces[IKW_IFACES_MAX];
+	size_t iface_count; /* 0: every interface that can carry IKE */
+	const char *netns;
+	const char *config;
+	const char *hook;      /* "auto", "xdp", "xdp-generic", "tc" */
+	const char *state_dir; /* NULL: the default, and no error if it cannot be used */
+	const char *pin_dir;   /* NULL: the default */
+	const char *record;
+	const char *socket; /* NULL: by state_dir */
+	enum ikw_tier tier; /* IKW_TIER_NONE: the best */
+	uint64_t settle_ns; /* 0: the model's default */
+	uint16_t ports[IKW_PORTS_MAX];
+	size_t port_count;
+	bool no_store;
+	bool json;
+};
+
+/* A link of the watched namespace. */
+struct ikw_agent_link {
+	uint32_t ifindex;
+	char name[IKW_NAME_LEN];
+	char kind[IKW_NAME_LEN];
+	bool stacked; /* what it carries is seen on the links below it */
+	bool hooked;
+	bool seen;     /* by the dump that is under way */
+	char why[192]; /* why it could not be hooked; empty: it was, or was not to be */
+	UT_hash_handle hh;
+};
+
+/* A process named in an SA event by its netlink port. */
+struct ikw_agent_port {
+	struct ikw_actor actor; /* tgid 0: it could not be told */
+	uint64_t until;		/* boot time ns; the answer is good till then */
+	UT_hash_handle hh;
+};
+
+/* A line that waits until the alarms of its batch are durable. */
+struct ikw_agent_line {
+	char *text;	  /* with line end; NULL: json */
+	json_t *json;	  /* an alarm object; its latency is filled in when it is written */
+	uint64_t deleted; /* boot time ns */
+	struct ikw_agent_line *next;
+};
+
+struct ikw_witness;
+
+struct ikw_agent {
+	struct ikw_run_options options;
+	struct ikw_netns_ref netns;
+	bool attached; /* to the namespace's links and SAD */
+	bool stopping;
+	bool failed;   /* the reason has been said */
+	bool snapshot; /* wanted by a recording client */
+	struct ikw_loop loop;
+	struct ikw_poll rt_poll, xfrm_poll, proc_poll, netns_poll, signal_poll, clock_poll,
+		ring_poll;
+	struct ikw_rt rt;
+	struct ikw_xfrm xfrm;
+	struct ikw_witness *witness; /* probes and packet programs */
+	struct ikw_model *model;
+	struct ikw_store *store;       /* NULL: none */
+	struct ikw_recorder *recorder; /* NULL: none */
+	struct ikw_control_server *control;
+	struct ikw_agent_link *links;
+	struct ikw_agent_port *ports;
+	struct ikw_agent_line *lines, **lines_end;
+	enum ikw_tier tier;
+	uint32_t sees; /* enum ikw_observable, as last told the model */
+	uint32_t daemons[IKW_DAEMONS_MAX];
+	size_t daemon_count;
+	uint64_t started;     /* boot time ns */
+	uint64_t last_event;  /* boot time ns */
+	uint64_t next_clock;  /* boot time ns of the next CLOCK event */
+	uint64_t next_scan;   /* not before then may daemons be looked for again */
+	uint64_t resync_at;   /* UINT64_MAX: none wanted */
+	uint64_t netns_retry; /* UINT64_MAX: none wanted */
+	uint64_t netns_until; /* when to give up on the new name */
+	uint64_t next_id;     /* alarm ids without a store */
+	uint64_t seen[IKW_EV_MAX];
+	uint64_t lost;
+	bool store_failing;
+	bool stdout_failed;
+};
+
+/* ---- agent.c: events in, alarms out ------------------------------------- */
+
+/* An agent with nothing open. */
+void ikw_agent_init(struct ikw_agent *agent);
+
+/* Frees what the agent remembers by itself. */
+void ikw_agent_forget(struct ikw_agent *agent);
+
+/* The one way in for every event of every source. */
+void ikw_agent_feed(struct ikw_agent *agent, union ikw_event *event);
+
+/* ikw_agent_feed() as an ikw_event_fn. */
+void ikw_agent_take(void *agent, union ikw_event *event);
+
+/* For struct ikw_model_ops. */
+void ikw_agent_alarm(void *agent, struct ikw_alarm *alarm);
+void ikw_agent_tunnel(void *agent, const char *key, uint32_t index);
+void ikw_agent_tunnel_up(void *agent, uint32_t index, uint64_t boot);
+
+/* Makes what happened since the last call durable, then writes the alarms out. */
+void ikw_agent_flush(struct ikw_agent *agent);
+
+/* Tells the model the wall time. */
+void ikw_agent_clock(struct ikw_agent *agent);
+
+/* Tells the model what can be observed from now on, if that changed. */
+void ikw_agent_probes(struct ikw_agent *agent);
+
+/* Records were lost: the model hears of it, and a dump makes good what it can. */
+void ikw_agent_lost(struct ikw_agent *agent, enum ikw_lost_where where, uint64_t count,
+		    uint32_t sees);
+
+/* Is it a process that ikw_agent_daemons() found, and still there? */
+bool ikw_agent_is_daemon(const struct ikw_agent *agent, uint32_t tgid);
+
+/* Finds the IKE daemons of the namespace and tells of the new ones. */
+void ikw_agent_daemons(struct ikw_agent *agent);
+
+/* ---- sources.c: where events come from ---------------------------------- */
+
+/*
+ * Opens the namespace's sockets, attaches, and reads in what exists: links,
+ * addresses, daemons, SAD, SPD. False with the cause in why. To be called again
+ * when the namespace's name comes back.
+ */
+bool ikw_agent_attach(struct ikw_agent *agent, char *why, size_t size);
+
+/* Lets go of everything that keeps the namespace alive. */
+void ikw_agent_detach(struct ikw_agent *agent);
+
+/* Feeds all that waits in the kernel. */
+void ikw_agent_drain(struct ikw_agent *agent);
+
+/* Drains, then reads the SAD and SPD in. */
+void ikw_agent_resync(struct ikw_agent *agent);
+
+/* Tells how everything stands once more, for a recording that begins now. */
+void ikw_agent_snapshot(struct ikw_agent *agent);
+
+/* Descriptors that outlive a namespace: signals, clock, process connector, the name itself. */
+bool ikw_agent_sources(struct ikw_agent *agent, char *why, size_t size);
+
+/* Does what is due, and returns the boot time ns of what comes next. */
+uint64_t ikw_agent_due(struct ikw_agent *agent, uint64_t now);
+
+/* An interface asked for by name that is not there, or NULL. */
+const char *ikw_agent_missing(const struct ikw_agent *agent);
+
+/* ---- status.c ------------------------------------------------------------ */
+
+/* Answers a request on the control socket; an ikw_control_answer. */
+char *ikw_agent_answer(void *agent, const char *request);
+
+#endif

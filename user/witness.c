@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "witness.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli.h"
+#include "hooks.h"
+#include "loader.h"
+
+#define DRAIN_BATCH 4096
+#define TICK	    (100 * IKW_MS) /* of the packet programs' clock */
+#define LAST_WORDS  (30 * IKW_S)   /* how long a namespace may take to be torn down */
+
+struct ikw_witness {
+	struct ikw_loader *loader; /* NULL: none can be had here */
+	struct ikw_hooks *hooks;   /* NULL: none, or no namespace is attached */
+	size_t hooked;		   /* links that have programs */
+	uint64_t next_tick;	   /* boot time ns */
+	uint64_t lost;		   /* of the ring, as last reported */
+	uint32_t old_netns;	   /* the one watched before; 0: none */
+	uint64_t old_until;	   /* boot time ns; UINT64_MAX: not watched any more */
+	char why[256];		   /* why there is no loader */
+};
+
+/* ---- life --------------------------------------------------------------- */
+
+static const char *tier_text(enum ikw_tier tier)
+{
+	static const char *const names[] = { "none", "fentry", "kprobe", "netlink" };
+
+	return names[tier];
+}
+
+/* One line: what was to be had, what is, and why. */
+static void say_fallback(const struct ikw_agent *agent, const char *why)
+{
+	if (agent->tier == IKW_TIER_FENTRY || agent->tier == agent->options.tier)
+		return;
+	ikw_error("SAD probes: %s instead of fentry: %s", tier_text(agent->tier), why);
+}
+
+static bool open_loader(struct ikw_agent *agent, char *why, size_t size)
+{
+	struct ikw_loader_config config = { .tier = agent->options.tier,
+					    .netns = agent->netns.inode };
+	struct ikw_witness *witness = agent->witness;
+	enum ikw_tier wanted = agent->options.tier;
+
+	agent->tier = IKW_TIER_NETLINK;
+	if (ikw_loader_open(&config, &witness->loader, witness->why, sizeof(witness->why))) {
+		snprintf(why, size, "ring buffer: %.200s", witness->why);
+		witness->loader = NULL;
+	} else if (ikw_loader_attach(witness->loader)) {
+		snprintf(why, size, "%s", ikw_loader_why(witness->loader));
+	} else {
+		agent->tier = ikw_loader_tier(witness->loader);
+		snprintf(why, size, "%s", ikw_loader_why(witness->loader));
+	}
+	return wanted == IKW_TIER_NONE || wanted == agent->tier;
+}
+
+bool ikw_witness_open(struct ikw_agent *agent, char *why, size_t size)
+{
+	char cause[256];
+
+	agent->witness = calloc(1, sizeof(*agent->witness));
+	if (!agent->witness) {
+		snprintf(why, size, "run: %s", strerror(ENOMEM));
+		return false;
+	}
+	agent->witness->old_until = UINT64_MAX;
+	if (!open_loader(agent, cause, sizeof(cause))) {
+		snprintf(why, size, "tier %s: %s", tier_text(agent->options.tier), cause);
+		ikw_witness_close(agent);
+		return false;
+	}
+	say_fallback(agent, cause);
+	return true;
+}
+
+void ikw_witness_close(struct ikw_agent *agent)
+{
+	if (!agent->witness)
+		return;
+	ikw_hooks_close(agent->witness->hooks);
+	ikw_loader_close(agent->witness->loader);
+	free(agent->witness);
+	agent->witness = NULL;
+}
+
+/* ---- the ring ----------------------------------------------------------- */
+
+int ikw_witness_fd(const struct ikw_agent *agent)
+{
+	return agent->witness->loader ? ikw_loader_poll_fd(agent->witness->loader) : -1;
+}
+
+/*
+ * While the probes also listen to a namespace that is being torn down, they
+ * hear all others: what concerns neither is dropped here.
+ */
+static bool concerns(const struct ikw_agent *agent, const struct ikw_hdr *hdr)
+{
+	if (agent->witness->old_until == UINT64_MAX)
+		return true;
+	if (hdr->type != IKW_EV_SA && hdr->type != IKW_EV_POLICY && hdr->type != IKW_EV_FLUSH)
+		return true;
+	return hdr->netns == agent->netns.inode || hdr->netns == agent->witness->old_netns;
+}
+
+static void take_record(void *ctx, union ikw_event *event)
+{
+	struct ikw_agent *agent = ctx;
+
+	if (concerns(agent, &event->hdr))
+		ikw_agent_feed(agent, event);
+}
+
+static void report_lost(struct ikw_agent *agent)
+{
+	struct ikw_witness *witness = agent->witness;
+	uint64_t lost = ikw_loader_lost(witness->loader);
+
+	if (lost > witness->lost)
+		ikw_agent_lost(agent, IKW_LOST_RING, lost - witness->lost, ikw_witness_sees(agent));
+	witness->lost = lost;
+}
+
+bool ikw_witness_drain(struct ikw_agent *agent)
+{
+	struct ikw_loader *loader = agent->witness->loader;
+	int n = loader ? ikw_loader_consume(loader, take_record, agent, DRAIN_BATCH) : 0;
+
+	return n == DRAIN_BATCH;
+}
+
+/* ---- what the probes look at --------------------------------------------- */
+
+/* The programs carry the namespace's inode in their records: each namespace gets its own. */
+static bool open_hooks(struct ikw_agent *agent, char *why, size_t size)
+{
+	struct ikw_witness *witness = agent->witness;
+	struct ikw_hooks_config config = {
+		.netns = agent->netns.inode,
+		.events_fd = ikw_loader_map_fd(witness->loader, "ikw_events"),
+		.state_fd = ikw_loader_map_fd(witness->loader, "ikw_state"),
+		.ports = agent->options.ports + IKW_PORTS_USUAL,
+		.port_count = agent->options.port_count - IKW_PORTS_USUAL,
+	};
+	char cause[200] = "";
+
+	ikw_hook_mode_of(agent->options.hook, &config.mode);
+	if (!ikw_hooks_open(&config, &witness->hooks, cause, sizeof(cause))) {
+		ikw_hooks_tick(witness->hooks, ikw_boot_now());
+		return true;
+	}
+	witness->hooks = NULL;
+	if (config.mode != IKW_HOOK_AUTO || agent->options.iface_count) {
+		snprintf(why, size, "%s", cause);
+		return false;
+	}
+	ikw_error("%s; IKE and ESP packets are not seen", cause);
+	return true;
+}
+
+void ikw_witness_release(struct ikw_agent *agent)
+{
+	if (!agent->witness)
+		return;
+	ikw_hooks_close(agent->witness->hooks);
+	agent->witness->hooks = NULL;
+	agent->witness->hooked = 0;
+}
+
+bool ikw_witness_hook(struct ikw_agent *agent, const struct ikw_agent_link *link, char *why,
+		      size_t size)
+{
+	struct ikw_witness *witness = agent->witness;
+
+	if (!witness->hooks)
+		return false;
+	if (ikw_hooks_attach(witness->hooks, link->ifindex, link->name, link->kind, why, size))
+		return false;
+	witness->hooked++;
+	return true;
+}
+
+void ikw_witness_unhook(struct ikw_agent *agent, uint32_t ifindex)
+{
+	ikw_hooks_detach(agent->witness->hooks, ifindex);
+	agent->witness->hooked--;
+}
+
+bool ikw_witness_esp(const struct ikw_agent *agent, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
+		     union ikw_event *event)
+{
+	struct ikw_esp esp;
+
+	if (!agent->witness->hooks || !ikw_hooks_esp(agent->witness->hooks, daddr, spi, &esp))
+		return false;
+	ikw_stamp(event, IKW_EV_ESP, sizeof(event->esp), agent->netns.inode);
+	esp.hdr = event->hdr;
+	event->esp = esp;
+	return true;
+}
+
+bool ikw_witness_netns(struct ikw_agent *agent, char *why, size_t size)
+{
+	struct ikw_witness *witness = agent->witness;
+	bool moved = witness->old_netns && witness->old_netns != agent->netns.inode;
+	int err;
+
+	if (!witness->loader)
+		return true;
+	/* The one before may still be going down: both are heard, through no filter at all. */
+	err = ikw_loader_watch(witness->loader, moved ? 0 : agent->netns.inode);
+	if (err) {
+		snprintf(why, size, "probes: %s", strerror(-err));
+		return false;
+	}
+	if (moved)
+		witness->old_until = ikw_boot_now() + LAST_WORDS;
+	else
+		witness->old_netns = agent->netns.inode;
+	return open_hooks(agent, why, size);
+}
+
+static void end_last_words(struct ikw_agent *agent)
+{
+	struct ikw_witness *witness = agent->witness;
+
+	witness->old_until = UINT64_MAX;
+	witness->old_netns = agent->netns.inode;
+	ikw_loader_watch(witness->loader, agent->netns.inode);
+}
+
+void ikw_witness_daemon(struct ikw_agent *agent, uint32_t tgid)
+{
+	if (agent->witness->loader)
+		ikw_loader_add_daemon(agent->witness->loader, tgid);
+}
+
+uint32_t ikw_witness_sees(const struct ikw_agent *agent)
+{
+	const struct ikw_witness *witness = agent->witness;
+	uint32_t sees = witness->loader ? ikw_loader_sees(witness->loader) : 0;
+
+	if (witness->hooked)
+		sees |= IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_ESP | IKW_SEES_WIRE;
+	return sees;
+}
+
+uint64_t ikw_witness_tick(struct ikw_agent *agent, uint64_t now)
+{
+	struct ikw_witness *witness = agent->witness;
+
+	if (!witness->loader)
+		return UINT64_MAX;
+	if (witness->old_until <= now)
+		end_last_words(agent);
+	if (witness->next_tick > now)
+		return witness->next_tick;
+	report_lost(agent);
+	if (witness->hooks)
+		ikw_hooks_tick(witness->hooks, now);
+	witness->next_tick = now + TICK;
+	return witness->next_tick;
+}
+
+/* ---- status ------------------------------------------------------------- */
+
+static json_t *probes_json(const struct ikw_loader *loader)
+{
+	const struct ikw_probe_status *probes;
+	json_t *list = json_array();
+	size_t count;
+
+	probes = ikw_loader_probes(loader, &count);
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:b, s:s}", "name", probes[i].name,
+						"how", ikw_how_text(probes[i].how), "required",
+						probes[i].required, "why", probes[i].why));
+	return list;
+}
+
+/* Links that were to be hooked and could not. */
+static void add_failed(const struct ikw_agent *agent, json_t *hooks)
+{
+	for (const struct ikw_agent_link *link = agent->links; link; link = link->hh.next)
+		if (link->why[0])
+			json_array_append_new(hooks, json_pack("{s:s, s:i, s:s, s:s, s:s}",
+							       "interface", link->name, "ifindex",
+							       (int)link->ifindex, "in", "none",
+							       "out", "none", "why", link->why));
+}
+
+void ikw_witness_status(const struct ikw_agent *agent, json_t *status)
+{
+	const struct ikw_witness *witness = agent->witness;
+	json_t *hooks = witness->hooks ? ikw_hooks_status(witness->hooks) : json_array();
+
+	add_failed(agent, hooks);
+	json_object_set_new(status, "probes",
+			    witness->loader ? probes_json(witness->loader) : json_array());
+	json_object_set_new(status, "hooks", hooks);
+}
