@@ -759,7 +759,7 @@ const char *ikw_catalogue_group_text(enum ikw_catalogue_group group)
 const char *ikw_catalogue_observable_text(uint32_t bit)
 {
 	static const char *const names[] = {
-		"ike-in",  "ike-out", "sa",   "actor", "cause", "larval", "failed",  "policy",
+		"ike_in",  "ike_out", "sa",   "actor", "cause", "larval", "failed",  "policy",
 		"control", "signal",  "exit", "link",  "esp",	"wire",	  "request", "portid",
 	};
 

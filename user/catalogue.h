@@ -59,8 +59,8 @@ const struct ikw_catalogue_entry *ikw_catalogue(enum ikw_reason reason);
 const char *ikw_catalogue_group_text(enum ikw_catalogue_group group);
 
 /*
- * The name of one bit of enum ikw_observable ("ike-in"), or NULL for a bit
- * that has none; static storage.
+ * The name of one bit of enum ikw_observable ("ike_in", as in recordings), or
+ * NULL for a bit that has none; static storage.
  */
 const char *ikw_catalogue_observable_text(uint32_t bit);
 
