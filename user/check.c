@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "catalogue.h"
+#include "check.h"
 #include "cli.h"
 #include "loader.h"
 #include "trial.h"
@@ -232,6 +233,7 @@ static struct ikw_trial try_memory(void)
 
 /* ---- the table ----------------------------------------------------------- */
 
+/* Privileges come first: without them the others tell nothing of the kernel. */
 static const struct {
 	const char *name;
 	struct ikw_trial (*try)(void);
@@ -363,14 +365,24 @@ static const char *tier_text(enum ikw_tier tier)
 
 /* ---- output --------------------------------------------------------------- */
 
+/* What the row's failure means; NULL: nothing, or without privileges nothing can be said of the
+ * kernel. */
+static const char *lost_of(const struct outcome *outcome, size_t i)
+{
+	if (outcome->trials[i].can || (i && !outcome->trials[0].can))
+		return NULL;
+	return rows[i].lost;
+}
+
 static void print_text(const struct outcome *outcome)
 {
 	printf("kernel        %s %s\n", outcome->kernel.release, outcome->kernel.machine);
 	for (size_t i = 0; i < ROWS; i++) {
 		const struct ikw_trial *trial = &outcome->trials[i];
+		const char *lost = lost_of(outcome, i);
 
 		printf("%-13s %-3s  %s%s%s\n", rows[i].name, trial->can ? "yes" : "no", trial->why,
-		       trial->can || !trial->why[0] ? "" : " - ", trial->can ? "" : rows[i].lost);
+		       lost && trial->why[0] ? " - " : "", lost ? lost : "");
 	}
 	if (outcome->tier == IKW_TIER_NONE) {
 		printf("\nThe agent cannot run here.\n");
@@ -415,8 +427,8 @@ static json_t *rows_json(const struct outcome *outcome)
 		json_t *row = json_pack("{s:s, s:b, s:s}", "name", rows[i].name, "can", trial->can,
 					"why", trial->why);
 
-		if (!trial->can)
-			json_object_set_new(row, "lost", json_string(rows[i].lost));
+		if (lost_of(outcome, i))
+			json_object_set_new(row, "lost", json_string(lost_of(outcome, i)));
 		json_array_append_new(all, row);
 	}
 	return all;
@@ -434,6 +446,17 @@ static void print_json(const struct outcome *outcome)
 	json_dumpf(all, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(all);
+}
+
+bool ikw_check_sees(uint32_t *sees)
+{
+	struct outcome outcome = { .tier = IKW_TIER_NONE };
+
+	if (!try_capabilities().can)
+		return false;
+	find_out(&outcome);
+	*sees = outcome.sees | IKW_SEES_LINK; /* rtnetlink, in every tier */
+	return outcome.tier != IKW_TIER_NONE;
 }
 
 int ikw_check_main(int argc, char **argv)

@@ -16,7 +16,7 @@
 #include "bpf/ikewatch_event.h"
 #include "catalogue.h"
 #include "evidence.h"
-#include "reasons.h"
+#include "catalogue_out.h"
 
 #define TABLE_BEGIN "<!-- causes: begin -->\n"
 #define TABLE_END   "<!-- causes: end -->\n"
@@ -259,7 +259,7 @@ static void json_is_complete(void **state)
 {
 	static const char *const texts[] = { "offline_reason", "severity", "impact",
 					     "possible_cause", "evidence", "group" };
-	json_t *all = ikw_reasons_json(NULL);
+	json_t *all = ikw_catalogue_json(NULL);
 
 	(void)state;
 	assert_int_equal(json_array_size(all), IKW_REASON_COUNT);
@@ -287,7 +287,7 @@ static void json_is_complete(void **state)
 
 static bool says_observable(enum ikw_reason reason, uint32_t sees)
 {
-	json_t *all = ikw_reasons_json(&sees);
+	json_t *all = ikw_catalogue_json(&sees);
 	json_t *o = json_array_get(all, reason);
 	json_t *observable = json_object_get(o, "observable");
 
@@ -318,7 +318,7 @@ static void text_is_within_its_columns(void **state)
 	FILE *out = open_memstream(&text, &size);
 
 	(void)state;
-	ikw_reasons_print(out, &sees);
+	ikw_catalogue_print(out, &sees);
 	fclose(out);
 	for (int r = 0; r < IKW_REASON_COUNT; r++)
 		assert_non_null(strstr(text, ikw_reason_text((enum ikw_reason)r)));

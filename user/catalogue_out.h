@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* `ikewatch reasons`: the catalogue, for people and for machines. */
-#ifndef IKEWATCH_REASONS_H
-#define IKEWATCH_REASONS_H
+/* The catalogue (catalogue.h) for people and for machines. */
+#ifndef IKEWATCH_CATALOGUE_OUT_H
+#define IKEWATCH_CATALOGUE_OUT_H
 
 #include <stdint.h>
 #include <stdio.h>
@@ -13,9 +13,9 @@
  * not determined ("observable" is then null). A new reference, or NULL without
  * memory.
  */
-json_t *ikw_reasons_json(const uint32_t *sees);
+json_t *ikw_catalogue_json(const uint32_t *sees);
 
 /* The same as text, for terminals of 80 columns; sees as above. */
-void ikw_reasons_print(FILE *out, const uint32_t *sees);
+void ikw_catalogue_print(FILE *out, const uint32_t *sees);
 
 #endif
