@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "bpf/packet.h"
+#include "bpf/parse.h"
 #include "hooks.h"
 #include "packet.skel.h"
 
@@ -114,18 +115,17 @@ int ikw_hooks_open(const struct ikw_hooks_config *config, struct ikw_hooks **out
 
 /* ---- attaching ----------------------------------------------------------------- */
 
-static struct bpf_tc_hook tc_hook(uint32_t ifindex, enum bpf_tc_attach_point point)
-{
-	struct bpf_tc_hook hook = { .sz = sizeof(hook), .ifindex = (int)ifindex };
-
-	hook.attach_point = point;
-	return hook;
-}
+/*
+ * libbpf refuses options with anything but zeros behind their last member, the
+ * padding included: LIBBPF_OPTS clears it, an initialiser does not.
+ */
+#define TC_HOOK(name, index, where)                                                                \
+	LIBBPF_OPTS(bpf_tc_hook, name, .ifindex = (int)(index), .attach_point = (where))
 
 static int tc_attach(struct hook *hook, enum bpf_tc_attach_point point, int prog_fd)
 {
-	struct bpf_tc_hook tc = tc_hook(hook->ifindex, point);
-	struct bpf_tc_opts opts = { .sz = sizeof(opts), .prog_fd = prog_fd };
+	TC_HOOK(tc, hook->ifindex, point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd);
 	int err = bpf_tc_hook_create(&tc);
 
 	if (!err)
@@ -140,28 +140,32 @@ static int tc_attach(struct hook *hook, enum bpf_tc_attach_point point, int prog
 
 static void tc_detach(const struct hook *hook, enum bpf_tc_attach_point point)
 {
-	struct bpf_tc_hook tc = tc_hook(hook->ifindex, point);
-	struct bpf_tc_opts opts = { .sz = sizeof(opts) };
+	TC_HOOK(tc, hook->ifindex, point);
+	LIBBPF_OPTS(bpf_tc_opts, opts);
 
 	opts.handle = TC_HANDLE;
 	opts.priority = TC_PRIORITY;
 	bpf_tc_detach(&tc, &opts);
 }
 
-/* The clsact goes only if it was ours and nobody else uses it by now. */
+/*
+ * The clsact goes only if it was ours and nobody else uses it by now. A side
+ * without filters has no chain, which tc_get_tfilter() answers with EINVAL; with
+ * filters of others it is ENOENT for one that is not there.
+ */
 static bool tc_unused(uint32_t ifindex, enum bpf_tc_attach_point point)
 {
-	struct bpf_tc_hook tc = tc_hook(ifindex, point);
-	struct bpf_tc_opts opts = { .sz = sizeof(opts) };
+	TC_HOOK(tc, ifindex, point);
+	LIBBPF_OPTS(bpf_tc_opts, opts);
 
 	opts.handle = 1;
 	opts.priority = 1;
-	return bpf_tc_query(&tc, &opts) == -ENOENT;
+	return bpf_tc_query(&tc, &opts) == -EINVAL;
 }
 
 static void hook_drop(struct hook *hook)
 {
-	struct bpf_tc_hook all = tc_hook(hook->ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
+	TC_HOOK(all, hook->ifindex, (enum bpf_tc_attach_point)(BPF_TC_INGRESS | BPF_TC_EGRESS));
 
 	if (hook->xdp_fd >= 0)
 		close(hook->xdp_fd);
