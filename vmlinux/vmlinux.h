@@ -100,7 +100,7 @@ struct xfrm_state_walk {
 };
 
 struct hrtimer {
-	__u8 state;
+	void *base; /* not read: only where the timer lies in its SA matters */
 };
 
 struct xfrm_state {
@@ -261,11 +261,11 @@ struct unix_sock {
 
 struct iovec {
 	void *iov_base;
-	__kernel_size_t iov_len;
+	unsigned long iov_len;
 };
 
 struct iov_iter {
-	__kernel_size_t iov_offset;
+	unsigned long iov_offset;
 };
 
 struct msghdr {

@@ -73,6 +73,8 @@ static void begin(const char *name)
 {
 	settle(50);
 	event_count = 0;
+	if (story != name)
+		printf("%6.1f s  %s\n", (double)ikw_boot_now() / 1e9, name);
 	story = name;
 }
 
