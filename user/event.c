@@ -232,10 +232,17 @@ static json_t *layout_json(const struct layout *layout, const uint8_t *rec, json
 {
 	for (unsigned int i = 0; i < layout->count; i++) {
 		const struct field *f = &layout->fields[i];
+		json_t *value;
 
 		if (field_is_default(f, rec))
 			continue;
-		if (json_object_set_new(into, f->name, field_json(f, rec))) {
+		value = field_json(f, rec);
+		/* Something behind a text's NUL is all there is. */
+		if (f->kind == OBJECT && value && !json_object_size(value)) {
+			json_decref(value);
+			continue;
+		}
+		if (json_object_set_new(into, f->name, value)) {
 			json_decref(into);
 			return NULL;
 		}

@@ -303,6 +303,21 @@ static void test_readable(void **state)
 	free(line);
 }
 
+/* What lies behind a text's NUL is not told, not even as an empty object. */
+static void test_nothing_behind_nul(void **state)
+{
+	union ikw_event e = { .flush = { .hdr = { .type = IKW_EV_FLUSH,
+						  .size = sizeof(struct ikw_flush) },
+					 .what = IKW_FLUSH_SA } };
+	char *line;
+
+	(void)state;
+	e.flush.by.comm[3] = 'x';
+	line = line_of(&e);
+	assert_string_equal(line, "{\"type\":\"flush\",\"what\":\"sa\"}");
+	free(line);
+}
+
 /* The greatest time is a time; one more is not. */
 static void test_time_limits(void **state)
 {
@@ -489,6 +504,7 @@ int main(void)
 		cmocka_unit_test(test_every_byte_is_told),
 		cmocka_unit_test(test_default_members_are_left_out),
 		cmocka_unit_test(test_readable),
+		cmocka_unit_test(test_nothing_behind_nul),
 		cmocka_unit_test(test_time_limits),
 		cmocka_unit_test(test_args),
 		cmocka_unit_test(test_bad_json),
