@@ -423,6 +423,7 @@ int ikw_store_close(struct ikw_store *store)
 
 	if (!store)
 		return 0;
+	store->retry_at = 0;
 	err = ikw_store_commit(store);
 	store_free(store);
 	return err;

@@ -8,7 +8,8 @@
  * every call commits at once; between them calls only queue, and one commit
  * makes all of them durable together. What could not be written (disk full) stays
  * queued, in order, and goes with the next commit, so nothing is lost while the
- * disk is full for a while; the queue is bounded (IKW_STORE_QUEUE_MAX).
+ * disk is full for a while; the queue is bounded (IKW_STORE_QUEUE_MAX), and a
+ * long one is tried again once a second at most.
  *
  * Durable means on the disk: WAL with synchronous=FULL. With NORMAL a commit
  * survives the agent's death but not the machine's, and an alarm that was sent

@@ -64,6 +64,7 @@ struct ikw_store {
 	struct ikw_store_item **last;
 	uint64_t queued;
 	uint64_t dropped;
+	uint64_t retry_at; /* no commit before, after one that failed; CLOCK_MONOTONIC ns */
 	uint64_t next_id;
 	uint64_t untrimmed; /* alarms written since the last trim */
 	uint64_t max_alarms;

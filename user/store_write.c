@@ -3,10 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "store_private.h"
 
 /* Retention is looked after once in so many alarms. */
 #define TRIM_EVERY 1000
+
+/* After a failure a queue longer than this waits so long for the next attempt. */
+#define RETRY_QUEUE 100
+#define RETRY_NS    UINT64_C(1000000000)
 
 /* ---- the queue -------------------------------------------------------- */
 
@@ -180,22 +185,46 @@ void ikw_store_begin(struct ikw_store *store)
 	store->batch = true;
 }
 
-int ikw_store_commit(struct ikw_store *store)
+static uint64_t monotonic_now(void)
 {
-	int err;
+	struct timespec now;
 
-	store->batch = false;
-	if (!store->first)
-		return 0;
-	err = store->db ? transact(store) : -1;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* A long queue is not tried again at every call: that would cost more than it is worth. */
+static bool too_soon(const struct ikw_store *store)
+{
+	return store->retry_at && store->queued > RETRY_QUEUE && monotonic_now() < store->retry_at;
+}
+
+/* 0, or -1; what is queued stays. */
+static int commit_queue(struct ikw_store *store)
+{
+	int err = store->db ? transact(store) : -1;
+
 	if (err && store->db && store->lock >= 0 && ikw_store_is_corrupt(store)) {
 		rollback(store);
 		err = ikw_store_replace(store) ? -1 : transact(store);
 	}
 	if (err && store->db)
 		rollback(store);
-	if (err)
+	return err;
+}
+
+int ikw_store_commit(struct ikw_store *store)
+{
+	store->batch = false;
+	if (!store->first)
+		return 0;
+	if (too_soon(store))
 		return -1;
+	if (commit_queue(store)) {
+		store->retry_at = monotonic_now() + RETRY_NS;
+		return -1;
+	}
+	store->retry_at = 0;
 	ikw_store_queue_free(store);
 	return 0;
 }
