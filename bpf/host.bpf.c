@@ -30,6 +30,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SIGUSR2 12
 #define SIGTERM 15
 
+#define PIDTYPE_TGID 1 /* enum pid_type: 4.19 and later */
+
 /* A client's sends that are told, per second: a whole `swanctl --load-all` of some connections. */
 #define REQUESTS_PER_S 128
 /* vici sends a length (4 bytes), then type and length of the name (1 byte each) by themselves. */
@@ -83,12 +85,19 @@ static __always_inline bool is_control_name(const char *name)
 	       EQUALS(name, "pluto.ctl") || EQUALS(name, "iked.sock");
 }
 
-/* The listener's tgid: a connected socket has its credentials (copy_peercred). */
+/*
+ * The listener's tgid: a connected socket has its credentials (copy_peercred),
+ * which are those of whoever called listen(). 0 when that process has ended (it
+ * forked into the background since) or is init (socket activation).
+ */
 static __always_inline __u32 peer_tgid(const struct sock *sk)
 {
 	struct pid *pid = BPF_CORE_READ(sk, sk_peer_pid);
+	__u32 tgid = pid ? BPF_CORE_READ(pid, numbers[0].nr) : 0;
 
-	return pid ? BPF_CORE_READ(pid, numbers[0].nr) : 0;
+	if (tgid <= 1 || !BPF_CORE_READ(pid, tasks[PIDTYPE_TGID].first))
+		return 0;
+	return tgid;
 }
 
 /* A connected client's peer carries the address and file of the socket it was accepted from. */
@@ -202,8 +211,7 @@ static __always_inline int sent(struct socket *sock, struct msghdr *msg, __u64 l
 
 /*
  * unix_stream_connect(sock, addr, len, flags): at its end a successful client's
- * socket knows who listens. In the client's process. Cannot tell a listener
- * that got its socket from another process (socket activation) from that one.
+ * socket knows who listens. In the client's process.
  */
 SEC("fexit/unix_stream_connect")
 int BPF_PROG(ikw_connect_fx, struct socket *sock, void *addr, int len, int flags, int ret)

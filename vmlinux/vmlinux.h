@@ -189,7 +189,16 @@ struct upid {
 	int nr;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct pid {
+	struct hlist_head tasks[4];
 	struct upid numbers[1];
 };
 
