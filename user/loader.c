@@ -23,6 +23,7 @@
 struct row {
 	const struct ikw_probe *probe;
 	bool refused[IKW_HOWS]; /* tried in vain, or not possible here */
+	bool more;		/* the function has one argument more here */
 	struct bpf_link *links[SIDES];
 };
 
@@ -134,13 +135,6 @@ static int function_args(const struct btf *btf, const char *name)
 	return type ? btf_vlen(type) : -1;
 }
 
-static const char *fexit_of(const struct ikw_loader *loader, const struct ikw_probe *probe)
-{
-	if (probe->fexit_more && function_args(loader->btf, probe->name) == probe->args + 1)
-		return probe->fexit_more;
-	return probe->fexit;
-}
-
 /* A fexit program finds the result behind the last argument: their number must be right. */
 static void check_prototype(struct ikw_loader *loader, size_t i)
 {
@@ -148,7 +142,8 @@ static void check_prototype(struct ikw_loader *loader, size_t i)
 	int args = function_args(loader->btf, probe->name);
 	char why[96];
 
-	if (args == probe->args || (args == probe->args + 1 && probe->fexit_more))
+	loader->rows[i].more = args == probe->args + 1 && probe->fexit_more;
+	if (args == probe->args || loader->rows[i].more)
 		return;
 	if (args < 0)
 		snprintf(why, sizeof(why), "not in the kernel's BTF");
@@ -179,6 +174,11 @@ static void rule_out(struct ikw_loader *loader)
 		[IKW_HOW_KPROBE] = ikw_trial_kprobe(),
 		[IKW_HOW_TRACEPOINT] = ikw_trial_tracepoint(),
 	};
+	struct ikw_trial read = ikw_trial_read();
+
+	/* every probe looks into kernel memory */
+	for (enum ikw_how how = IKW_HOW_FENTRY; how < IKW_HOWS && !read.can; how++)
+		trials[how] = read;
 
 	for (size_t i = 0; i < ikw_probe_count; i++) {
 		const struct ikw_probe *probe = loader->rows[i].probe;
@@ -239,7 +239,7 @@ static size_t programs_of(const struct ikw_loader *loader, size_t i, const char 
 	switch (loader->status[i].how) {
 	case IKW_HOW_FENTRY:
 		entry = probe->fentry;
-		exit = fexit_of(loader, probe);
+		exit = loader->rows[i].more ? probe->fexit_more : probe->fexit;
 		break;
 	case IKW_HOW_KPROBE:
 		entry = probe->kprobe;
