@@ -25,14 +25,14 @@
 
 #define IKW_EVENT_VERSION 1
 
-#define IKW_ADDR_LEN 16
-#define IKW_COMM_LEN 16
-#define IKW_NAME_LEN 16 /* IFNAMSIZ */
-#define IKW_EXE_LEN 128
-#define IKW_ARGS_LEN 256
-#define IKW_PATH_LEN 108 /* sizeof(sockaddr_un.sun_path) */
+#define IKW_ADDR_LEN	16
+#define IKW_COMM_LEN	16
+#define IKW_NAME_LEN	16 /* IFNAMSIZ */
+#define IKW_EXE_LEN	128
+#define IKW_ARGS_LEN	256
+#define IKW_PATH_LEN	108 /* sizeof(sockaddr_un.sun_path) */
 #define IKW_REQUEST_LEN 64
-#define IKW_PARENTS 8
+#define IKW_PARENTS	8
 
 enum ikw_event_type {
 	IKW_EV_NONE = 0,
@@ -67,8 +67,9 @@ struct ikw_hdr {
 	__u16 type; /* enum ikw_event_type */
 	__u16 size; /* of the whole record, header included */
 	__u32 cpu;
-	__u64 time;  /* CLOCK_BOOTTIME ns */
-	__u64 seq;   /* per CPU, from 1, without holes unless records were lost; 0: made by user space */
+	__u64 time; /* CLOCK_BOOTTIME ns */
+	__u64 seq; /* per CPU, from 1, without holes unless records were lost; 0: made by user space
+		    */
 	__u32 netns; /* inode of the network namespace; 0: not known */
 	__u32 flags; /* enum ikw_hdr_flag */
 };
@@ -100,24 +101,25 @@ struct ikw_ike {
 	__u64 spi_i; /* RFC 7296 3.1; IKEv1 cookies (RFC 2408 3.1) */
 	__u64 spi_r;
 	__u32 message_id;
-	__u32 length;	     /* the header's length field */
-	__u32 ifindex;	     /* where it was seen */
-	__u32 digest;	     /* of up to 32 bytes after the IKE header (bpf/ike.h): equal in a retransmission */
+	__u32 length;  /* the header's length field */
+	__u32 ifindex; /* where it was seen */
+	__u32 digest;  /* of up to 32 bytes after the IKE header (bpf/ike.h): equal in a
+			  retransmission */
 	__u16 sport;
 	__u16 dport;
-	__u8 version;	     /* major << 4 | minor, as on the wire: 0x20, 0x10 */
-	__u8 exchange;	     /* exchange type */
-	__u8 ike_flags;	     /* v2: I 0x08, V 0x10, R 0x20; v1: E 0x01, C 0x02, A 0x04 */
-	__u8 next_payload;   /* type of the first payload */
-	__u8 dir;	     /* enum ikw_dir: IN or OUT */
-	__u8 flags2;	     /* enum ikw_ike_flag */
-	__u16 notify;	     /* first clear notify's message type */
-	__u32 notify_spi;    /* INVALID_SPI: the SPI it complains about, else 0 */
-	__u16 frag_number;   /* IKEv2 SKF (RFC 7383 2.5): 1.. ; 0: not an IKE fragment */
+	__u8 version;	   /* major << 4 | minor, as on the wire: 0x20, 0x10 */
+	__u8 exchange;	   /* exchange type */
+	__u8 ike_flags;	   /* v2: I 0x08, V 0x10, R 0x20; v1: E 0x01, C 0x02, A 0x04 */
+	__u8 next_payload; /* type of the first payload */
+	__u8 dir;	   /* enum ikw_dir: IN or OUT */
+	__u8 flags2;	   /* enum ikw_ike_flag */
+	__u16 notify;	   /* first clear notify's message type */
+	__u32 notify_spi;  /* INVALID_SPI: the SPI it complains about, else 0 */
+	__u16 frag_number; /* IKEv2 SKF (RFC 7383 2.5): 1.. ; 0: not an IKE fragment */
 	__u16 frag_total;
-	__u16 encr;	     /* chosen ENCR transform ID (v2) or encryption algorithm (v1) */
-	__u16 encr_keylen;   /* bits; 0: fixed-length cipher */
-	__u16 integ;	     /* chosen INTEG transform ID (v2; 0 with AEAD) or hash algorithm (v1) */
+	__u16 encr;	   /* chosen ENCR transform ID (v2) or encryption algorithm (v1) */
+	__u16 encr_keylen; /* bits; 0: fixed-length cipher */
+	__u16 integ;	   /* chosen INTEG transform ID (v2; 0 with AEAD) or hash algorithm (v1) */
 	__u16 prf;
 	__u16 dh;
 	__u16 pad;
@@ -128,9 +130,10 @@ enum ikw_wire_kind {
 	IKW_WIRE_RADIUS = 1, /* code, id; user = User-Name; addr = Framed-IP-Address */
 	IKW_WIRE_BFD = 2,    /* code = state (0 admin down .. 3 up), id = my discriminator */
 	IKW_WIRE_VRRP = 3,   /* code = priority, id = VRID */
-	IKW_WIRE_DNS = 4,    /* code = rcode, id = answer count, value = TTL; addr = first answer; user = QNAME */
-	IKW_WIRE_DHCP = 5,   /* code = message type, value = lease s; addr = yiaddr */
-	IKW_WIRE_ECHO = 6,   /* code = ICMP type, id = identifier, value = sequence */
+	IKW_WIRE_DNS = 4, /* code = rcode, id = answer count, value = TTL; addr = first answer; user
+			     = QNAME */
+	IKW_WIRE_DHCP = 5, /* code = message type, value = lease s; addr = yiaddr */
+	IKW_WIRE_ECHO = 6, /* code = ICMP type, id = identifier, value = sequence */
 };
 
 struct ikw_wire {
@@ -153,14 +156,14 @@ struct ikw_wire {
 /* ---- SAD, SPD --------------------------------------------------------- */
 
 enum ikw_sa_op {
-	IKW_SA_LARVAL = 1,     /* ALLOCSPI or acquire: SPI reserved, no keys (km.state ACQ) */
-	IKW_SA_ADD = 2,	       /* a full SA entered the SAD (by add, or by update of a larval one) */
-	IKW_SA_CHANGE = 3,     /* a full SA changed in place (update, migrate), same SPI */
-	IKW_SA_DELETE = 4,     /* a full SA left the SAD */
-	IKW_SA_LARVAL_GONE = 5,/* a larval SA left without becoming full (how: cause) */
-	IKW_SA_FAILED = 6,     /* install or ALLOCSPI failed: error */
-	IKW_SA_SOFT = 7,       /* soft limit reached: a rekey is asked for */
-	IKW_SA_DUMP = 8,       /* existing SA, read in by a dump */
+	IKW_SA_LARVAL = 1, /* ALLOCSPI or acquire: SPI reserved, no keys (km.state ACQ) */
+	IKW_SA_ADD = 2,	   /* a full SA entered the SAD (by add, or by update of a larval one) */
+	IKW_SA_CHANGE = 3, /* a full SA changed in place (update, migrate), same SPI */
+	IKW_SA_DELETE = 4, /* a full SA left the SAD */
+	IKW_SA_LARVAL_GONE = 5, /* a larval SA left without becoming full (how: cause) */
+	IKW_SA_FAILED = 6,	/* install or ALLOCSPI failed: error */
+	IKW_SA_SOFT = 7,	/* soft limit reached: a rekey is asked for */
+	IKW_SA_DUMP = 8,	/* existing SA, read in by a dump */
 };
 
 /* What took an SA: witnessed by the caller or bracket, never guessed. */
@@ -176,8 +179,8 @@ enum ikw_sa_cause {
 
 enum ikw_sa_limit {
 	IKW_LIMIT_NONE = 0,
-	IKW_LIMIT_TIME = 1,    /* hard add/use lifetime */
-	IKW_LIMIT_VOLUME = 2,  /* hard byte or packet limit (km.state EXPIRED) */
+	IKW_LIMIT_TIME = 1,   /* hard add/use lifetime */
+	IKW_LIMIT_VOLUME = 2, /* hard byte or packet limit (km.state EXPIRED) */
 };
 
 /* The process in whose context it happened; meaningless in a timer (all zero then). */
@@ -214,29 +217,29 @@ struct ikw_sa {
 	__u32 mark;
 	__u32 mark_mask;
 	__u32 if_id;
-	__s32 error;	    /* FAILED: negative errno */
-	__u8 op;	    /* enum ikw_sa_op */
-	__u8 cause;	    /* enum ikw_sa_cause, for DELETE and LARVAL_GONE */
-	__u8 limit;	    /* enum ikw_sa_limit, for TIMER */
-	__u8 proto;	    /* 50 ESP, 51 AH, 108 IPComp */
-	__u8 mode;	    /* XFRM_MODE_*: 0 transport, 1 tunnel, 4 BEET */
-	__u8 family;	    /* outer: 2 or 10 */
-	__u8 km_state;	    /* XFRM_STATE_*; 0: not known */
-	__u8 dir;	    /* enum ikw_dir if the kernel says (6.10+), else UNKNOWN */
-	__u16 encap_type;   /* 2: UDP_ENCAP_ESPINUDP; 0: none */
+	__s32 error;	  /* FAILED: negative errno */
+	__u8 op;	  /* enum ikw_sa_op */
+	__u8 cause;	  /* enum ikw_sa_cause, for DELETE and LARVAL_GONE */
+	__u8 limit;	  /* enum ikw_sa_limit, for TIMER */
+	__u8 proto;	  /* 50 ESP, 51 AH, 108 IPComp */
+	__u8 mode;	  /* XFRM_MODE_*: 0 transport, 1 tunnel, 4 BEET */
+	__u8 family;	  /* outer: 2 or 10 */
+	__u8 km_state;	  /* XFRM_STATE_*; 0: not known */
+	__u8 dir;	  /* enum ikw_dir if the kernel says (6.10+), else UNKNOWN */
+	__u16 encap_type; /* 2: UDP_ENCAP_ESPINUDP; 0: none */
 	__u16 encap_sport;
 	__u16 encap_dport;
 	__u16 pad;
-	__u64 bytes;	    /* curlft */
+	__u64 bytes; /* curlft */
 	__u64 packets;
-	__u64 hard_bytes;   /* limits; ~0 or 0: none */
+	__u64 hard_bytes; /* limits; ~0 or 0: none */
 	__u64 hard_packets;
 	__u64 hard_add_s;
 	__u64 hard_use_s;
 	__u64 soft_add_s;
-	__u64 add_wall_s;   /* curlft.add_time, Unix seconds */
-	__u64 use_wall_s;   /* first use; 0: never */
-	__u64 last_wall_s;  /* x->lastused; 0: not kept by this kernel (before 6.2) or never */
+	__u64 add_wall_s;  /* curlft.add_time, Unix seconds */
+	__u64 use_wall_s;  /* first use; 0: never */
+	__u64 last_wall_s; /* x->lastused; 0: not kept by this kernel (before 6.2) or never */
 	__u32 offload_ifindex;
 	__u32 pad2;
 };
@@ -260,14 +263,14 @@ struct ikw_policy {
 	__u32 mark;
 	__u32 mark_mask;
 	__u32 if_id;
-	__u8 op;	/* enum ikw_policy_op */
-	__u8 dir;	/* enum ikw_dir */
-	__u8 action;	/* 0 allow, 1 block */
+	__u8 op;	 /* enum ikw_policy_op */
+	__u8 dir;	 /* enum ikw_dir */
+	__u8 action;	 /* 0 allow, 1 block */
 	__u8 tmpl_count; /* xfrm_nr */
 	__u8 tmpl_mode;
 	__u8 tmpl_proto;
-	__u8 socket;	/* 1: a per-socket policy (dir 3, 4) */
-	__u8 exiting;	/* socket policy killed while its process exits (do_exit) */
+	__u8 socket;  /* 1: a per-socket policy (dir 3, 4) */
+	__u8 exiting; /* socket policy killed while its process exits (do_exit) */
 	__u8 pad[4];
 };
 
@@ -286,9 +289,9 @@ struct ikw_flush {
 /* ---- host ------------------------------------------------------------- */
 
 enum ikw_proc_op {
-	IKW_PROC_SEEN = 1,   /* description, sent once before the first record that names the tgid */
-	IKW_PROC_EXEC = 2,   /* exec of something that looks like an IKE daemon */
-	IKW_PROC_EXIT = 3,   /* a process that is an IKE daemon ended; see exit_code */
+	IKW_PROC_SEEN = 1, /* description, sent once before the first record that names the tgid */
+	IKW_PROC_EXEC = 2, /* exec of something that looks like an IKE daemon */
+	IKW_PROC_EXIT = 3, /* a process that is an IKE daemon ended; see exit_code */
 	IKW_PROC_DAEMON = 4, /* user space: this process owns an IKE socket or installed SAs */
 };
 
@@ -302,16 +305,16 @@ struct ikw_proc {
 	__u64 start; /* task start, boot time ns: (tgid, start) names a process for good */
 	__u32 tgid;
 	__u32 uid;
-	__u32 loginuid; /* ~0: none */
+	__u32 loginuid;	 /* ~0: none */
 	__s32 exit_code; /* EXIT: wait status */
 	__u8 op;	 /* enum ikw_proc_op */
 	__u8 parent_count;
 	__u8 pad[2];
-	__u32 args_len;	 /* bytes used in args */
+	__u32 args_len; /* bytes used in args */
 	char comm[IKW_COMM_LEN];
 	char tty[IKW_NAME_LEN]; /* "pts/3"; empty: none */
 	char exe[IKW_EXE_LEN];
-	char args[IKW_ARGS_LEN]; /* argv, separated by NUL */
+	char args[IKW_ARGS_LEN];		/* argv, separated by NUL */
 	struct ikw_parent parents[IKW_PARENTS]; /* nearest first */
 };
 
@@ -350,20 +353,20 @@ struct ikw_clock {
 enum ikw_observable {
 	IKW_SEES_IKE_IN = 1 << 0,
 	IKW_SEES_IKE_OUT = 1 << 1,
-	IKW_SEES_SA = 1 << 2,	   /* SA changes at all */
-	IKW_SEES_ACTOR = 1 << 3,   /* the process behind an SA change */
-	IKW_SEES_CAUSE = 1 << 4,   /* timer, call and flush told apart by a kernel probe */
+	IKW_SEES_SA = 1 << 2,	 /* SA changes at all */
+	IKW_SEES_ACTOR = 1 << 3, /* the process behind an SA change */
+	IKW_SEES_CAUSE = 1 << 4, /* timer, call and flush told apart by a kernel probe */
 	IKW_SEES_LARVAL = 1 << 5,
-	IKW_SEES_FAILED = 1 << 6,  /* failed installs with their errno */
+	IKW_SEES_FAILED = 1 << 6, /* failed installs with their errno */
 	IKW_SEES_POLICY = 1 << 7,
 	IKW_SEES_CONTROL = 1 << 8, /* connects to control sockets */
 	IKW_SEES_SIGNAL = 1 << 9,
 	IKW_SEES_EXIT = 1 << 10,
 	IKW_SEES_LINK = 1 << 11,
-	IKW_SEES_ESP = 1 << 12,	   /* ESP counters by the packet programs */
-	IKW_SEES_WIRE = 1 << 13,   /* RADIUS, BFD, ... */
-	IKW_SEES_REQUEST = 1 << 14,/* what was sent over a control socket */
-	IKW_SEES_PORTID = 1 << 15, /* netlink: the port of who asked */
+	IKW_SEES_ESP = 1 << 12,	    /* ESP counters by the packet programs */
+	IKW_SEES_WIRE = 1 << 13,    /* RADIUS, BFD, ... */
+	IKW_SEES_REQUEST = 1 << 14, /* what was sent over a control socket */
+	IKW_SEES_PORTID = 1 << 15,  /* netlink: the port of who asked */
 };
 
 enum ikw_tier { IKW_TIER_NONE = 0, IKW_TIER_FENTRY = 1, IKW_TIER_KPROBE = 2, IKW_TIER_NETLINK = 3 };
@@ -375,10 +378,10 @@ struct ikw_probes {
 };
 
 enum ikw_lost_where {
-	IKW_LOST_RING = 1,	/* ring buffer full */
-	IKW_LOST_NETLINK = 2,	/* ENOBUFS on a netlink socket */
-	IKW_LOST_AGENT = 3,	/* the agent was not running and nothing witnessed */
-	IKW_LOST_SUPPRESSED = 4,/* rate limit for IKE events of one source */
+	IKW_LOST_RING = 1,	 /* ring buffer full */
+	IKW_LOST_NETLINK = 2,	 /* ENOBUFS on a netlink socket */
+	IKW_LOST_AGENT = 3,	 /* the agent was not running and nothing witnessed */
+	IKW_LOST_SUPPRESSED = 4, /* rate limit for IKE events of one source */
 };
 
 struct ikw_lost {
@@ -405,7 +408,7 @@ struct ikw_link {
 	__u32 if_id;	 /* xfrm interfaces, else 0 */
 	__u32 ifi_flags; /* IFF_UP 1, IFF_RUNNING 0x40, IFF_LOWER_UP 0x10000 */
 	__u32 pad;
-	__u8 op;	 /* enum ikw_link_op */
+	__u8 op; /* enum ikw_link_op */
 	__u8 pad2[7];
 	char name[IKW_NAME_LEN];
 	char kind[IKW_NAME_LEN]; /* "veth", "xfrm", ...; empty: a card */
@@ -432,13 +435,13 @@ struct ikw_esp {
 	struct ikw_hdr hdr;
 	__u8 daddr[IKW_ADDR_LEN];
 	__u32 spi;
-	__u32 lost;	 /* by ESP sequence numbers, in the last minute */
+	__u32 lost; /* by ESP sequence numbers, in the last minute */
 	__u32 reordered;
-	__u8 dir;	 /* enum ikw_dir: where the packets were seen */
+	__u8 dir; /* enum ikw_dir: where the packets were seen */
 	__u8 pad[3];
-	__u64 packets;	 /* since the slot was opened */
+	__u64 packets; /* since the slot was opened */
 	__u64 bytes;
-	__u64 last;	 /* boot time ns of the last packet, to 100 ms; 0: none seen */
+	__u64 last; /* boot time ns of the last packet, to 100 ms; 0: none seen */
 };
 
 enum ikw_netns_op { IKW_NETNS_NAME_GONE = 1, IKW_NETNS_NAMED = 2 };
@@ -471,7 +474,7 @@ union ikw_event {
 	struct ikw_netns netns;
 };
 
-#define IKW_ASSERT_SIZE(type, bytes) \
+#define IKW_ASSERT_SIZE(type, bytes)                                                               \
 	_Static_assert(sizeof(struct type) == (bytes), #type " changed: raise IKW_EVENT_VERSION")
 
 IKW_ASSERT_SIZE(ikw_hdr, 32);

@@ -518,8 +518,8 @@ static void fill_detail(struct report *r)
 }
 
 void ikw_compose(struct ikw_alarm *a, const struct ikw_case *c, const struct ikw_facts *f,
-		const struct ikw_verdict *v, const struct ikw_world *w, const char *vsys,
-		uint64_t now)
+		 const struct ikw_verdict *v, const struct ikw_world *w, const char *vsys,
+		 uint64_t now)
 {
 	struct report r = { .a = a, .c = c, .f = f, .v = v, .w = w, .now = now };
 

@@ -12,8 +12,8 @@
  * the watched namespace's name. What the alarm owns is freed by ikw_alarm_clear().
  */
 void ikw_compose(struct ikw_alarm *alarm, const struct ikw_case *c, const struct ikw_facts *facts,
-		const struct ikw_verdict *verdict, const struct ikw_world *world, const char *vsys,
-		uint64_t now);
+		 const struct ikw_verdict *verdict, const struct ikw_world *world, const char *vsys,
+		 uint64_t now);
 
 /* FlowInfo: source, destination, protocol, ports, DSCP; into buf, returned. */
 const char *ikw_flow_text(const struct ikw_tunnel *tunnel, char *buf, size_t size);

@@ -7,8 +7,9 @@
 #define IKE_HEADER	       28
 #define NOTIFY_INVALID_IKE_SPI 4
 #define NOTIFY_INVALID_SPI     11
-#define PAIR_WINDOW	       (20 * IKW_SECOND) /* an R-U-THERE-ACK that is later than this answers nothing \
-						  */
+#define PAIR_WINDOW                                                                                \
+	(20 * IKW_SECOND) /* an R-U-THERE-ACK that is later than this answers nothing              \
+			   */
 
 bool ikw_exchange_sets_up(uint8_t type)
 {
