@@ -518,12 +518,10 @@ static __always_inline int see_head(struct __sk_buff *skb, enum ikw_start from, 
 
 static __always_inline void see_skb(struct __sk_buff *skb, enum ikw_start from, enum ikw_dir dir)
 {
-#pragma clang loop unroll(disable)
-	for (int look = 0; look < 2; look++) {
-		if (!see_head(skb, from, dir, look))
-			return;
-		bpf_skb_pull_data(skb, skb->len < PULL_MAX ? skb->len : PULL_MAX);
-	}
+	if (!see_head(skb, from, dir, 0))
+		return;
+	bpf_skb_pull_data(skb, skb->len < PULL_MAX ? skb->len : PULL_MAX);
+	see_head(skb, from, dir, 1);
 }
 
 /*
