@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The packet parser on anything. Besides what the sanitizers see: a packet's
+ * parts lie inside it, and a record's counts and flags agree.
+ *
+ * First byte of the input: bit 0 raw IP, bits 1-2 direction, bit 3 all wire protocols.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bpf/ike.h"
+
+static void check(int holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check_parts(enum ikw_kind kind, const struct ikw_packet *pkt, const uint8_t *start,
+			const uint8_t *end)
+{
+	if (kind != IKW_KIND_IKE && kind != IKW_KIND_ESP)
+		return;
+	check(pkt->family == 4 || pkt->family == 6);
+	check(pkt->saddr >= start && pkt->saddr + (pkt->family == 4 ? 8 : 32) <= end);
+	check(pkt->at > pkt->saddr && pkt->at + (kind == IKW_KIND_IKE ? 28 : 8) <= end);
+	check(pkt->len <= pkt->ip_len);
+}
+
+static void check_ike(const struct ikw_packet *pkt, const uint8_t *end, enum ikw_dir dir)
+{
+	struct ikw_ike ike = { 0 };
+
+	ikw_fill_ike(pkt, end, dir, &ike);
+	check(ike.length >= 28 && (ike.version >> 4 == 1 || ike.version >> 4 == 2));
+	check(ike.pad == 0 && ike.dir == dir);
+	if (!(ike.flags2 & IKW_IKE_CHOICE))
+		check(!ike.encr && !ike.encr_keylen && !ike.integ && !ike.prf && !ike.dh);
+	else
+		check(ike.flags2 & IKW_IKE_HAS_SA);
+	if (!(ike.flags2 & IKW_IKE_NOTIFY))
+		check(!ike.notify && !ike.notify_spi);
+	check(!(ike.flags2 & IKW_IKE_FRAGMENT) || !(ike.flags2 & IKW_IKE_SHORT));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct ikw_parse_cfg cfg = IKW_PARSE_CFG_DEFAULT;
+	struct ikw_packet pkt = { 0 };
+	const uint8_t *start, *end;
+	enum ikw_start from;
+	enum ikw_kind kind;
+	enum ikw_dir dir;
+
+	if (!size)
+		return 0;
+	from = data[0] & 1 ? IKW_START_IP : IKW_START_ETHERNET;
+	dir = (enum ikw_dir)(data[0] >> 1 & 3);
+	cfg.wire = data[0] & 8 ? ~0u : 0;
+	start = data + 1;
+	end = data + size;
+	kind = ikw_parse(start, end, from, &cfg, dir, &pkt);
+	check((int)kind >= 0 && kind < IKW_KIND_EXTENDED);
+	check_parts(kind, &pkt, start, end);
+	if (kind == IKW_KIND_IKE)
+		check_ike(&pkt, end, dir);
+	return 0;
+}
