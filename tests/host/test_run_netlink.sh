@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck disable=SC2317,SC2086 # functions that a trap calls; names without blanks
 # `ikewatch run` on this host's own kernel, in a network namespace of its own and in its netlink tier: comes up, sees
 # what this kernel can show, refuses what it must, ends cleanly, lets a namespace go and takes it back.
 set -uo pipefail
