@@ -174,10 +174,7 @@ bool ikw_agent_sources(struct ikw_agent *agent, char *why, size_t size);
 /* Does what is due, and returns the boot time ns of what comes next. */
 uint64_t ikw_agent_due(struct ikw_agent *agent, uint64_t now);
 
-/* An interface asked for by name that is not there, or NULL. */
-const char *ikw_agent_missing(const struct ikw_agent *agent);
-
-/* ---- status.c ------------------------------------------------------------ */
+/* ---- agent_status.c ------------------------------------------------------------ */
 
 /* Answers a request on the control socket; an ikw_control_answer. */
 char *ikw_agent_answer(void *agent, const char *request);

@@ -2,6 +2,8 @@
 /* `ikewatch run`: the agent's life from options to a clean end. */
 #include <cap-ng.h>
 #include <errno.h>
+#include <getopt.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,7 @@
 #include <unistd.h>
 #include "agent.h"
 #include "cli.h"
+#include "config.h"
 #include "witness.h"
 
 #define SETTLE_MAX_MS 600000
@@ -24,103 +27,165 @@ static bool one_of(const char *value, const char *const *names, size_t count, si
 	return false;
 }
 
-static int set_tier(struct ikw_run_options *options, const char *value)
+static const char *set_tier(struct ikw_run_options *options, const char *value)
 {
 	static const char *const names[] = { "", "fentry", "kprobe", "netlink" };
 	size_t at;
 
 	if (!one_of(value, names, 4, &at) || !at)
-		return ikw_usage_error("run", "--tier %s: not fentry, kprobe or netlink", value);
+		return "not fentry, kprobe or netlink";
 	options->tier = (enum ikw_tier)at;
-	return 0;
+	return NULL;
 }
 
-static int set_hook(struct ikw_run_options *options, const char *value)
+static const char *set_hook(struct ikw_run_options *options, const char *value)
 {
 	static const char *const names[] = { "auto", "xdp", "xdp-generic", "tc" };
 	size_t at;
 
 	if (!one_of(value, names, 4, &at))
-		return ikw_usage_error("run", "--hook %s: not auto, xdp, xdp-generic or tc", value);
+		return "not auto, xdp, xdp-generic or tc";
 	options->hook = value;
-	return 0;
+	return NULL;
 }
 
-static int add_iface(struct ikw_run_options *options, const char *value)
+static const char *add_iface(struct ikw_run_options *options, const char *value)
 {
 	if (!*value || strlen(value) >= IKW_NAME_LEN)
-		return ikw_usage_error("run", "--iface %s: not an interface's name", value);
+		return "not an interface's name";
 	if (options->iface_count == IKW_IFACES_MAX)
-		return ikw_usage_error("run", "--iface: more than %d", IKW_IFACES_MAX);
+		return "too many interfaces";
 	options->ifaces[options->iface_count++] = value;
-	return 0;
+	return NULL;
 }
 
-static int set_settle(struct ikw_run_options *options, const char *value)
+static const char *add_port(struct ikw_run_options *options, const char *value)
+{
+	unsigned long port;
+
+	if (!ikw_cli_number(value, 1, 65535, &port))
+		return "not a port";
+	if (options->port_count == IKW_PORTS_MAX)
+		return "too many ports";
+	options->ports[options->port_count++] = (uint16_t)port;
+	return NULL;
+}
+
+static const char *set_settle(struct ikw_run_options *options, const char *value)
 {
 	unsigned long ms;
 
 	if (!ikw_cli_number(value, 1, SETTLE_MAX_MS, &ms))
-		return ikw_usage_error("run", "--settle %s: not a number of milliseconds", value);
+		return "not a number of milliseconds";
 	options->settle_ns = ms * IKW_MS;
-	return 0;
+	return NULL;
 }
 
-static int set_option(struct ikw_run_options *options, int key, const char *value)
+/* One option, or one setting of the configuration file; NULL, or what is wrong with it. */
+static const char *set_option(void *ctx, int key, const char *value)
 {
+	struct ikw_run_options *options = ctx;
+
 	switch (key) {
 	case 'i':
 		return add_iface(options, value);
 	case 'n':
 		options->netns = value;
-		return 0;
+		return NULL;
+	case 'c':
+		options->config = value;
+		return NULL;
 	case IKW_OPT_HOOK:
 		return set_hook(options, value);
 	case IKW_OPT_STATE_DIR:
 		options->state_dir = value;
-		return 0;
+		return NULL;
 	case IKW_OPT_PIN_DIR:
 		options->pin_dir = value;
-		return 0;
+		return NULL;
 	case IKW_OPT_NO_STORE:
 		options->no_store = true;
-		return 0;
+		return NULL;
 	case IKW_OPT_TIER:
 		return set_tier(options, value);
 	case IKW_OPT_SETTLE:
 		return set_settle(options, value);
 	case IKW_OPT_RECORD:
 		options->record = value;
-		return 0;
+		return NULL;
 	case IKW_OPT_SOCKET:
 		options->socket = value;
-		return 0;
-	case 'j':
-		options->json = true;
-		return 0;
+		return NULL;
+	case IKW_CONFIG_PORT:
+		return add_port(options, value);
 	default:
-		return IKW_EXIT_USAGE; /* said already */
+		options->json = true;
+		return NULL;
 	}
 }
 
-static int read_options(struct ikw_run_options *options, int argc, char **argv)
+static const char *name_of(const struct ikw_command *command, int key)
+{
+	const struct ikw_option *option = command->options;
+
+	while (option->key != key)
+		option++;
+	return option->name;
+}
+
+/* The command line onto options; 0 or an exit status. */
+static int read_line(struct ikw_run_options *options, int argc, char **argv)
 {
 	const struct ikw_command *command = ikw_cli_find("run");
-	const char *value;
-	int key, err;
+	const char *value, *wrong;
+	bool ifaces = false;
+	int key;
 
-	*options =
-		(struct ikw_run_options){ .hook = "auto", .ports = { 500, 4500 }, .port_count = 2 };
+	optind = 0; /* from the start, also the second time */
 	while ((key = ikw_cli_next(command, argc, argv, &value)) != -1) {
-		err = set_option(options, key, value);
-		if (err)
-			return err;
+		if (key == '?')
+			return IKW_EXIT_USAGE;
+		if (key == 'i' && !ifaces)
+			options->iface_count = 0; /* instead of the file's */
+		ifaces = ifaces || key == 'i';
+		wrong = set_option(options, key, value);
+		if (wrong)
+			return ikw_usage_error("run", "--%s %s: %s", name_of(command, key), value,
+					       wrong);
 	}
 	if (optind < argc)
 		return ikw_usage_error("run", "%s: run takes options only", argv[optind]);
-	if (options->no_store && options->state_dir)
-		return ikw_usage_error("run", "--no-store and --state-dir: one or the other");
 	return 0;
+}
+
+static void default_options(struct ikw_run_options *options)
+{
+	*options = (struct ikw_run_options){ .hook = "auto",
+					     .ports = { 500, 4500 },
+					     .port_count = IKW_PORTS_USUAL };
+}
+
+/* What the command line says goes before what the file says. */
+static int read_options(struct ikw_run_options *options, int argc, char **argv)
+{
+	char why[PATH_MAX + 256];
+	const char *config;
+	int err;
+
+	default_options(options);
+	err = read_line(options, argc, argv);
+	config = options->config;
+	if (!err && config) {
+		default_options(options);
+		if (!ikw_config_read(config, set_option, options, why, sizeof(why))) {
+			ikw_error("%s", why);
+			return IKW_EXIT_FAILED;
+		}
+		err = read_line(options, argc, argv);
+	}
+	if (!err && options->no_store && options->state_dir && !config)
+		err = ikw_usage_error("run", "--no-store and --state-dir: one or the other");
+	return err;
 }
 
 /* ---- what is needed ------------------------------------------------------ */
@@ -160,6 +225,24 @@ static bool open_netns(struct ikw_agent *agent)
 		ikw_error("netns %s: %s", name ? name : "of the agent",
 			  err == -EINVAL ? "not a network namespace" : strerror(-err));
 	return !err;
+}
+
+/* Interfaces asked for by name are looked for before anything is loaded. */
+static bool find_ifaces(struct ikw_agent *agent)
+{
+	int err = ikw_netns_enter(&agent->netns);
+	size_t i = 0;
+
+	if (err) {
+		ikw_error("netns %s: %s", agent->netns.name, strerror(-err));
+		return false;
+	}
+	while (i < agent->options.iface_count && if_nametoindex(agent->options.ifaces[i]))
+		i++;
+	ikw_netns_leave(&agent->netns);
+	if (i < agent->options.iface_count)
+		ikw_error("%s: no such interface", agent->options.ifaces[i]);
+	return i == agent->options.iface_count;
 }
 
 /* The default directory may be unusable (a read-only root, a container): then go on without. */
@@ -240,7 +323,6 @@ static bool open_control(struct ikw_agent *agent)
 static bool attach(struct ikw_agent *agent)
 {
 	char why[PATH_MAX + 256];
-	const char *missing;
 
 	if (!ikw_witness_open(agent, why, sizeof(why)) ||
 	    !ikw_agent_sources(agent, why, sizeof(why)) ||
@@ -248,10 +330,7 @@ static bool attach(struct ikw_agent *agent)
 		ikw_error("%s", why);
 		return false;
 	}
-	missing = ikw_agent_missing(agent);
-	if (missing)
-		ikw_error("%s: no such interface", missing);
-	return !missing && !agent->failed;
+	return !agent->failed;
 }
 
 /* Who would refuse comes first, what leaves traces in the kernel last. */
@@ -260,7 +339,7 @@ static bool start(struct ikw_agent *agent)
 	int err;
 
 	agent->started = ikw_boot_now();
-	if (!privileged(&agent->options) || !open_netns(agent))
+	if (!privileged(&agent->options) || !open_netns(agent) || !find_ifaces(agent))
 		return false;
 	err = ikw_loop_open(&agent->loop);
 	if (err) {
@@ -343,6 +422,7 @@ static void stop(struct ikw_agent *agent)
 	close_recorder(agent);
 	ikw_netns_close(&agent->netns);
 	ikw_loop_close(&agent->loop);
+	ikw_config_free();
 }
 
 int ikw_run_main(int argc, char **argv)
@@ -353,8 +433,10 @@ int ikw_run_main(int argc, char **argv)
 
 	ikw_agent_init(&agent);
 	err = read_options(&agent.options, argc, argv);
-	if (err)
+	if (err) {
+		ikw_config_free();
 		return err;
+	}
 	started = start(&agent);
 	if (started) {
 		ikw_agent_flush(&agent);

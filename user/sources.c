@@ -116,20 +116,6 @@ static void take_rt(void *ctx, union ikw_event *event)
 	ikw_agent_feed(agent, event);
 }
 
-const char *ikw_agent_missing(const struct ikw_agent *agent)
-{
-	const struct ikw_agent_link *link;
-
-	for (size_t i = 0; i < agent->options.iface_count; i++) {
-		for (link = agent->links; link; link = link->hh.next)
-			if (!strcmp(link->name, agent->options.ifaces[i]))
-				break;
-		if (!link)
-			return agent->options.ifaces[i];
-	}
-	return NULL;
-}
-
 /* A link that a dump does not show is gone, though its end was never told. */
 static void sweep_links(struct ikw_agent *agent)
 {

@@ -63,7 +63,8 @@ refused() {
 	[ "${name%usage}" = "$name" ] || want=2
 	timeout 60 "$@" >"$dir/refused.out" 2>"$dir/refused"
 	status=$?
-	[ $status -eq $want ] && [ "$(grep -c "$pattern" "$dir/refused")" -eq 1 ] && ! grep -q ready "$dir/refused"
+	[ $status -eq $want ] && [ "$(grep -c "$pattern" "$dir/refused")" -eq 1 ] &&
+		[ "$(grep -vc '^try: ' "$dir/refused")" -eq 1 ] && ! grep -q ready "$dir/refused"
 	verdict "$name" $? "exit $status, said: $(tr '\n' '|' <"$dir/refused")"
 }
 
@@ -160,6 +161,10 @@ refused unknown_netns 'netns nope: ' "$agent" run --netns nope --no-store --sock
 refused not_a_netns 'not a network namespace' "$agent" run --netns /etc/passwd --no-store --socket "$dir/s2"
 refused state_dir '/proc/none' "$agent" run --netns $ns --socket "$dir/s2" --state-dir /proc/none
 refused full_disk 'No space left' "$agent" run --netns $ns --no-store --socket "$dir/s2" --record /dev/full
+printf '\nbogus = 3\n' >"$dir/bad.conf"
+refused config "bad.conf:2: no such option" "$agent" run --no-store --socket "$dir/s2" --config "$dir/bad.conf"
+printf 'interfaces = { "nope1" }\n' >"$dir/iface.conf"
+refused config_interface 'nope1: no such interface' "$agent" run --no-store --socket "$dir/s2" --config "$dir/iface.conf"
 refused tier_usage 'tier magic' "$agent" run --tier magic
 refused option_usage 'unknown option' "$agent" run --no-such-option
 refused operand_usage 'options only' "$agent" run eth0
