@@ -13,8 +13,9 @@
 #define PF_EXITING 0x00000004 /* <linux/sched.h> */
 #define PF_KTHREAD 0x00200000
 
-#define EXE_COMPONENTS 10 /* of a path, from the file upwards; a longer one loses its head */
-#define EXE_STEPS      16 /* components and mount points crossed */
+/* Components of a path and mount points crossed, from the file upwards; a longer one loses its
+ * head. */
+#define EXE_STEPS 16
 
 static __always_inline __u32 net_inode(struct net *net)
 {
@@ -47,32 +48,39 @@ static __always_inline __u64 below(__u64 value, __u64 power)
 	return value & (power - 1);
 }
 
-/* The dentries from the executable up to the root, across mounts. Returns how many. */
-static __always_inline __u32 exe_walk(const struct file *file, struct dentry **part)
+/*
+ * Copies a number in a way that the verifier forgets what it knew of it. States
+ * that differ only in such numbers are one to it; without this, the walk below
+ * costs every program that contains it 60,000 verified instructions instead of
+ * a few thousand.
+ */
+static __always_inline void forget(__u64 *to, __u64 value)
+{
+	bpf_probe_read_kernel(to, sizeof(*to), &value);
+}
+
+/* The dentries from the executable up to the root; 0 where a mount point was crossed, and above it.
+ */
+static __always_inline void exe_walk(const struct file *file, __u64 *part)
 {
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	struct vfsmount *vfs = BPF_CORE_READ(file, f_path.mnt);
 	struct mount *mnt = (void *)vfs - bpf_core_field_offset(struct mount, mnt);
-	__u32 n = 0;
 
 	for (int i = 0; i < EXE_STEPS; i++) {
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-		struct mount *up;
+		struct mount *up = BPF_CORE_READ(mnt, mnt_parent);
+		__u64 value = 0;
 
 		if (dentry != BPF_CORE_READ(mnt, mnt.mnt_root) && dentry != parent) {
-			if (n >= EXE_COMPONENTS)
-				break;
-			part[n++] = dentry;
+			value = (__u64)dentry;
 			dentry = parent;
-			continue;
+		} else if (up && up != mnt) {
+			dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
+			mnt = up;
 		}
-		up = BPF_CORE_READ(mnt, mnt_parent);
-		if (up == mnt || !up)
-			break;
-		dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
-		mnt = up;
+		forget(&part[i], value);
 	}
-	return n;
 }
 
 /*
@@ -81,22 +89,24 @@ static __always_inline __u32 exe_walk(const struct file *file, struct dentry **p
  */
 static __always_inline void fill_exe(struct ikw_proc *proc, const struct file *file)
 {
-	struct dentry *part[EXE_COMPONENTS] = {};
-	__u32 n = exe_walk(file, part), at = 0;
+	__u64 part[EXE_STEPS], at;
 
-	for (int i = EXE_COMPONENTS - 1; i >= 0; i--) {
+	exe_walk(file, part);
+	forget(&at, 0);
+	for (int i = EXE_STEPS - 1; i >= 0; i--) {
+		const struct dentry *dentry = (const void *)part[i];
 		long len;
 
-		if (i >= (int)n)
+		if (!dentry)
 			continue;
 		if (at > IKW_EXE_LEN - 2)
 			break;
 		proc->exe[below(at++, IKW_EXE_LEN)] = '/';
 		len = bpf_probe_read_kernel_str(&proc->exe[below(at, IKW_EXE_LEN)], IKW_EXE_LEN,
-						BPF_CORE_READ(part[i], d_name.name));
+						BPF_CORE_READ(dentry, d_name.name));
 		if (len < 1 || len > IKW_EXE_LEN)
 			break;
-		at += len - 1;
+		forget(&at, at + len - 1);
 	}
 	proc->exe[IKW_EXE_LEN - 1] = 0;
 	__builtin_memset(proc->args, 0, sizeof(proc->args));
