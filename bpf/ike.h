@@ -5,8 +5,8 @@
  * first notify, what the responder chose, the number of an IKE fragment.
  * Compiled into the packet programs and into user space.
  */
-#ifndef IKEWATCH_IKE_H
-#define IKEWATCH_IKE_H
+#ifndef IKEWATCH_BPF_IKE_H
+#define IKEWATCH_BPF_IKE_H
 
 #include "bpf/parse.h"
 
@@ -19,21 +19,20 @@ struct ikw_payload {
 
 enum {
 	/* exchange types */
-	IKW_V1_BASE = 1,
-	IKW_V1_MAIN = 2,
-	IKW_V1_AGGRESSIVE = 4,
-	IKW_V1_INFO = 5,
-	IKW_V2_SA_INIT = 34,
+	IKW_IKE1_BASE = 1,
+	IKW_IKE1_MAIN = 2,
+	IKW_IKE1_AGGRESSIVE = 4,
+	IKW_IKE2_SA_INIT = 34,
 	/* payload types */
-	IKW_V1_SA = 1,
-	IKW_V1_N = 11,
-	IKW_V2_SA = 33,
-	IKW_V2_N = 41,
-	IKW_V2_SK = 46,
-	IKW_V2_SKF = 53, /* RFC 7383 */
+	IKW_IKE1_SA = 1,
+	IKW_IKE1_N = 11,
+	IKW_IKE2_SA = 33,
+	IKW_IKE2_N = 41,
+	IKW_IKE2_SK = 46,
+	IKW_IKE2_SKF = 53, /* RFC 7383 */
 	/* header flags */
-	IKW_V1_ENCRYPTED = 0x01,
-	IKW_V2_RESPONSE = 0x20,
+	IKW_IKE1_ENCRYPTED = 0x01,
+	IKW_IKE2_RESPONSE = 0x20,
 	/* notify message types, the same in both versions */
 	IKW_N_INVALID_SPI = 11,
 	/* IKEv2 transform types, RFC 7296 3.3.2 */
@@ -113,7 +112,7 @@ static __always_inline void ikw_walk_payloads(struct ikw_walk *walk, struct ikw_
 	__u32 length;
 
 	for (int i = 0; i < IKW_PAYLOADS; i++) {
-		if (next == 0 || next == IKW_V2_SK || next == IKW_V2_SKF)
+		if (next == 0 || next == IKW_IKE2_SK || next == IKW_IKE2_SKF)
 			return;
 		payload = (const void *)ikw_peek(walk, offset, sizeof(*payload));
 		if (!payload)
@@ -289,7 +288,7 @@ struct ikw_v1_transform {
 	__u8 reserved2[2];
 };
 
-#define IKW_V1_DOI_SITUATION 8 /* RFC 2407 4.6.1 */
+#define IKW_IKE1_DOI_SITUATION 8 /* RFC 2407 4.6.1 */
 
 static __always_inline void ikw_take_attribute(__u16 type, __u16 value, struct ikw_ike *out)
 {
@@ -315,7 +314,7 @@ static __always_inline void ikw_take_attribute(__u16 type, __u16 value, struct i
 /* The responder's SA payload has one proposal with one transform, all in attributes. */
 static __always_inline void ikw_choice_v1(const struct ikw_walk *walk, struct ikw_ike *out)
 {
-	__u32 offset = walk->sa + sizeof(struct ikw_payload) + IKW_V1_DOI_SITUATION, stop;
+	__u32 offset = walk->sa + sizeof(struct ikw_payload) + IKW_IKE1_DOI_SITUATION, stop;
 	const struct ikw_attribute *attr;
 	const struct ikw_v1_transform *t;
 	const struct ikw_proposal *p;
@@ -347,14 +346,15 @@ static __always_inline void ikw_choice_v1(const struct ikw_walk *walk, struct ik
 
 static __always_inline int ikw_is_phase1(__u8 exchange)
 {
-	return exchange == IKW_V1_MAIN || exchange == IKW_V1_AGGRESSIVE || exchange == IKW_V1_BASE;
+	return exchange == IKW_IKE1_MAIN || exchange == IKW_IKE1_AGGRESSIVE ||
+	       exchange == IKW_IKE1_BASE;
 }
 
 static __always_inline void ikw_read_v1(struct ikw_walk *walk, struct ikw_ike *out)
 {
-	if (out->ike_flags & IKW_V1_ENCRYPTED)
+	if (out->ike_flags & IKW_IKE1_ENCRYPTED)
 		return;
-	ikw_walk_payloads(walk, out, IKW_V1_SA, IKW_V1_N);
+	ikw_walk_payloads(walk, out, IKW_IKE1_SA, IKW_IKE1_N);
 	if (walk->notify)
 		ikw_notify_v1(walk, out);
 	if (walk->sa && ikw_is_phase1(out->exchange)) {
@@ -366,12 +366,12 @@ static __always_inline void ikw_read_v1(struct ikw_walk *walk, struct ikw_ike *o
 
 static __always_inline void ikw_read_v2(struct ikw_walk *walk, struct ikw_ike *out)
 {
-	ikw_walk_payloads(walk, out, IKW_V2_SA, IKW_V2_N);
+	ikw_walk_payloads(walk, out, IKW_IKE2_SA, IKW_IKE2_N);
 	if (walk->notify)
 		ikw_notify_v2(walk, out);
-	if (walk->sa && out->exchange == IKW_V2_SA_INIT) {
+	if (walk->sa && out->exchange == IKW_IKE2_SA_INIT) {
 		out->flags2 |= IKW_IKE_HAS_SA;
-		if (out->ike_flags & IKW_V2_RESPONSE)
+		if (out->ike_flags & IKW_IKE2_RESPONSE)
 			ikw_choice_v2(walk, out);
 	}
 }
@@ -458,10 +458,10 @@ static __always_inline void ikw_fill_ike(const struct ikw_packet *pkt, const __u
 	walk.limit = ikw_forget(out, walk.limit);
 	if (out->version >> 4 == 1)
 		ikw_read_v1(&walk, out);
-	else if (out->next_payload == IKW_V2_SKF)
+	else if (out->next_payload == IKW_IKE2_SKF)
 		ikw_read_skf(&walk, out);
-	else if (out->next_payload != IKW_V2_SK)
+	else if (out->next_payload != IKW_IKE2_SK)
 		ikw_read_v2(&walk, out);
 }
 
-#endif /* IKEWATCH_IKE_H */
+#endif /* IKEWATCH_BPF_IKE_H */

@@ -63,6 +63,11 @@ static const struct ikw_option record_options[] = {
 	{ STATE_DIR },
 	{ END },
 };
+static const struct ikw_option decode_options[] = {
+	{ 'p', "port", "N", "a further IKE port; may be repeated" },
+	{ JSON },
+	{ END },
+};
 static const struct ikw_option json_options[] = { { JSON }, { END } };
 
 /* A build without one of these modules still links; main says so when it is asked for. */
@@ -95,7 +100,7 @@ static const struct ikw_command commands[] = {
 	  "write the running agent's events to a file", record_options },
 	{ "replay", ikw_replay_main, "FILE [--json]", "infer from a recording", json_options },
 	{ "decode", ikw_decode_main, "FILE [--json]", "what the packet programs see in a capture",
-	  json_options },
+	  decode_options },
 	{ "reasons", ikw_reasons_main, "[--json]", "the reason catalogue", json_options },
 };
 
