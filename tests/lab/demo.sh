@@ -15,7 +15,7 @@ tell() {
 	local title=$1 reason=$2 up=$3 line
 	told=$((told + 1))
 	wait_for 30 "$title: the alarm" alarms_are $told
-	line=$(sed -n "${told}p" "$W/alarms.jsonl")
+	line=$(agent_alarms | sed -n "${told}p")
 	jq -r -f /ikewatch/tests/lab/explain.jq <<<"$line"
 	if ! jq -e --arg reason "$reason" --argjson up "$up" '.offline_reason == $reason and .tunnel_up == $up' <<<"$line" >/dev/null; then
 		echo "WRONG: expected offline_reason \"$reason\", tunnel_up $up"
@@ -23,14 +23,15 @@ tell() {
 	fi
 }
 # shellcheck disable=SC2317  # a trap's
-trouble() { echo "demo: $(cat "$W/why" 2>/dev/null)" >&2; clean_up; }
+trouble() { echo "demo: $(cat "$W/why" 2>/dev/null)" >&2; clean_up; agent_end; }
 
 mkdir -p "$W"
 told=0
 trap trouble EXIT
-P=([dpd_a]=3 [rt]='0.8 1.5 2' [delete_rekeyed_delay]=1)
+P=([agent_own]=yes [dpd_a]=3 [rt]='0.8 1.5 2' [delete_rekeyed_delay]=1)
 echo 'two gateways with strongSwan, a router between them; the agent watches gwa'
 net_make
+now >"$W/begin"
 agent_start
 tunnels_up
 agent_ready
@@ -63,7 +64,7 @@ path_down
 wait_gone
 tell silent 'dpd timeout' false
 
-agent_stop
+agent_end || wrong=$((wrong + 1))
 extra=$(($(agent_alarms | wc -l) - told))
 [ $extra -eq 0 ] || { echo "WRONG: $extra alarms more than deletions"; wrong=$((wrong + 1)); }
 trap - EXIT

@@ -35,31 +35,37 @@ run_story() {
 	trap clean_up EXIT
 	load_variation "$name"
 	[ -n "${NO_AGENT:-}" ] || [ -x "$IKEWATCH" ] || fail "no agent: $IKEWATCH"
+	if [ -n "$(opt x agent_own)" ]; then
+		agent_end || fail 'the agent did not stop within 30 s'
+	fi
 	background tcpdump ip netns exec gwa tcpdump -i out -U -s 0 -w "$W/gwa.pcap" 'udp or esp'
 	before
 	BEGUN=1
 	note 'the story begins'
 	story
 	expect
-	judge
-	note 'judged'
+	await_alarms
+	note 'the story is over'
 }
 
+# one NAME: runs it; what is left to do is to judge, when late alarms have had their time
 one() {
-	local name=$1 begun=$SECONDS status=0 limit again=${2:-}
-	export W=/tmp/lab/$name
+	local name=$1 again=${2:-} status=0 limit
+	W=/tmp/lab/$name
 	rm -rf "$W"
 	mkdir -p "$W"
 	note "$name"
 	net_reset >"$W/net.log" 2>&1
-	note 'the network is ready'
-	# a variation that hangs must not take the others with it
+	now >"$W/begin"
+	agent_shared
+	echo "$AGENT_DIR" >"$W/agent_dir"
 	( run_story "$name" ) >"$W/shell.out" 2>&1 &
 	local child=$!
-	limit=$((SECONDS + 180))
+	# a variation that hangs must not take the others with it
+	limit=$((SECONDS + 420))
 	while alive "$child"; do
 		if [ $SECONDS -ge $limit ]; then
-			echo 'ended after 180 s' >"$W/why"
+			echo 'ended after 420 s' >"$W/why"
 			kill "$child"
 			break
 		fi
@@ -71,24 +77,46 @@ one() {
 		one "$name" again
 		return
 	fi
-	local result=FAIL
+	[ -e "$W/end" ] || now >"$W/end"
+	echo $status >"$W/status"
+}
+
+# finish NAME: its verdict, printed, and its artefacts
+finish() {
+	local name=$1 result=FAIL status
+	W=/tmp/lab/$name
+	status=$(cat "$W/status")
+	local AGENT_DIR
+	AGENT_DIR=$(cat "$W/agent_dir")
+	[ ! -e "$W/agent.err" ] || AGENT_DIR=$W
+	if [ "$status" -eq 0 ] && [ -z "${NO_AGENT:-}" ]; then
+		judge | tr '\n' ';' | head -c 700 >"$W/why"
+		[ ! -s "$W/why" ] || status=1
+	fi
 	case $status in
 	0) result=ok ;;
 	77) result=skip ;;
 	*) [ -s "$W/why" ] || tail -n 1 "$W/shell.out" >"$W/why" ;;
 	esac
-	note "over: $result"
-	rm -rf "$W"/?/run "$W"/?/nss
+	printf '%s %s%s\n' "$result" "$name" "$([ -s "$W/why" ] && printf ': %s' "$(cat "$W/why")")"
+	rm -rf "$W"/?/run "$W"/?/nss "$W/state"
 	mkdir -p "/out/$name"
 	cp -r "$W/." "/out/$name/" 2>/dev/null
+	cp "$AGENT_DIR/agent.err" "/out/$name/" 2>/dev/null || :
 	rm -rf "$W"
-	printf '%s %s%s (%d s)\n' "$result" "$name" "$([ -s "/out/$name/why" ] && printf ': %s' "$(cat "/out/$name/why")")" \
-		$((SECONDS - begun))
 }
 
 net_make
+agent_shared
 crypto_warm
+pending=''
 while read -r name; do
 	mkdir "/out/claims/${name//\//+}" 2>/dev/null || continue
 	one "$name"
+	# a case closes within two seconds or so: the one before this has surely had its time
+	[ -z "$pending" ] || finish "$pending"
+	pending=$name
 done </out/queue
+W=/tmp
+if [ -n "$AGENT_PID" ] && alive "$AGENT_PID"; then agent_end || echo "FAIL agent: it did not stop within 30 s"; fi
+[ -z "$pending" ] || finish "$pending"

@@ -9,7 +9,7 @@ variations() {
 	variation three-children dpd_a=2 children=3 ike=aes128gcm16-prfsha256-ecp256 rt='0.8 1.8 2'
 	variation action-restart dpd_a=2 dpd_action_a=restart ike=aes256-sha384-ecp384 traffic=yes
 	variation polled dpd_a=2 rt='1 1.5 2' poll=yes
-	variation agent-comes-later dpd_a=2 later=yes ike=aes128-sha1-modp1024 esp=aes128-sha1
+	variation agent-comes-later dpd_a=2 later=yes agent_own=yes ike=aes128-sha1-modp1024 esp=aes128-sha1
 	variation ikev1 version=1 dpd_a=1 dpd_timeout_a=4 traffic=yes
 	variation ikev1-3des version=1 dpd_a=2 dpd_timeout_a=5 ike=3des-sha1-modp1024 esp=3des-sha1 init=b
 }

@@ -2,12 +2,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # P and OLD are those of lib.sh
 # A request of gwa other than a liveness check is never answered: the rekey's CREATE_CHILD_SA, IKEv1's Quick Mode.
 variations() {
-	variation child-rekey rekey_a=9 rt='0.7 1.5 2'
-	variation child-rekey-aead rekey_a=9 rt='0.5 2 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b daemon_a=charon-systemd traffic=yes
-	variation ike-rekey ike_rekey_a=9 rt='0.8 1.8 2' ike=aes256-sha512-modp2048
-	variation child-rekey-two children=2 rekey_a=9 rt='0.8 1.5 2'
-	variation ikev1-quick version=1 rekey_a=9 rt='0.6 1.5 2'
-	variation ikev1-quick-3des version=1 rekey_a=9 rt='0.5 1.8 2' ike=3des-sha1-modp1024 esp=3des-sha1 init=b
+	variation child-rekey rekey_a=12 rt='0.7 1.5 2'
+	variation child-rekey-aead rekey_a=12 rt='0.5 2 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b daemon_a=charon-systemd traffic=yes
+	variation ike-rekey ike_rekey_a=12 rt='0.8 1.8 2' ike=aes256-sha512-modp2048
+	variation child-rekey-two children=2 rekey_a=12 rt='0.8 1.5 2'
+	variation ikev1-quick version=1 rekey_a=12 rt='0.6 1.5 2'
+	variation ikev1-quick-3des version=1 rekey_a=12 rt='0.5 1.8 2' ike=3des-sha1-modp1024 esp=3des-sha1 init=b
 }
 before() { agent_start; agent_ready; tunnels_up; }
 story() {

@@ -3,9 +3,9 @@
 # The network namespace that the SAs belonged to goes away. (A device takes SAs with it only if it does ESP in
 # hardware; no device of the VM does, and Debian's kernels come without netdevsim.)
 variations() {
-	variation namespace hand=yes
-	variation namespace-ipv6 hand=yes family=6
-	variation namespace-daemon-killed ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation namespace agent_own=yes hand=yes
+	variation namespace-ipv6 agent_own=yes hand=yes family=6
+	variation namespace-daemon-killed agent_own=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 }
 before() {
 	agent_start
