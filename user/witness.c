@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "hooks.h"
 #include "loader.h"
+#include "pin.h"
 
 #define DRAIN_BATCH 4096
 #define TICK	    (100 * IKW_MS) /* of the packet programs' clock */
@@ -17,6 +18,7 @@ struct ikw_witness {
 	struct ikw_hooks *hooks;   /* NULL: none, or no namespace is attached */
 	size_t hooked;		   /* links that have programs */
 	uint64_t next_tick;	   /* boot time ns */
+	int pin_fd;		   /* holds the pin directory; -1: nothing is pinned */
 	uint64_t lost;		   /* of the ring, as last reported */
 	uint32_t old_netns;	   /* the one watched before; 0: none */
 	uint64_t old_until;	   /* boot time ns; UINT64_MAX: not watched any more */
@@ -60,6 +62,33 @@ static bool open_loader(struct ikw_agent *agent, char *why, size_t size)
 	return wanted == IKW_TIER_NONE || wanted == agent->tier;
 }
 
+static const char *pin_dir(const struct ikw_agent *agent)
+{
+	return agent->options.pin_dir ? agent->options.pin_dir : IKW_PIN_DIR;
+}
+
+/* Pinned for who looks with bpftool; the agent works without. */
+static bool pin(struct ikw_agent *agent, char *why, size_t size)
+{
+	struct ikw_witness *witness = agent->witness;
+	char cause[PATH_MAX + 64];
+
+	if (!witness->loader)
+		return true;
+	witness->pin_fd = ikw_pin_take(pin_dir(agent), cause, sizeof(cause));
+	if (witness->pin_fd >= 0) {
+		/* Kernels that cannot pin a kprobe's link pin the rest. */
+		ikw_loader_pin(witness->loader, pin_dir(agent));
+		return true;
+	}
+	if (agent->options.pin_dir) {
+		snprintf(why, size, "%s", cause);
+		return false;
+	}
+	ikw_error("%s; nothing is pinned", cause);
+	return true;
+}
+
 bool ikw_witness_open(struct ikw_agent *agent, char *why, size_t size)
 {
 	char cause[256];
@@ -70,19 +99,26 @@ bool ikw_witness_open(struct ikw_agent *agent, char *why, size_t size)
 		return false;
 	}
 	agent->witness->old_until = UINT64_MAX;
+	agent->witness->pin_fd = -1;
 	if (!open_loader(agent, cause, sizeof(cause))) {
 		snprintf(why, size, "tier %s: %s", tier_text(agent->options.tier), cause);
 		ikw_witness_close(agent);
 		return false;
 	}
 	say_fallback(agent, cause);
-	return true;
+	if (pin(agent, why, size))
+		return true;
+	ikw_witness_close(agent);
+	return false;
 }
 
 void ikw_witness_close(struct ikw_agent *agent)
 {
 	if (!agent->witness)
 		return;
+	if (agent->witness->pin_fd >= 0)
+		ikw_loader_unpin(pin_dir(agent));
+	ikw_pin_drop(pin_dir(agent), agent->witness->pin_fd);
 	ikw_hooks_close(agent->witness->hooks);
 	ikw_loader_close(agent->witness->loader);
 	free(agent->witness);
