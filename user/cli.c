@@ -70,7 +70,7 @@ static const struct ikw_option decode_options[] = {
 };
 static const struct ikw_option json_options[] = { { JSON }, { END } };
 
-/* A build without one of these modules still links; main says so when it is asked for. */
+/* Weak, so that a test links this table with just the command that it is about. */
 #pragma weak ikw_run_main
 #pragma weak ikw_alarms_main
 #pragma weak ikw_clear_main
