@@ -1,0 +1,704 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The packet programs in this kernel, through BPF_PROG_TEST_RUN: they pass
+ * every packet, say of it what the parser says on the host, count ESP without
+ * mixing SAs, and keep a flood out of the ring.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <cmocka.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "bpf/ike.h"
+#include "bpf/maps.h"
+#include "bpf/packet.h"
+#include "packet.skel.h"
+#include "tests/frames.h"
+
+#define NETNS	 4026531840u
+#define SLOTS	 64u
+#define SKIP	 77
+#define MESSAGES 512
+
+struct fixture {
+	struct packet_bpf *skel;
+	struct ring_buffer *ring;
+	int cpu;
+	int count;
+	struct ikw_ike got[MESSAGES];
+};
+
+/* A program, what it returns for any packet, and how it takes one. */
+struct way {
+	const char *name;
+	int verdict;
+	enum ikw_start from;
+	enum ikw_dir dir;
+};
+
+static const struct way ways[] = {
+	{ "ikw_xdp", XDP_PASS, IKW_START_ETHERNET, IKW_DIR_IN },
+	{ "ikw_xdp_plain", XDP_PASS, IKW_START_ETHERNET, IKW_DIR_IN },
+	{ "ikw_tc_in", TC_ACT_UNSPEC, IKW_START_ETHERNET, IKW_DIR_IN },
+	{ "ikw_tc_out", TC_ACT_UNSPEC, IKW_START_ETHERNET, IKW_DIR_OUT },
+	{ "ikw_tc_in_ip", TC_ACT_UNSPEC, IKW_START_IP, IKW_DIR_IN },
+	{ "ikw_tc_out_ip", TC_ACT_UNSPEC, IKW_START_IP, IKW_DIR_OUT },
+};
+
+#define WAYS (sizeof(ways) / sizeof(ways[0]))
+
+static struct fixture fx;
+
+static int keep(void *ctx, void *data, size_t size)
+{
+	(void)ctx;
+	assert_int_equal(size, sizeof(struct ikw_ike));
+	if (fx.count < MESSAGES)
+		memcpy(&fx.got[fx.count], data, size);
+	fx.count++;
+	return 0;
+}
+
+/* Stays on one CPU, so that it is known whose slots count. */
+static void pin_cpu(void)
+{
+	cpu_set_t set;
+
+	fx.cpu = sched_getcpu();
+	CPU_ZERO(&set);
+	CPU_SET(fx.cpu, &set);
+	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+static void open_skel(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	fx.skel = packet_bpf__open();
+	assert_non_null(fx.skel);
+	fx.skel->rodata->ikw_netns = NETNS;
+	fx.skel->rodata->ikw_esp_slots = SLOTS;
+	bpf_map__set_max_entries(fx.skel->maps.ikw_esp, SLOTS * (unsigned int)cpus);
+	bpf_map__set_max_entries(fx.skel->maps.ikw_counts, (unsigned int)cpus);
+}
+
+static void load(void)
+{
+	assert_int_equal(packet_bpf__load(fx.skel), 0);
+	fx.ring = ring_buffer__new(bpf_map__fd(fx.skel->maps.ikw_events), keep, NULL, NULL);
+	assert_non_null(fx.ring);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&fx, 0, sizeof(fx));
+	pin_cpu();
+	open_skel();
+	fx.skel->rodata->ikw_window_free = UINT32_MAX; /* no rate limit */
+	load();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ring_buffer__free(fx.ring);
+	packet_bpf__destroy(fx.skel);
+	return 0;
+}
+
+static int run(const struct way *way, const void *bytes, size_t len)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(fx.skel->obj, way->name);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = bytes, .data_size_in = (__u32)len);
+
+	assert_non_null(prog);
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), 0);
+	return (int)opts.retval;
+}
+
+static void drain(void)
+{
+	fx.count = 0;
+	assert_true(ring_buffer__consume(fx.ring) >= 0);
+}
+
+static struct ikw_counts counts(void)
+{
+	struct ikw_counts row;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(fx.skel->maps.ikw_counts), &fx.cpu, &row),
+			 0);
+	return row;
+}
+
+/* ---- the same as on the host ---------------------------------------------------- */
+
+/* What the parser makes of it here; false: no IKE message. */
+static int host_says(const struct way *way, const uint8_t *bytes, size_t len, struct ikw_ike *ike)
+{
+	static const struct ikw_parse_cfg cfg = IKW_PARSE_CFG_DEFAULT;
+	struct ikw_packet pkt = { 0 };
+
+	memset(ike, 0, sizeof(*ike));
+	if (ikw_parse(bytes, bytes + len, way->from, &cfg, way->dir, &pkt) != IKW_KIND_IKE)
+		return 0;
+	ikw_fill_ike(&pkt, bytes + len, way->dir, ike);
+	return 1;
+}
+
+static void check_record(const struct ikw_ike *got, const struct ikw_ike *want)
+{
+	size_t from = sizeof(struct ikw_hdr);
+	struct ikw_ike plain = *got;
+
+	assert_int_equal(got->hdr.type, IKW_EV_IKE);
+	assert_int_equal(got->hdr.size, sizeof(*got));
+	assert_int_equal(got->hdr.cpu, fx.cpu);
+	assert_int_equal(got->hdr.netns, NETNS);
+	assert_true(got->hdr.time > 0);
+	plain.ifindex = 0;
+	assert_memory_equal((char *)&plain + from, (const char *)want + from, sizeof(plain) - from);
+}
+
+static void check_way(const struct way *way, const uint8_t *bytes, size_t len)
+{
+	struct ikw_ike want;
+	int is_ike = host_says(way, bytes, len, &want);
+
+	assert_int_equal(run(way, bytes, len), way->verdict);
+	drain();
+	assert_int_equal(fx.count, is_ike);
+	if (is_ike)
+		check_record(&fx.got[0], &want);
+}
+
+struct message {
+	unsigned int sport, dport;
+	int marked;
+	const uint8_t *bytes;
+	size_t len;
+};
+
+#define MESSAGE(sport, dport, marked, msg)                                                         \
+	{                                                                                          \
+		sport, dport, marked, msg, sizeof(msg)                                             \
+	}
+
+static const struct message messages[] = {
+	MESSAGE(500, 500, 0, msg_v2_dpd),
+	MESSAGE(500, 500, 0, msg_v2_init_response),
+	MESSAGE(500, 500, 0, msg_v2_invalid_spi),
+	MESSAGE(500, 500, 0, msg_v2_skf),
+	MESSAGE(500, 500, 0, msg_v1_main2),
+	MESSAGE(500, 500, 0, msg_v1_invalid_spi),
+	MESSAGE(500, 500, 0, msg_v1_info),
+	MESSAGE(4500, 61234, 1, msg_v2_init_response),
+	MESSAGE(61234, 4500, 1, msg_v1_main2),
+	MESSAGE(4500, 4500, 0, msg_esp),
+	MESSAGE(0, 0, 0, msg_esp),
+	MESSAGE(4500, 4500, 0, msg_keepalive),
+	MESSAGE(40000, 443, 0, msg_esp),
+};
+
+#define MESSAGE_COUNT (sizeof(messages) / sizeof(messages[0]))
+
+static void make(struct frame *f, const struct message *m, int link, int net)
+{
+	uint8_t marked[512];
+	size_t len = m->marked ? msg_marked(marked, m->bytes, m->len) : m->len;
+
+	frame_make(f, (enum frame_link)link, (enum frame_net)net, m->sport, m->dport,
+		   m->marked ? marked : m->bytes, len);
+}
+
+/* The kernel's test run wants an Ethernet header's length at least. */
+#define TEST_RUN_MIN 14
+
+static void test_every_stack(void **state)
+{
+	struct frame f;
+
+	(void)state;
+	for (size_t w = 0; w < WAYS; w++)
+		for (int link = 0; link < LINKS; link++)
+			for (int net = 0; net < NETS; net++)
+				for (size_t m = 0; m < MESSAGE_COUNT; m++) {
+					if ((link == LINK_IP) != (ways[w].from == IKW_START_IP))
+						continue;
+					make(&f, &messages[m], link, net);
+					check_way(&ways[w], f.bytes, f.len);
+				}
+}
+
+static void test_every_cut(void **state)
+{
+	struct frame f;
+
+	(void)state;
+	for (size_t w = 0; w < WAYS; w++) {
+		int ip = ways[w].from == IKW_START_IP;
+
+		for (int net = 0; net < NETS; net++) {
+			make(&f, &messages[1], ip ? LINK_IP : LINK_QINQ, net);
+			for (size_t len = TEST_RUN_MIN; len < f.len; len++)
+				check_way(&ways[w], f.bytes, len);
+		}
+	}
+}
+
+static uint32_t random_state = 1;
+
+static uint32_t random_next(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 17;
+	random_state ^= random_state << 5;
+	return random_state;
+}
+
+/* Some bytes changed anywhere: still what the host says, still passed. */
+static void test_damage(void **state)
+{
+	struct frame f;
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		const struct way *way = &ways[random_next() % WAYS];
+		int ip = way->from == IKW_START_IP;
+
+		make(&f, &messages[random_next() % MESSAGE_COUNT],
+		     ip ? LINK_IP : (int)(random_next() % LINK_IP), (int)(random_next() % NETS));
+		for (uint32_t n = random_next() % 4 + 1; n; n--)
+			f.bytes[random_next() % f.len] = (uint8_t)random_next();
+		check_way(way, f.bytes, f.len);
+	}
+}
+
+static void test_sequence(void **state)
+{
+	struct frame f;
+
+	(void)state;
+	make(&f, &messages[0], LINK_ETH, NET_V4);
+	for (int i = 0; i < 5; i++)
+		run(&ways[i % 4], f.bytes, f.len);
+	drain();
+	assert_int_equal(fx.count, 5);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(fx.got[i].hdr.seq, i + 1);
+}
+
+static void test_counts(void **state)
+{
+	struct ikw_counts row;
+	struct frame f;
+
+	(void)state;
+	make(&f, &messages[0], LINK_ETH, NET_V4);
+	run(&ways[0], f.bytes, f.len);
+	run(&ways[2], f.bytes, 40); /* cut in the UDP header */
+	frame_set16(&f, f.ip + 6, 7);
+	run(&ways[2], f.bytes, f.len);
+	frame_set16(&f, f.ip + 6, 0);
+	f.bytes[f.payload + 17] = 0x30;
+	run(&ways[0], f.bytes, f.len);
+	make(&f, &messages[10], LINK_ETH, NET_V6);
+	run(&ways[0], f.bytes, f.len);
+	make(&f, &messages[11], LINK_ETH, NET_V4);
+	run(&ways[0], f.bytes, f.len);
+	make(&f, &messages[12], LINK_ETH, NET_V4); /* not ours: not counted anywhere */
+	run(&ways[0], f.bytes, f.len);
+	row = counts();
+	assert_int_equal(row.ike, 1);
+	assert_int_equal(row.unread, 1);
+	assert_int_equal(row.fragment, 1);
+	assert_int_equal(row.malformed, 1);
+	assert_int_equal(row.esp, 1);
+	assert_int_equal(row.keepalive, 1);
+	assert_int_equal(row.suppressed, 0);
+}
+
+/* ---- ESP ------------------------------------------------------------------------------ */
+
+struct esp_frame {
+	uint32_t spi;
+	uint32_t seq;
+	uint8_t host; /* last byte of the destination */
+	int v6;
+};
+
+static void send_esp(const struct way *way, struct esp_frame e, size_t len)
+{
+	uint8_t msg[1024] = { 0 };
+	struct frame f;
+
+	for (int i = 0; i < 4; i++) {
+		msg[i] = (uint8_t)(e.spi >> (24 - 8 * i));
+		msg[4 + i] = (uint8_t)(e.seq >> (24 - 8 * i));
+	}
+	frame_make(&f, LINK_ETH, e.v6 ? NET_V6 : NET_V4, 0, 0, msg, len);
+	f.bytes[f.ip + (e.v6 ? 39 : 19)] = e.host;
+	assert_int_equal(run(way, f.bytes, f.len), way->verdict);
+}
+
+static struct ikw_esp_key key_of(struct esp_frame e, enum ikw_dir dir)
+{
+	struct ikw_esp_key key = { .name = e.spi | (uint64_t)dir << 32 };
+	uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+
+	if (e.v6)
+		memcpy(addr, frame_v6[1], 16);
+	else
+		memcpy(addr + 12, frame_v4[1], 4);
+	addr[15] = e.host;
+	memcpy(key.daddr, addr, 16);
+	return key;
+}
+
+static int in_slot(const struct ikw_esp_key *key, int which, struct ikw_esp_slot *slot)
+{
+	uint32_t at = (uint32_t)fx.cpu * SLOTS + ikw_esp_place(key, which, SLOTS);
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(fx.skel->maps.ikw_esp), &at, slot), 0);
+	return !memcmp(&slot->key, key, sizeof(*key));
+}
+
+static int in_hash(const struct ikw_esp_key *key, struct ikw_esp_slot *slot)
+{
+	struct ikw_esp_slot *rows = calloc((size_t)libbpf_num_possible_cpus(), sizeof(*rows));
+	int found;
+
+	assert_non_null(rows);
+	found = !bpf_map_lookup_elem(bpf_map__fd(fx.skel->maps.ikw_esp_more), key, rows);
+	*slot = rows[fx.cpu];
+	free(rows);
+	return found;
+}
+
+/* Where the SA is: 0 first place, 1 second, 2 hash; -1: nowhere. */
+static int find(struct esp_frame e, enum ikw_dir dir, struct ikw_esp_slot *slot)
+{
+	struct ikw_esp_key key = key_of(e, dir);
+
+	for (int which = 0; which < 2; which++)
+		if (in_slot(&key, which, slot))
+			return which;
+	return in_hash(&key, slot) ? 2 : -1;
+}
+
+static void test_esp_counts(void **state)
+{
+	struct esp_frame e = { .spi = 0xc2d37a2c, .host = 2 };
+	struct ikw_esp_slot slot;
+
+	(void)state;
+	fx.skel->bss->ikw_tick = 1000;
+	for (uint32_t seq = 1; seq <= 10; seq++) {
+		e.seq = seq;
+		send_esp(&ways[0], e, 100);
+	}
+	fx.skel->bss->ikw_tick = 2000;
+	e.seq = 5;
+	send_esp(&ways[2], e, 200); /* late, by another hook */
+	e.seq = 0;
+	assert_int_equal(find(e, IKW_DIR_IN, &slot), 0);
+	assert_int_equal(slot.packets, 11);
+	assert_int_equal(slot.bytes, 10 * 120 + 220);
+	assert_int_equal(slot.last, 2000);
+	assert_int_equal(slot.seq_first, 1);
+	assert_int_equal(slot.seq_high, 10);
+	assert_int_equal(slot.reordered, 1);
+	assert_int_equal(find(e, IKW_DIR_OUT, &slot), -1);
+	drain();
+	assert_int_equal(fx.count, 0);
+}
+
+/* In UDP it is the same SA. */
+static void test_esp_in_udp(void **state)
+{
+	struct esp_frame e = { .spi = 0xc2d37a2c, .host = 2 };
+	struct ikw_esp_slot slot;
+	struct frame f;
+
+	(void)state;
+	frame_make(&f, LINK_ETH, NET_V4, 4500, 4500, msg_esp, sizeof(msg_esp));
+	run(&ways[3], f.bytes, f.len);
+	assert_int_equal(find(e, IKW_DIR_OUT, &slot), 0);
+	assert_int_equal(slot.packets, 1);
+	assert_int_equal(slot.bytes, 20 + 8 + sizeof(msg_esp));
+	assert_int_equal(slot.seq_high, 7);
+}
+
+/* ESP behind extension headers is counted like any other. */
+static void test_esp_extended(void **state)
+{
+	struct esp_frame e = { .spi = 0xc2d37a2c, .host = 2, .v6 = 1 };
+	struct ikw_esp_slot slot;
+	struct frame f;
+
+	(void)state;
+	for (int net = NET_V6; net < NETS; net++) {
+		frame_make(&f, LINK_VLAN, (enum frame_net)net, 0, 0, msg_esp, sizeof(msg_esp));
+		run(&ways[net % 3], f.bytes, f.len);
+	}
+	assert_int_equal(find(e, IKW_DIR_IN, &slot), 0);
+	assert_int_equal(slot.packets, NETS - NET_V6);
+	/* IP headers, and extension headers of 8, 48, 24 and 8 bytes */
+	assert_int_equal(slot.bytes, (NETS - NET_V6) * (40 + sizeof(msg_esp)) + 8 + 48 + 24 + 8);
+}
+
+/* Sequence numbers that wrap (with ESN only the lower half is sent). */
+static void test_esp_wrap(void **state)
+{
+	struct esp_frame e = { .spi = 77, .host = 2 };
+	struct ikw_esp_slot slot;
+
+	(void)state;
+	for (uint32_t seq = 0xfffffffe; seq != 3; seq++) {
+		e.seq = seq;
+		send_esp(&ways[0], e, 100);
+	}
+	find(e, IKW_DIR_IN, &slot);
+	assert_int_equal(slot.packets, 5);
+	assert_int_equal(slot.seq_high, 2);
+	assert_int_equal(slot.reordered, 0);
+}
+
+/*
+ * Many more SAs than slots, all alike but for one thing: each is counted by
+ * itself, wherever it is.
+ */
+static void test_esp_never_mixed(void **state)
+{
+	struct ikw_esp_slot slot;
+	int places[3] = { 0 };
+
+	(void)state;
+	for (int round = 0; round < 3; round++)
+		for (uint32_t i = 0; i < 4 * SLOTS; i++) {
+			struct esp_frame e = { .spi = 0x1000 + i / 4 * SLOTS,
+					       .seq = i + 1,
+					       .host = (uint8_t)(i % 4),
+					       .v6 = i & 1 };
+
+			send_esp(&ways[i & 2 ? 0 : 3], e, 64 + i);
+		}
+	for (uint32_t i = 0; i < 4 * SLOTS; i++) {
+		struct esp_frame e = { .spi = 0x1000 + i / 4 * SLOTS,
+				       .host = (uint8_t)(i % 4),
+				       .v6 = i & 1 };
+		int place = find(e, i & 2 ? IKW_DIR_IN : IKW_DIR_OUT, &slot);
+
+		assert_in_range(place, 0, 2);
+		places[place]++;
+		assert_int_equal(slot.packets, 3);
+		assert_int_equal(slot.bytes, 3 * (64 + i + (e.v6 ? 40 : 20)));
+		assert_int_equal(slot.seq_high, i + 1);
+	}
+	assert_true(places[0] && places[1] && places[2]);
+}
+
+/* A slot nobody vouched for is taken when it has been silent long enough, a known one never. */
+static void test_esp_stale(void **state)
+{
+	struct esp_frame old = { .spi = 1, .seq = 1, .host = 2 };
+	struct esp_frame fresh = { .spi = 1 + SLOTS, .seq = 1, .host = 2 };
+	struct ikw_esp_key key = key_of(old, IKW_DIR_IN);
+	uint32_t at = (uint32_t)fx.cpu * SLOTS + ikw_esp_place(&key, 0, SLOTS);
+	int fd = bpf_map__fd(fx.skel->maps.ikw_esp);
+	struct ikw_esp_slot slot;
+
+	(void)state;
+	fx.skel->bss->ikw_tick = 1;
+	send_esp(&ways[0], old, 100);
+	send_esp(&ways[0], fresh, 100);
+	assert_int_not_equal(find(fresh, IKW_DIR_IN, &slot), 0);
+	fx.skel->bss->ikw_tick = fx.skel->rodata->ikw_esp_stale_ns + 2;
+	assert_int_equal(bpf_map_lookup_elem(fd, &at, &slot), 0);
+	slot.known = 1;
+	assert_int_equal(bpf_map_update_elem(fd, &at, &slot, 0), 0);
+	fresh.spi += SLOTS * 5;
+	send_esp(&ways[0], fresh, 100);
+	assert_int_equal(find(old, IKW_DIR_IN, &slot), 0);
+	slot.known = 0;
+	assert_int_equal(bpf_map_update_elem(fd, &at, &slot, 0), 0);
+	fresh.spi += SLOTS * 5;
+	send_esp(&ways[0], fresh, 100);
+	assert_int_equal(find(fresh, IKW_DIR_IN, &slot), 0);
+	assert_int_equal(slot.packets, 1);
+}
+
+/* ---- floods ----------------------------------------------------------------------------- */
+
+static void send_from(const struct way *way, uint8_t host)
+{
+	struct frame f;
+
+	make(&f, &messages[0], LINK_ETH, NET_V4);
+	f.bytes[f.ip + (way->dir == IKW_DIR_IN ? 15 : 19)] = host;
+	run(way, f.bytes, f.len);
+}
+
+/* A window that never ends, rates that never recover: what passes does not depend on the clock. */
+static int setup_flood(void **state)
+{
+	(void)state;
+	memset(&fx, 0, sizeof(fx));
+	pin_cpu();
+	open_skel();
+	fx.skel->rodata->ikw_window_ns = UINT64_MAX;
+	fx.skel->rodata->ikw_window_free = 10;
+	fx.skel->rodata->ikw_window_events = 40;
+	fx.skel->rodata->ikw_source_ns = 1000000000000000;
+	fx.skel->rodata->ikw_source_burst_ns = 2500000000000000; /* three at once */
+	fx.skel->rodata->ikw_peer_ns = 0;
+	load();
+	return 0;
+}
+
+static void test_flood_of_one(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 30; i++)
+		send_from(&ways[0], 7);
+	drain();
+	assert_int_equal(fx.count, 10 + 3);
+	assert_int_equal(counts().suppressed, 17);
+	send_from(&ways[2], 8); /* another one still gets through */
+	drain();
+	assert_int_equal(fx.count, 1);
+}
+
+static uint64_t suppressed_of(int fd, uint8_t host)
+{
+	struct ikw_remote remote = { .addr = { [10] = 0xff, [11] = 0xff } };
+	struct ikw_remote_use use = { 0 };
+
+	memcpy(remote.addr + 12, frame_v4[0], 4);
+	remote.addr[15] = host;
+	assert_int_equal(bpf_map_lookup_elem(fd, &remote, &use), 0);
+	return use.suppressed;
+}
+
+static void test_suppressed_is_told_by_source(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 30; i++)
+		send_from(&ways[0], 7);
+	assert_int_equal(suppressed_of(bpf_map__fd(fx.skel->maps.ikw_sources), 7), 17);
+}
+
+/* From everywhere at once: the ring stays free, and a peer that user space knows is heard. */
+static void test_flood_from_everywhere(void **state)
+{
+	struct ikw_remote peer = { .addr = { [10] = 0xff, [11] = 0xff } };
+	struct ikw_remote_use use = { 0 };
+
+	(void)state;
+	memcpy(peer.addr + 12, frame_v4[0], 4);
+	peer.addr[15] = 9;
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(fx.skel->maps.ikw_peers), &peer, &use, 0),
+			 0);
+	for (int i = 0; i < 1000; i++)
+		send_from(&ways[0], (uint8_t)(i % 200 + 20));
+	drain();
+	assert_int_equal(fx.count, 40);
+	for (int i = 0; i < 50; i++)
+		send_from(&ways[0], 9);
+	drain();
+	assert_int_equal(fx.count, 50);
+	memcpy(peer.addr + 12, frame_v4[1], 4); /* and what we say to one */
+	peer.addr[15] = 9;
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(fx.skel->maps.ikw_peers), &peer, &use, 0),
+			 0);
+	send_from(&ways[3], 9);
+	drain();
+	assert_int_equal(fx.count, 1);
+}
+
+static int setup_small_ring(void **state)
+{
+	(void)state;
+	memset(&fx, 0, sizeof(fx));
+	pin_cpu();
+	open_skel();
+	bpf_map__set_max_entries(fx.skel->maps.ikw_events, (unsigned int)getpagesize());
+	load();
+	return 0;
+}
+
+/* A full ring: what is lost is counted, and leaves a hole in the numbers. */
+static void test_full_ring(void **state)
+{
+	int fd = bpf_map__fd(fx.skel->maps.ikw_state), cpus = libbpf_num_possible_cpus();
+	struct ikw_cpu_state *rows = calloc((size_t)cpus, sizeof(*rows));
+	int fits = getpagesize() / (int)(sizeof(struct ikw_ike) + 8);
+	uint32_t zero = 0;
+
+	(void)state;
+	assert_non_null(rows);
+	for (int i = 0; i < 100; i++)
+		send_from(&ways[0], 7);
+	drain();
+	assert_in_range(fx.count, 1, fits);
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, rows), 0);
+	assert_int_equal(rows[fx.cpu].lost, 100 - fx.count);
+	send_from(&ways[0], 7);
+	drain();
+	assert_int_equal(fx.count, 1);
+	assert_int_equal(fx.got[0].hdr.seq, 101);
+	free(rows);
+}
+
+/* Loud, and apart from failure: a kernel that refuses BPF cannot be asked. */
+static void need_bpf(void)
+{
+	struct bpf_insn insns[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
+				    { .code = BPF_JMP | BPF_EXIT } };
+	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "probe", "GPL", insns, 2, NULL);
+
+	if (fd < 0) {
+		printf("SKIPPED: this kernel does not let us load an XDP program: %s\n",
+		       strerror(errno));
+		exit(SKIP);
+	}
+	close(fd);
+}
+
+int main(void)
+{
+#define ON(f)	 cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define FLOOD(f) cmocka_unit_test_setup_teardown(f, setup_flood, teardown)
+	const struct CMUnitTest tests[] = {
+		ON(test_every_stack),
+		ON(test_every_cut),
+		ON(test_damage),
+		ON(test_sequence),
+		ON(test_counts),
+		ON(test_esp_counts),
+		ON(test_esp_in_udp),
+		ON(test_esp_extended),
+		ON(test_esp_wrap),
+		ON(test_esp_never_mixed),
+		ON(test_esp_stale),
+		FLOOD(test_flood_of_one),
+		FLOOD(test_suppressed_is_told_by_source),
+		FLOOD(test_flood_from_everywhere),
+		cmocka_unit_test_setup_teardown(test_full_ring, setup_small_ring, teardown),
+	};
+
+	need_bpf();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
