@@ -10,7 +10,8 @@
 #include "witness.h"
 
 #define CLOCK_EVERY (60 * IKW_S)
-#define SCAN_EVERY  (2 * IKW_S)
+#define SCAN_SOON   (2 * IKW_S)	 /* after a scan that found a daemon */
+#define SCAN_LATER  (10 * IKW_S) /* after one that did not: SAs made by hand */
 #define PORT_GOOD   (2 * IKW_S)
 #define RESYNC_WAIT (200 * IKW_MS)
 #define PORTS_KEPT  1024
@@ -133,7 +134,7 @@ void ikw_agent_daemons(struct ikw_agent *agent)
 	uint32_t tgids[IKW_DAEMONS_MAX];
 	size_t count;
 
-	agent->next_scan = ikw_boot_now() + SCAN_EVERY;
+	agent->next_scan = ikw_boot_now() + SCAN_LATER;
 	if (ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
 		return;
 	count = ikw_procfs_daemons(agent->options.ports, agent->options.port_count, tgids,
@@ -143,6 +144,7 @@ void ikw_agent_daemons(struct ikw_agent *agent)
 		if (ikw_agent_is_daemon(agent, tgids[i]) || agent->daemon_count == IKW_DAEMONS_MAX)
 			continue;
 		agent->daemons[agent->daemon_count++] = tgids[i];
+		agent->next_scan = ikw_boot_now() + SCAN_SOON;
 		ikw_witness_daemon(agent, tgids[i]);
 		tell_process(agent, tgids[i], IKW_PROC_DAEMON);
 	}

@@ -147,7 +147,7 @@ static bool family_ok(unsigned int family)
 static struct ikw_sa *start_sa(const struct nlmsghdr *nlh, union ikw_event *event)
 {
 	ikw_stamp(event, IKW_EV_SA, sizeof(event->sa), 0);
-	event->hdr.flags = IKW_F_NETLINK | IKW_F_LATE;
+	event->hdr.flags = IKW_F_NETLINK;
 	event->sa.by.portid = nlh->nlmsg_pid;
 	return &event->sa;
 }
@@ -226,7 +226,7 @@ static int parse_expire(const struct nlmsghdr *nlh, union ikw_event *event)
 static int start_flush(const struct nlmsghdr *nlh, union ikw_event *event, uint8_t what)
 {
 	ikw_stamp(event, IKW_EV_FLUSH, sizeof(event->flush), 0);
-	event->hdr.flags = IKW_F_NETLINK | IKW_F_LATE;
+	event->hdr.flags = IKW_F_NETLINK;
 	event->flush.what = what;
 	event->flush.by.portid = nlh->nlmsg_pid;
 	event->flush.task_valid = 1; /* a namespace's teardown sends no message */
@@ -284,7 +284,7 @@ static int fill_policy(const struct nlmsghdr *nlh, union ikw_event *event, uint8
 	struct xfrm_mark mark;
 
 	ikw_stamp(event, IKW_EV_POLICY, sizeof(*policy), 0);
-	event->hdr.flags = IKW_F_NETLINK | IKW_F_LATE;
+	event->hdr.flags = IKW_F_NETLINK;
 	policy->by.portid = nlh->nlmsg_pid;
 	policy->op = op;
 	fill_selector(&policy->sel, &info->sel);
@@ -635,6 +635,7 @@ static bool dumped(const struct nlmsghdr *nlh, union ikw_event *event)
 {
 	if (ikw_xfrm_parse(nlh, event) <= 0)
 		return false;
+	event->hdr.flags |= IKW_F_LATE;
 	if (event->hdr.type == IKW_EV_POLICY) {
 		event->policy.op = IKW_POLICY_DUMP;
 		event->policy.by.portid = 0;
