@@ -8,15 +8,17 @@ set -u
 
 W=/tmp/lab/demo
 wrong=0
-headline() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+headline() { printf '\n%s== %s%s\n' "${BOLD:-}" "$*" "${BOLD:+$'\e[0m'}"; }
 
-# tell TITLE REASON UP: waits for the alarm that comes next and prints it as the alarm list and `explain` would
+# tell TITLE REASON UP: waits for the alarm that comes next and prints its line and what `explain` says, its advice left out
 tell() {
 	local title=$1 reason=$2 up=$3 line
 	told=$((told + 1))
 	wait_for 30 "$title: the alarm" alarms_are $told
 	line=$(agent_alarms | sed -n "${told}p")
-	jq -r -f /ikewatch/tests/lab/explain.jq <<<"$line"
+	jq -r -f /ikewatch/tests/lab/alarm-line.jq <<<"$line"
+	"$IKEWATCH" explain "$(jq -r .id <<<"$line")" --state-dir "$AGENT_DIR/state" |
+		sed -e '/^IPSEC/,/^$/d' -e '/^Impact/,$d' -e 's/^/  /'
 	if ! jq -e --arg reason "$reason" --argjson up "$up" '.offline_reason == $reason and .tunnel_up == $up' <<<"$line" >/dev/null; then
 		echo "WRONG: expected offline_reason \"$reason\", tunnel_up $up"
 		wrong=$((wrong + 1))
@@ -28,13 +30,16 @@ trouble() { echo "demo: $(cat "$W/why" 2>/dev/null)" >&2; clean_up; agent_end; }
 mkdir -p "$W"
 told=0
 trap trouble EXIT
-P=([agent_own]=yes [dpd_a]=3 [rt]='0.8 1.5 2' [delete_rekeyed_delay]=1)
+P=([agent_own]=yes [dpd_a]=3 [rt]='1.5 1.5 3' [delete_rekeyed_delay]=1)
 echo 'two gateways with strongSwan, a router between them; the agent watches gwa'
 net_make
 now >"$W/begin"
 agent_start
-tunnels_up
+echo 'the agent attaches its probes (the emulated kernel takes a while to verify them)'
 agent_ready
+crypto_warm
+BEGUN=1
+tunnels_up
 echo 'the tunnel is up: 10.1.0.0/16 === gwa 192.0.2.1 ... 198.51.100.1 gwb === 10.2.0.0/16'
 
 headline 'rekey: the CHILD_SA is replaced and the tunnel goes on'

@@ -206,6 +206,7 @@ background() {
 	shift
 	"$@" </dev/null >"$W/$name.out" 2>&1 &
 	PID[$name]=$!
+	disown $!               # no word from bash when it is killed
 }
 # end NAME [SIGNAL] [SECONDS]: ends what we started under this name
 end() {
