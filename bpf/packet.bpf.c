@@ -89,7 +89,10 @@ static __always_inline int same_sa(const struct ikw_esp_slot *slot, const struct
 
 static __always_inline void slot_count(struct ikw_esp_slot *slot, __u32 bytes, __u32 seq)
 {
-	slot->packets++;
+	if (slot->packets++ == 0) {
+		slot->seq_first = seq;
+		slot->seq_high = seq - 1; /* so that the first is none too late */
+	}
 	slot->bytes += bytes;
 	slot->last = ikw_tick;
 	if ((__s32)(seq - slot->seq_high) > 0)
@@ -98,14 +101,11 @@ static __always_inline void slot_count(struct ikw_esp_slot *slot, __u32 bytes, _
 		slot->reordered++;
 }
 
-static __always_inline void slot_open(struct ikw_esp_slot *slot, const struct ikw_esp_key *key,
-				      __u32 seq)
+static __always_inline void slot_open(struct ikw_esp_slot *slot, const struct ikw_esp_key *key)
 {
 	slot->key = *key;
 	slot->packets = 0;
 	slot->bytes = 0;
-	slot->seq_first = seq;
-	slot->seq_high = seq - 1; /* so that the first is none too late */
 	slot->reordered = 0;
 	slot->known = 0;
 }
@@ -123,18 +123,13 @@ static __always_inline void more_count(const struct ikw_esp_key *key, __u32 byte
 	struct ikw_esp_slot *slot = bpf_map_lookup_elem(&ikw_esp_more, key), fresh = {};
 
 	if (!slot) {
-		slot_open(&fresh, key, seq);
+		slot_open(&fresh, key);
 		if (bpf_map_update_elem(&ikw_esp_more, key, &fresh, BPF_NOEXIST))
 			return;
 		slot = bpf_map_lookup_elem(&ikw_esp_more, key);
 	}
-	if (slot) {
-		if (!slot->packets) { /* another CPU made the entry */
-			slot->seq_first = seq;
-			slot->seq_high = seq - 1;
-		}
+	if (slot)
 		slot_count(slot, bytes, seq);
-	}
 }
 
 /* The first place is another's or free: the second, a free one, or the hash. */
@@ -151,10 +146,10 @@ static __noinline int esp_miss(const struct ikw_esp_key *key, __u32 base, __u32 
 	if (same_sa(second, key)) {
 		slot_count(second, bytes, seq);
 	} else if (slot_takeable(first)) {
-		slot_open(first, key, seq);
+		slot_open(first, key);
 		slot_count(first, bytes, seq);
 	} else if (slot_takeable(second)) {
-		slot_open(second, key, seq);
+		slot_open(second, key);
 		slot_count(second, bytes, seq);
 	} else {
 		more_count(key, bytes, seq);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <jansson.h>
 #include "bpf/ikewatch_event.h"
+#include "bpf/packet.h"
 
 enum ikw_hook_mode {
 	IKW_HOOK_AUTO = 0,
@@ -27,6 +28,8 @@ struct ikw_hooks_config {
 	int state_fd;	       /* ... and ikw_state, of the loader */
 	const uint16_t *ports; /* further IKE ports */
 	size_t port_count;
+	uint32_t wire;	     /* mask of 1 << enum ikw_wire_kind: these protocols too */
+	const char *pin_dir; /* on a bpffs; NULL: nothing is pinned */
 };
 
 struct ikw_hooks;
@@ -49,7 +52,24 @@ int ikw_hooks_attach(struct ikw_hooks *hooks, uint32_t ifindex, const char *name
 /* Lets an interface go; fine when it is gone already. */
 void ikw_hooks_detach(struct ikw_hooks *hooks, uint32_t ifindex);
 
-/* ESP counters of the SA with that destination and SPI. False: no packet was seen. */
+/*
+ * Tells the programs of an SA: its peer is heard through any flood, its ESP
+ * slot is not given to others. dir UNKNOWN: either. Once for each SA; forget
+ * undoes it and drops the SA's counters, so read them before.
+ */
+void ikw_hooks_know(struct ikw_hooks *hooks, const uint8_t saddr[IKW_ADDR_LEN],
+		    const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi, enum ikw_dir dir);
+void ikw_hooks_forget(struct ikw_hooks *hooks, const uint8_t saddr[IKW_ADDR_LEN],
+		      const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi);
+
+/* Packets seen, by kind, on all CPUs since the programs were loaded. */
+void ikw_hooks_counts(const struct ikw_hooks *hooks, struct ikw_counts *sum);
+
+/*
+ * ESP counters of the SA with that destination and SPI: packets, bytes and time of
+ * the last since it was first seen, lost and reordered in the last minute. False:
+ * no packet was seen.
+ */
 bool ikw_hooks_esp(const struct ikw_hooks *hooks, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
 		   struct ikw_esp *out);
 

@@ -1,0 +1,829 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The packet programs on real interfaces: a veth pair between two network
+ * namespaces of the test's own, every hook, with others' XDP programs, qdiscs
+ * and filters there, and what must be as before afterwards.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <linux/pkt_cls.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "bpf/parse.h"
+#include "hooks.h"
+#include "maps.skel.h"
+#include "tests/frames.h"
+
+#define SKIP  77
+#define OURS  "va" /* in this process's namespace, where the programs go */
+#define PEERS "vb" /* in the other one */
+
+static struct {
+	struct maps_bpf *maps;
+	struct ring_buffer *ring;
+	struct ikw_hooks *hooks;
+	pid_t holder; /* keeps the other namespace */
+	int other;    /* that namespace */
+	int own;
+	int udp;  /* bound to port 500 here */
+	int wire; /* packet socket on the other end */
+	int count;
+	struct ikw_ike last;
+	char why[256];
+} t;
+
+__attribute__((format(printf, 1, 2))) static int sh(const char *format, ...)
+{
+	char command[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	return system(command);
+}
+
+/* Output of a command, the test's until the next call. */
+static const char *output_of(const char *command)
+{
+	static char text[8192];
+	FILE *pipe = popen(command, "re");
+	size_t n;
+
+	assert_non_null(pipe);
+	n = fread(text, 1, sizeof(text) - 1, pipe);
+	text[n] = 0;
+	pclose(pipe);
+	return text;
+}
+
+static int keep(void *ctx, void *data, size_t size)
+{
+	(void)ctx;
+	assert_int_equal(size, sizeof(t.last));
+	memcpy(&t.last, data, size);
+	t.count++;
+	return 0;
+}
+
+/* ---- two namespaces -------------------------------------------------------------- */
+
+static void hold_namespace(void)
+{
+	char path[64], ready;
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	t.holder = fork();
+	assert_true(t.holder >= 0);
+	if (!t.holder) {
+		if (unshare(CLONE_NEWNET) || write(fds[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(fds[0], &ready, 1), 1);
+	close(fds[0]);
+	close(fds[1]);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", t.holder);
+	t.other = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(t.other >= 0);
+}
+
+static int packet_socket(const char *ifname)
+{
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_ALL),
+				  .sll_ifindex = (int)if_nametoindex(ifname) };
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+static int udp_socket(void)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(500) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
+	return fd;
+}
+
+/* A veth pair: our end has the address and the MAC that tests/frames.h sends to. */
+static void make_pair(void)
+{
+	assert_int_equal(sh("ip link add " OURS
+			    " address 02:00:00:00:00:02 type veth peer name " PEERS
+			    " address 02:00:00:00:00:01 netns %d",
+			    t.holder),
+			 0);
+	sh("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 "
+	   "net.ipv4.conf." OURS ".rp_filter=0 net.ipv6.conf." OURS ".disable_ipv6=1");
+	assert_int_equal(sh("ip addr add 198.51.100.2/24 dev " OURS " && ip link set " OURS
+			    " up && ip link set lo up && ip route add default dev " OURS),
+			 0);
+	assert_int_equal(setns(t.other, CLONE_NEWNET), 0);
+	assert_int_equal(sh("sysctl -qw net.ipv6.conf." PEERS ".disable_ipv6=1; ip addr add "
+			    "192.0.2.1/24 dev " PEERS " && ip link set " PEERS
+			    " up && ip route add default dev " PEERS
+			    " && ip neigh add 198.51.100.2 lladdr 02:00:00:00:00:02 dev " PEERS),
+			 0);
+	t.wire = packet_socket(PEERS);
+	assert_int_equal(setns(t.own, CLONE_NEWNET), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	t.own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	hold_namespace();
+	make_pair();
+	t.udp = udp_socket();
+	t.maps = maps_bpf__open_and_load();
+	assert_non_null(t.maps);
+	t.ring = ring_buffer__new(bpf_map__fd(t.maps->maps.ikw_events), keep, NULL, NULL);
+	assert_non_null(t.ring);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ikw_hooks_close(t.hooks);
+	ring_buffer__free(t.ring);
+	maps_bpf__destroy(t.maps);
+	kill(t.holder, SIGKILL);
+	waitpid(t.holder, NULL, 0);
+	sh("ip link del " OURS " 2>/dev/null");
+	close(t.udp);
+	close(t.wire);
+	close(t.other);
+	close(t.own);
+	return 0;
+}
+
+static void open_hooks(enum ikw_hook_mode mode, const char *pin_dir)
+{
+	struct ikw_hooks_config config = { .mode = mode,
+					   .netns = 7,
+					   .events_fd = bpf_map__fd(t.maps->maps.ikw_events),
+					   .state_fd = bpf_map__fd(t.maps->maps.ikw_state),
+					   .pin_dir = pin_dir };
+
+	t.why[0] = 0;
+	if (ikw_hooks_open(&config, &t.hooks, t.why, sizeof(t.why)))
+		fail_msg("%s", t.why);
+}
+
+static int attach(const char *name, const char *kind)
+{
+	return ikw_hooks_attach(t.hooks, if_nametoindex(name), name, kind, t.why, sizeof(t.why));
+}
+
+static void attached(enum ikw_hook_mode mode, const char *how)
+{
+	json_t *list, *one;
+
+	open_hooks(mode, NULL);
+	if (attach(OURS, "veth"))
+		fail_msg("%s", t.why);
+	list = ikw_hooks_status(t.hooks);
+	assert_int_equal(json_array_size(list), 1);
+	one = json_array_get(list, 0);
+	assert_string_equal(json_string_value(json_object_get(one, "in")), how);
+	json_decref(list);
+}
+
+/* ---- traffic ---------------------------------------------------------------------- */
+
+/* Waits until a socket has something; false after a second. */
+static bool arrives(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char bytes[65536];
+
+	if (poll(&p, 1, 1000) != 1)
+		return false;
+	return recv(fd, bytes, sizeof(bytes), 0) > 0;
+}
+
+static void checksum(struct frame *f)
+{
+	uint32_t sum = 0;
+
+	frame_set16(f, f->ip + 10, 0);
+	for (size_t i = 0; i < 20; i += 2)
+		sum += (uint32_t)(f->bytes[f->ip + i] << 8 | f->bytes[f->ip + i + 1]);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum += sum >> 16;
+	frame_set16(f, f->ip + 10, (uint16_t)~sum);
+}
+
+static void send_frame(struct frame *f)
+{
+	checksum(f);
+	assert_int_equal(send(t.wire, f->bytes, f->len, 0), (ssize_t)f->len);
+}
+
+static void send_ike(void)
+{
+	struct frame f;
+
+	frame_make(&f, LINK_ETH, NET_V4, 500, 500, msg_v2_dpd, sizeof(msg_v2_dpd));
+	send_frame(&f);
+}
+
+static int events(void)
+{
+	t.count = 0;
+	ring_buffer__consume(t.ring);
+	return t.count;
+}
+
+/* One IKE message in: it arrives at the socket, and makes one record. */
+static void check_in(void)
+{
+	events();
+	send_ike();
+	assert_true(arrives(t.udp));
+	assert_int_equal(events(), 1);
+	assert_int_equal(t.last.dir, IKW_DIR_IN);
+	assert_int_equal(t.last.ifindex, if_nametoindex(OURS));
+	assert_int_equal(t.last.message_id, 5);
+	assert_int_equal(t.last.hdr.netns, 7);
+}
+
+/* One out, from a socket: it arrives on the other end, and makes one record. */
+static void check_out(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(500),
+				  .sin_addr.s_addr = htonl(0xc0000201) };
+
+	sh("ip neigh replace 192.0.2.1 lladdr 02:00:00:00:00:01 dev " OURS);
+	while (recv(t.wire, (char[2048]){ 0 }, 2048, MSG_DONTWAIT) > 0)
+		;
+	events();
+	assert_int_equal(sendto(t.udp, msg_v2_skf, sizeof(msg_v2_skf), 0, (struct sockaddr *)&to,
+				sizeof(to)),
+			 sizeof(msg_v2_skf));
+	assert_true(arrives(t.wire));
+	assert_int_equal(events(), 1);
+	assert_int_equal(t.last.dir, IKW_DIR_OUT);
+	assert_int_equal(t.last.frag_number, 2);
+}
+
+static void check_esp(void)
+{
+	uint8_t daddr[16] = { [10] = 0xff, [11] = 0xff, 198, 51, 100, 2 };
+	struct ikw_esp esp;
+	struct frame f;
+
+	ikw_hooks_tick(t.hooks, 12345);
+	for (uint32_t seq = 1; seq <= 10; seq++) {
+		frame_make(&f, LINK_ETH, NET_V4, 0, 0, msg_esp, sizeof(msg_esp));
+		f.bytes[f.payload + 7] = (uint8_t)(seq < 5 ? seq : seq + 3); /* 5 to 7 are lost */
+		send_frame(&f);
+	}
+	send_ike(); /* behind them in the queue: when it is here, they are */
+	assert_true(arrives(t.udp));
+	assert_true(ikw_hooks_esp(t.hooks, daddr, 0xc2d37a2c, &esp));
+	assert_int_equal(esp.packets, 10);
+	assert_int_equal(esp.bytes, 10 * (20 + sizeof(msg_esp)));
+	assert_int_equal(esp.dir, IKW_DIR_IN);
+	assert_int_equal(esp.lost, 3);
+	assert_int_equal(esp.reordered, 0);
+	assert_int_equal(esp.last, 12345);
+	assert_false(ikw_hooks_esp(t.hooks, daddr, 0xc2d37a2d, &esp));
+}
+
+static void check_all(void)
+{
+	check_in();
+	check_out();
+	check_esp();
+}
+
+static void test_auto(void **state)
+{
+	(void)state;
+	attached(IKW_HOOK_AUTO, "tc");
+	check_all();
+}
+
+static void test_tc(void **state)
+{
+	(void)state;
+	attached(IKW_HOOK_TC, "tc");
+	check_all();
+}
+
+static void test_xdp(void **state)
+{
+	(void)state;
+	attached(IKW_HOOK_XDP, "xdp");
+	check_all();
+	assert_non_null(strstr(output_of("ip -d link show " OURS), "xdp "));
+}
+
+static void test_xdp_generic(void **state)
+{
+	(void)state;
+	attached(IKW_HOOK_XDP_GENERIC, "xdp-generic");
+	check_all();
+	assert_non_null(strstr(output_of("ip -d link show " OURS), "xdpgeneric"));
+}
+
+/* A device that says nothing of itself is taken for a card: native XDP if its driver has it. */
+static void test_auto_on_a_card(void **state)
+{
+	json_t *list;
+
+	(void)state;
+	open_hooks(IKW_HOOK_AUTO, NULL);
+	assert_int_equal(attach(OURS, ""), 0);
+	assert_int_equal(attach("lo", ""), 0); /* no native XDP there */
+	list = ikw_hooks_status(t.hooks);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 1), "in")),
+			    "xdp");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "in")),
+			    "tc");
+	assert_non_null(strstr(json_string_value(json_object_get(json_array_get(list, 0), "why")),
+			       "the driver takes no XDP"));
+	json_decref(list);
+	check_in();
+}
+
+static void test_attached_twice(void **state)
+{
+	(void)state;
+	attached(IKW_HOOK_AUTO, "tc");
+	assert_int_equal(attach(OURS, "veth"), 0);
+	check_in();
+}
+
+/* A VLAN tag is taken off before tc sees the packet, and stays on for XDP. */
+static void test_vlan(void **state)
+{
+	static const enum ikw_hook_mode modes[] = { IKW_HOOK_TC, IKW_HOOK_XDP };
+	struct frame f;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		for (int link = LINK_VLAN; link < LINK_IP; link++) {
+			open_hooks(modes[i], NULL);
+			assert_int_equal(attach(OURS, "veth"), 0);
+			events();
+			frame_make(&f, (enum frame_link)link, NET_V4, 500, 500, msg_v2_dpd,
+				   sizeof(msg_v2_dpd));
+			send_frame(&f);
+			send_ike();
+			assert_true(arrives(t.udp));
+			assert_int_equal(events(), 2);
+			ikw_hooks_close(t.hooks);
+			t.hooks = NULL;
+		}
+	}
+}
+
+/* Jumbo frames pass, and IKE in them is read, also where the payload lies in pages. */
+static void test_jumbo(void **state)
+{
+	static const enum ikw_hook_mode modes[] = { IKW_HOOK_TC, IKW_HOOK_XDP,
+						    IKW_HOOK_XDP_GENERIC };
+	static const size_t sizes[] = { 2000, 8900, 40000 };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(500),
+				  .sin_addr.s_addr = htonl(0xc6336402) };
+	static uint8_t msg[40000];
+	int fd;
+
+	(void)state;
+	memcpy(msg, msg_v2_init_response, sizeof(msg_v2_init_response));
+	assert_int_equal(sh("ip link set " OURS " mtu 65535"), 0);
+	assert_int_equal(setns(t.other, CLONE_NEWNET), 0);
+	assert_int_equal(sh("ip link set " PEERS " mtu 65535"), 0);
+	fd = udp_socket();
+	assert_int_equal(setns(t.own, CLONE_NEWNET), 0);
+	for (size_t m = 0; m < 3; m++) {
+		open_hooks(modes[m], NULL);
+		/* native XDP needs room for frags, or says no; then nothing is attached */
+		if (attach(OURS, "veth")) {
+			print_message("%s\n", t.why);
+			assert_int_equal(modes[m], IKW_HOOK_XDP);
+			sh("ip link set " OURS " mtu 9000");
+			assert_int_equal(attach(OURS, "veth"), 0);
+		}
+		for (size_t i = 0; i < (modes[m] == IKW_HOOK_XDP ? 2 : 3); i++) {
+			events();
+			assert_int_equal(
+				sendto(fd, msg, sizes[i], 0, (struct sockaddr *)&to, sizeof(to)),
+				sizes[i]);
+			assert_true(arrives(t.udp));
+			assert_int_equal(events(), 1);
+			assert_true(t.last.flags2 & IKW_IKE_CHOICE);
+			assert_int_equal(t.last.dh, 19);
+		}
+		ikw_hooks_close(t.hooks);
+		t.hooks = NULL;
+		sh("ip link set " OURS " mtu 65535");
+	}
+	close(fd);
+}
+
+/* ---- others --------------------------------------------------------------------------- */
+
+static int other_xdp_prog(void)
+{
+	struct bpf_insn insns[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
+				    { .code = BPF_JMP | BPF_EXIT } };
+
+	return bpf_prog_load(BPF_PROG_TYPE_XDP, "another", "GPL", insns, 2, NULL);
+}
+
+static uint32_t xdp_id(void)
+{
+	uint32_t id = 0;
+
+	bpf_xdp_query_id((int)if_nametoindex(OURS), 0, &id);
+	return id;
+}
+
+static void test_another_xdp_program(void **state)
+{
+	int prog = other_xdp_prog();
+	uint32_t before;
+
+	(void)state;
+	assert_true(prog >= 0);
+	assert_int_equal(bpf_xdp_attach((int)if_nametoindex(OURS), prog, 0, NULL), 0);
+	before = xdp_id();
+	open_hooks(IKW_HOOK_AUTO, NULL);
+	assert_int_equal(attach(OURS, ""), 0);
+	check_in();
+	assert_int_equal(xdp_id(), before);
+	ikw_hooks_close(t.hooks);
+	assert_int_equal(xdp_id(), before);
+	open_hooks(IKW_HOOK_XDP, NULL);
+	assert_int_equal(attach(OURS, "veth"), -EBUSY);
+	assert_non_null(strstr(t.why, "another XDP program"));
+	assert_int_equal(xdp_id(), before);
+	assert_null(strstr(output_of("tc qdisc show dev " OURS), "clsact"));
+	close(prog);
+}
+
+static void test_nothing_is_left(void **state)
+{
+	static const enum ikw_hook_mode modes[] = { IKW_HOOK_TC, IKW_HOOK_XDP,
+						    IKW_HOOK_XDP_GENERIC };
+	char before[4096];
+
+	(void)state;
+	snprintf(before, sizeof(before), "%s", output_of("tc qdisc show dev " OURS));
+	for (size_t i = 0; i < 3; i++) {
+		open_hooks(modes[i], NULL);
+		assert_int_equal(attach(OURS, "veth"), 0);
+		assert_non_null(strstr(output_of("tc qdisc show dev " OURS), "clsact"));
+		ikw_hooks_detach(t.hooks, if_nametoindex(OURS));
+		assert_string_equal(output_of("tc qdisc show dev " OURS), before);
+		ikw_hooks_close(t.hooks);
+		t.hooks = NULL;
+		assert_int_equal(xdp_id(), 0);
+	}
+}
+
+#define SHOW_FILTERS                                                                               \
+	"tc qdisc show dev " OURS "; tc filter show dev " OURS                                     \
+	" ingress; tc filter show dev " OURS " egress"
+
+/* A filter of somebody else's, with a clsact if there is none. */
+static void other_filter(enum bpf_tc_attach_point point, uint32_t prio, int verdict)
+{
+	struct bpf_insn insns[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = verdict },
+				    { .code = BPF_JMP | BPF_EXIT } };
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(OURS), .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = prio, .handle = 1);
+	int err = bpf_tc_hook_create(&hook);
+
+	assert_true(!err || err == -EEXIST);
+	opts.prog_fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "another", "GPL", insns, 2, NULL);
+	assert_true(opts.prog_fd >= 0);
+	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+	close(opts.prog_fd);
+}
+
+static void test_others_filters(void **state)
+{
+	char before[8192];
+
+	(void)state;
+	other_filter(BPF_TC_INGRESS, 5, TC_ACT_OK);
+	other_filter(BPF_TC_EGRESS, 2, TC_ACT_OK);
+	snprintf(before, sizeof(before), "%s", output_of(SHOW_FILTERS));
+	assert_non_null(strstr(before, "another"));
+	attached(IKW_HOOK_TC, "tc");
+	check_in(); /* we come first: their "ok" does not keep it from us */
+	check_out();
+	ikw_hooks_close(t.hooks);
+	t.hooks = NULL;
+	assert_string_equal(output_of(SHOW_FILTERS), before);
+}
+
+/* A filter that drops comes after ours: we still see, it still drops. */
+static void test_others_drop(void **state)
+{
+	(void)state;
+	other_filter(BPF_TC_INGRESS, 2, TC_ACT_SHOT);
+	attached(IKW_HOOK_TC, "tc");
+	events();
+	send_ike();
+	assert_false(arrives(t.udp));
+	assert_int_equal(events(), 1);
+}
+
+/* No room before the others: behind them, and said so. */
+static void test_others_first(void **state)
+{
+	json_t *list;
+
+	(void)state;
+	other_filter(BPF_TC_INGRESS, 1, TC_ACT_UNSPEC);
+	attached(IKW_HOOK_TC, "tc");
+	check_in();
+	list = ikw_hooks_status(t.hooks);
+	assert_non_null(strstr(json_string_value(json_object_get(json_array_get(list, 0), "why")),
+			       "other tc filters come first"));
+	json_decref(list);
+}
+
+/* Somebody else put a filter on the clsact that we made: it stays. */
+static void test_clsact_in_use(void **state)
+{
+	(void)state;
+	attached(IKW_HOOK_TC, "tc");
+	other_filter(BPF_TC_EGRESS, 30, TC_ACT_OK);
+	ikw_hooks_close(t.hooks);
+	t.hooks = NULL;
+	assert_non_null(strstr(output_of(SHOW_FILTERS), "another"));
+	assert_null(strstr(output_of(SHOW_FILTERS), "ikw_"));
+}
+
+/* ---- endings ---------------------------------------------------------------------------- */
+
+/* An agent that is killed leaves its tc filters; the next one takes their place. */
+static void test_killed(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	if (!child) {
+		open_hooks(IKW_HOOK_XDP, NULL);
+		attach(OURS, "veth");
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	for (int i = 0; i < 100 && xdp_id(); i++)
+		usleep(10000);
+	assert_int_equal(xdp_id(), 0); /* a link goes with its owner */
+	assert_non_null(strstr(output_of(SHOW_FILTERS), "ikw_tc_out"));
+	attached(IKW_HOOK_TC, "tc");
+	check_in();
+	check_out(); /* one record, not two */
+}
+
+static void test_interface_goes(void **state)
+{
+	uint32_t ifindex = if_nametoindex(OURS);
+
+	(void)state;
+	attached(IKW_HOOK_XDP, "xdp");
+	assert_int_equal(sh("ip link del " OURS), 0);
+	ikw_hooks_detach(t.hooks, ifindex);
+	ikw_hooks_detach(t.hooks, ifindex);
+	make_pair();
+	assert_int_equal(attach(OURS, "veth"), 0);
+	check_in();
+}
+
+static void test_no_such_interface(void **state)
+{
+	(void)state;
+	open_hooks(IKW_HOOK_AUTO, NULL);
+	assert_true(ikw_hooks_attach(t.hooks, 4000, "none0", "veth", t.why, sizeof(t.why)) < 0);
+	assert_true(t.why[0] != 0);
+}
+
+/* ---- without Ethernet -------------------------------------------------------------------- */
+
+static int tun_open(void)
+{
+	struct ifreq req = { .ifr_name = "tun7", .ifr_flags = IFF_TUN | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &req)) {
+		print_message("no tun device here\n");
+		skip();
+	}
+	assert_int_equal(sh("sysctl -qw net.ipv4.conf.tun7.rp_filter=0; ip link set tun7 up"), 0);
+	return fd;
+}
+
+static void test_without_ethernet(void **state)
+{
+	static const enum ikw_hook_mode modes[] = { IKW_HOOK_AUTO, IKW_HOOK_XDP };
+	int fd = tun_open();
+	struct frame f;
+
+	(void)state;
+	frame_make(&f, LINK_IP, NET_V4, 500, 500, msg_v2_dpd, sizeof(msg_v2_dpd));
+	checksum(&f);
+	for (size_t i = 0; i < 2; i++) {
+		open_hooks(modes[i], NULL);
+		assert_int_equal(attach("tun7", "tun"), 0);
+		events();
+		assert_int_equal(write(fd, f.bytes, f.len), (ssize_t)f.len);
+		assert_true(arrives(t.udp));
+		assert_int_equal(events(), 1);
+		ikw_hooks_close(t.hooks);
+		t.hooks = NULL;
+	}
+	close(fd);
+}
+
+/* ---- what user space says ------------------------------------------------------------------ */
+
+static void test_known_sa(void **state)
+{
+	uint8_t saddr[16] = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 };
+	uint8_t daddr[16] = { [10] = 0xff, [11] = 0xff, 198, 51, 100, 2 };
+	struct ikw_esp esp;
+
+	(void)state;
+	attached(IKW_HOOK_TC, "tc");
+	ikw_hooks_know(t.hooks, saddr, daddr, 0xc2d37a2c, IKW_DIR_UNKNOWN);
+	assert_false(ikw_hooks_esp(t.hooks, daddr, 0xc2d37a2c, &esp));
+	check_esp();
+	ikw_hooks_forget(t.hooks, saddr, daddr, 0xc2d37a2c);
+	assert_false(ikw_hooks_esp(t.hooks, daddr, 0xc2d37a2c, &esp));
+}
+
+/* Lost and reordered are those of the last minute: samples are taken every 10 s. */
+static void test_last_minute(void **state)
+{
+	uint8_t daddr[16] = { [10] = 0xff, [11] = 0xff, 198, 51, 100, 2 };
+	struct ikw_esp esp;
+
+	(void)state;
+	attached(IKW_HOOK_TC, "tc");
+	check_esp();
+	for (uint64_t s = 1; s <= 6; s++)
+		ikw_hooks_tick(t.hooks, s * 10000000000ULL + 12345);
+	assert_true(ikw_hooks_esp(t.hooks, daddr, 0xc2d37a2c, &esp));
+	assert_int_equal(esp.packets, 10);
+	assert_int_equal(esp.lost, 0);
+}
+
+static void test_counts(void **state)
+{
+	struct ikw_counts sum;
+
+	(void)state;
+	attached(IKW_HOOK_TC, "tc");
+	check_in();
+	check_esp();
+	ikw_hooks_counts(t.hooks, &sum);
+	assert_int_equal(sum.ike, 2);
+	assert_int_equal(sum.esp, 10);
+	assert_int_equal(sum.suppressed, 0);
+}
+
+/* ---- pins ------------------------------------------------------------------------------------ */
+
+static void test_pins(void **state)
+{
+	char dir[] = "/tmp/ikewatch-pins-XXXXXX", command[128];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(mount("bpf", dir, "bpf", 0, "mode=0700"), 0);
+	open_hooks(IKW_HOOK_XDP, dir);
+	assert_int_equal(attach(OURS, "veth"), 0);
+	snprintf(command, sizeof(command), "find %s -mindepth 1 | sort", dir);
+	assert_non_null(strstr(output_of(command), "/ikw_esp\n"));
+	assert_non_null(strstr(output_of(command), "/links/xdp_" OURS "\n"));
+	assert_non_null(strstr(output_of(command), "/programs/ikw_tc_out\n"));
+	ikw_hooks_close(t.hooks);
+	t.hooks = NULL;
+	snprintf(command, sizeof(command), "find %s -mindepth 1 -not -name '*.debug'", dir);
+	assert_string_equal(output_of(command), "");
+	umount(dir);
+	rmdir(dir);
+}
+
+/* What the first agent had pinned is swept, and its place taken. */
+static void test_pins_of_the_killed(void **state)
+{
+	char dir[] = "/tmp/ikewatch-pins-XXXXXX";
+	pid_t child;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(mount("bpf", dir, "bpf", 0, "mode=0700"), 0);
+	child = fork();
+	if (!child) {
+		open_hooks(IKW_HOOK_XDP, dir);
+		attach(OURS, "veth");
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	assert_int_not_equal(xdp_id(), 0); /* it goes on without its owner */
+	open_hooks(IKW_HOOK_XDP, dir);
+	assert_int_equal(attach(OURS, "veth"), 0);
+	check_in();
+	ikw_hooks_close(t.hooks);
+	t.hooks = NULL;
+	assert_int_equal(rmdir(dir), -1);
+	umount(dir);
+	rmdir(dir);
+}
+
+/* Loud, and apart from failure: not every place lets a test make namespaces and load programs. */
+static void need_kernel(void)
+{
+	int prog = geteuid() ? -1 : other_xdp_prog();
+
+	if (prog < 0) {
+		printf("SKIPPED: needs root and a kernel that loads XDP programs: %s\n",
+		       strerror(errno));
+		exit(SKIP);
+	}
+	close(prog);
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET) ||
+	    mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
+		printf("SKIPPED: no namespaces of our own: %s\n", strerror(errno));
+		exit(SKIP);
+	}
+	if (mount("sysfs", "/sys", "sysfs", 0, NULL))
+		printf("sysfs is not the namespace's own: %s\n", strerror(errno));
+	mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL);
+}
+
+int main(void)
+{
+#define ON(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		ON(test_auto),
+		ON(test_tc),
+		ON(test_xdp),
+		ON(test_xdp_generic),
+		ON(test_auto_on_a_card),
+		ON(test_attached_twice),
+		ON(test_vlan),
+		ON(test_jumbo),
+		ON(test_another_xdp_program),
+		ON(test_nothing_is_left),
+		ON(test_others_filters),
+		ON(test_others_drop),
+		ON(test_others_first),
+		ON(test_clsact_in_use),
+		ON(test_killed),
+		ON(test_interface_goes),
+		ON(test_no_such_interface),
+		ON(test_without_ethernet),
+		ON(test_known_sa),
+		ON(test_last_minute),
+		ON(test_counts),
+		ON(test_pins),
+		ON(test_pins_of_the_killed),
+	};
+
+	need_kernel();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the packet programs counted of each SA, read from the shared memory of
+ * their slots (bpf/packet.h), and samples of it, so that what was lost in the
+ * last minute can be told.
+ */
+#ifndef IKEWATCH_ESP_SLOTS_H
+#define IKEWATCH_ESP_SLOTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "bpf/packet.h"
+
+struct ikw_esp_slots;
+
+/*
+ * Over the maps ikw_esp (cpus times `slots` entries) and ikw_esp_more, which
+ * stay the caller's. NULL with errno.
+ */
+struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t slots, uint32_t cpus);
+
+/* Sums up all places of one SA, and fills all but out->hdr. False: no packet was seen. */
+bool ikw_esp_slots_read(const struct ikw_esp_slots *s, const uint8_t daddr[IKW_ADDR_LEN],
+			uint32_t spi, enum ikw_dir dir, struct ikw_esp *out);
+
+/*
+ * Vouches for an SA: its slots are taken from strangers, and not given to any.
+ * False: on some CPU both places belong to other known SAs (it is then counted
+ * in the hash).
+ */
+bool ikw_esp_slots_know(struct ikw_esp_slots *s, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
+			enum ikw_dir dir);
+
+/* Frees what an SA has, and what was counted of it. */
+void ikw_esp_slots_release(struct ikw_esp_slots *s, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
+			   enum ikw_dir dir);
+
+/* Takes a sample of every SA when the last one is 10 s old. now: boot time ns. */
+void ikw_esp_slots_sample(struct ikw_esp_slots *s, uint64_t now);
+
+/* NULL is fine. */
+void ikw_esp_slots_close(struct ikw_esp_slots *s);
+
+#endif
