@@ -13,7 +13,7 @@ before() { agent_start; agent_ready; tunnels_up; }
 story() {
 	[ -z "$(opt x traffic)" ] || traffic_start 1
 	path_down
-	not_yet 'creating rekey job|CREATE_CHILD_SA'
+	not_yet 'creating rekey job|IKE_SA tun\[2\]'
 	wait_gone
 }
 expect() {
