@@ -3,10 +3,13 @@
  * The packet programs: they look at every packet of an interface, count ESP,
  * make IKE messages into records, and let everything pass.
  *
- * Life of a packet: ikw_parse() names it; ESP is counted at once, in place;
- * whatever else is ours goes to ikw_take(), a subprogram, so that the path of
- * a TCP or an ESP packet stays short.
+ * Life of a packet: ikw_glance() lets most leave, and ESP behind plain headers is
+ * counted at once, in place. What is not so plain is looked at by a subprogram
+ * (look_...), with the whole parser; whatever is ours and not ESP is taken by
+ * another (take_...). Subprograms keep the path of a TCP or an ESP packet short,
+ * and global ones are verified once instead of for each way that leads there.
  */
+#include <stddef.h>
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
@@ -334,6 +337,18 @@ static __always_inline void handle_open(const struct handle *handle, const __u8 
 	pkt->next = handle->next;
 }
 
+/* ESP behind extension headers: the only one that is not counted where it was found. */
+static __always_inline void take_esp(const __u8 *data, const __u8 *end, const struct handle *handle)
+{
+	struct ikw_packet pkt = {};
+
+	handle_open(handle, data, &pkt);
+	if (pkt.saddr + 2 * IKW_ADDR_LEN > end || pkt.at + sizeof(struct ikw_esp_header) > end)
+		return;
+	pkt.ip_len = handle->at - handle->saddr + offsetof(struct ikw_ipv6, src) + pkt.len;
+	count_esp(&pkt, handle->dir);
+}
+
 static __always_inline void take(const __u8 *data, const __u8 *end, const struct handle *handle,
 				 __u32 ifindex)
 {
@@ -347,6 +362,9 @@ static __always_inline void take(const __u8 *data, const __u8 *end, const struct
 		handle_open(handle, data, &pkt);
 		if (pkt.at + sizeof(struct ikw_ike_header) <= end)
 			emit_ike(counts, &pkt, end, ifindex, handle->dir);
+		break;
+	case IKW_KIND_ESP:
+		take_esp(data, end, handle);
 		break;
 	case IKW_KIND_KEEPALIVE:
 		counts->keepalive++;
@@ -380,9 +398,8 @@ __noinline int take_skb(struct __sk_buff *skb, __u64 first, __u64 second)
 }
 
 /*
- * Goes on behind IPv6 extension headers. ESP is counted; where the parts of
- * anything else are is left in this CPU's row, for a subprogram can only return
- * a number: the kind.
+ * Goes on behind IPv6 extension headers. Where the parts are is left in this
+ * CPU's row, for a subprogram can only return a number: the kind.
  */
 static __always_inline enum ikw_kind see_extended(const __u8 *data, const __u8 *end,
 						  struct handle *handle)
@@ -395,11 +412,7 @@ static __always_inline enum ikw_kind see_extended(const __u8 *data, const __u8 *
 	if (!counts)
 		return IKW_KIND_OTHER;
 	handle_open(handle, data, &pkt);
-	pkt.ip_len = pkt.len + sizeof(struct ikw_ipv6);
 	kind = ikw_parse_extended(data, end, &ikw_cfg, dir, at, &pkt, &counts->scratch);
-	if (kind == IKW_KIND_ESP && pkt.saddr + 2 * IKW_ADDR_LEN <= end &&
-	    pkt.at + sizeof(struct ikw_esp_header) <= end)
-		count_esp(&pkt, dir);
 	handle_make(handle, &pkt, data, kind, dir);
 	counts->handle[0] = handle->first;
 	counts->handle[1] = handle->second;
@@ -433,7 +446,7 @@ static __always_inline void handle_left(struct handle *handle)
 
 /* ---- hooks --------------------------------------------------------------- */
 
-static __always_inline void see_xdp(struct xdp_md *ctx)
+static __noinline int look_xdp(struct xdp_md *ctx)
 {
 	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct ikw_packet pkt = {};
@@ -442,18 +455,35 @@ static __always_inline void see_xdp(struct xdp_md *ctx)
 
 	kind = ikw_parse_plain(data, end, IKW_START_ETHERNET, &ikw_cfg, IKW_DIR_IN, &pkt);
 	if (kind == IKW_KIND_OTHER)
-		return;
+		return 0;
 	if (kind == IKW_KIND_ESP) {
 		count_esp(&pkt, IKW_DIR_IN);
-		return;
+		return 0;
 	}
 	handle_make(&handle, &pkt, data, kind, IKW_DIR_IN);
 	if (kind == IKW_KIND_EXTENDED) {
 		kind = extended_xdp(ctx, handle.first, handle.second);
 		handle_left(&handle);
 	}
-	if (kind != IKW_KIND_OTHER && kind != IKW_KIND_ESP)
+	if (kind != IKW_KIND_OTHER)
 		take_xdp(ctx, handle.first, handle.second);
+	return 0;
+}
+
+static __always_inline void see_xdp(struct xdp_md *ctx)
+{
+	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ikw_packet pkt = {};
+
+	switch (ikw_glance(data, end, &ikw_cfg, IKW_DIR_IN, &pkt)) {
+	case IKW_GLANCE_PASS:
+		break;
+	case IKW_GLANCE_ESP:
+		count_esp(&pkt, IKW_DIR_IN);
+		break;
+	default:
+		look_xdp(ctx);
+	}
 }
 
 /*
@@ -506,17 +536,33 @@ static __always_inline int see_head(struct __sk_buff *skb, enum ikw_start from, 
 		kind = extended_skb(skb, handle.first, handle.second);
 		handle_left(&handle);
 	}
-	if (kind != IKW_KIND_OTHER && kind != IKW_KIND_ESP)
+	if (kind != IKW_KIND_OTHER)
 		take_skb(skb, handle.first, handle.second);
 	return 0;
 }
 
-static __always_inline void see_skb(struct __sk_buff *skb, enum ikw_start from, enum ikw_dir dir)
+static __noinline int look_skb(struct __sk_buff *skb, enum ikw_start from, enum ikw_dir dir)
 {
 	if (!see_head(skb, from, dir, 0))
-		return;
+		return 0;
 	bpf_skb_pull_data(skb, skb->len < PULL_MAX ? skb->len : PULL_MAX);
-	see_head(skb, from, dir, 1);
+	return see_head(skb, from, dir, 1);
+}
+
+static __always_inline void see_skb(struct __sk_buff *skb, enum ikw_dir dir)
+{
+	const __u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct ikw_packet pkt = {};
+
+	switch (ikw_glance(data, end, &ikw_cfg, dir, &pkt)) {
+	case IKW_GLANCE_PASS:
+		break;
+	case IKW_GLANCE_ESP:
+		count_esp(&pkt, dir);
+		break;
+	default:
+		look_skb(skb, IKW_START_ETHERNET, dir);
+	}
 }
 
 /*
@@ -532,27 +578,27 @@ static __always_inline void see_skb(struct __sk_buff *skb, enum ikw_start from, 
 SEC("tc")
 int ikw_tc_in(struct __sk_buff *skb)
 {
-	see_skb(skb, IKW_START_ETHERNET, IKW_DIR_IN);
+	see_skb(skb, IKW_DIR_IN);
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
 int ikw_tc_out(struct __sk_buff *skb)
 {
-	see_skb(skb, IKW_START_ETHERNET, IKW_DIR_OUT);
+	see_skb(skb, IKW_DIR_OUT);
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
 int ikw_tc_in_ip(struct __sk_buff *skb)
 {
-	see_skb(skb, IKW_START_IP, IKW_DIR_IN);
+	look_skb(skb, IKW_START_IP, IKW_DIR_IN);
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
 int ikw_tc_out_ip(struct __sk_buff *skb)
 {
-	see_skb(skb, IKW_START_IP, IKW_DIR_OUT);
+	look_skb(skb, IKW_START_IP, IKW_DIR_OUT);
 	return TC_ACT_UNSPEC;
 }

@@ -706,4 +706,95 @@ static __always_inline enum ikw_kind ikw_parse(const __u8 *start, const __u8 *en
 	return ikw_parse_extended(start, end, cfg, dir, pkt->at - start, pkt, &scratch);
 }
 
+/* ---- first glance --------------------------------------------------------- */
+
+/* What ikw_glance() says. */
+enum ikw_glance {
+	IKW_GLANCE_LOOK = 0, /* not so plain: ask ikw_parse() */
+	IKW_GLANCE_PASS = 1, /* nothing of ours */
+	IKW_GLANCE_ESP = 2,  /* ESP: as ikw_parse() would say */
+};
+
+enum {
+	IKW_GLANCE_TCP = 6,
+	IKW_GLANCE_V4 = 14 + 20, /* Ethernet and IP without options: what follows begins here */
+	IKW_GLANCE_V6 = 14 + 40,
+	IKW_GLANCE_NEED = 8 + 8, /* UDP and ESP header */
+};
+
+/* What follows a plain IP header of a packet with `len` bytes behind it. */
+static __always_inline enum ikw_glance ikw_glance_rest(const __u8 *p, __u8 proto,
+						       const volatile struct ikw_parse_cfg *cfg,
+						       enum ikw_dir dir, __u32 len,
+						       struct ikw_packet *pkt)
+{
+	const struct ikw_udp *udp = (const void *)p;
+
+	pkt->at = p;
+	if (proto == IKW_PROTO_UDP) {
+		pkt->sport = ikw_be16(udp->sport);
+		pkt->dport = ikw_be16(udp->dport);
+		switch (ikw_use_of_ports(cfg, dir, pkt)) {
+		case IKW_UDP_OTHER:
+			return IKW_GLANCE_PASS;
+		case IKW_UDP_NATT:
+			break;
+		default:
+			return IKW_GLANCE_LOOK;
+		}
+		if (ikw_be16(udp->length) != len)
+			return IKW_GLANCE_LOOK;
+		len -= sizeof(*udp);
+		pkt->at = (const __u8 *)(udp + 1);
+	}
+	if (len < sizeof(struct ikw_esp_header) || len > 0xffff || IKW_LOAD(__u32, pkt->at) == 0)
+		return IKW_GLANCE_LOOK;
+	return IKW_GLANCE_ESP;
+}
+
+/*
+ * The packets that a gateway has most of, told from an untagged Ethernet frame
+ * in a few loads: TCP, other UDP, ESP in IP and in UDP behind plain headers.
+ * Fills saddr, at, ip_len and family for ESP. It never contradicts ikw_parse().
+ */
+static __always_inline enum ikw_glance ikw_glance(const __u8 *start, const __u8 *end,
+						  const volatile struct ikw_parse_cfg *cfg,
+						  enum ikw_dir dir, struct ikw_packet *pkt)
+{
+	const struct ikw_ethernet *eth = (const void *)start;
+	const struct ikw_ipv4 *v4 = (const void *)(eth + 1);
+	const struct ikw_ipv6 *v6 = (const void *)(eth + 1);
+	__u16 type;
+
+	if (start + IKW_GLANCE_V4 + IKW_GLANCE_NEED > end)
+		return IKW_GLANCE_LOOK;
+	type = IKW_LOAD(__u16, eth->type);
+	if (type == IKW_SWAP(16, (__u16)IKW_ETH_IPV4)) {
+		if (v4->protocol == IKW_GLANCE_TCP)
+			return IKW_GLANCE_PASS;
+		if (v4->protocol != IKW_PROTO_UDP && v4->protocol != IKW_PROTO_ESP)
+			return IKW_GLANCE_LOOK;
+		if (v4->version_ihl != 0x45 ||
+		    ikw_be16(v4->fragment) & (IKW_IPV4_OFFSET | IKW_IPV4_MORE))
+			return IKW_GLANCE_LOOK;
+		pkt->family = 4;
+		pkt->saddr = v4->src;
+		pkt->ip_len = ikw_be16(v4->total);
+		return ikw_glance_rest(start + IKW_GLANCE_V4, v4->protocol, cfg, dir,
+				       pkt->ip_len - sizeof(*v4), pkt);
+	}
+	if (type != IKW_SWAP(16, (__u16)IKW_ETH_IPV6))
+		return IKW_GLANCE_LOOK;
+	if (v6->next == IKW_GLANCE_TCP)
+		return IKW_GLANCE_PASS;
+	if ((v6->next != IKW_PROTO_UDP && v6->next != IKW_PROTO_ESP) ||
+	    v6->version_class_flow[0] >> 4 != 6 || start + IKW_GLANCE_V6 + IKW_GLANCE_NEED > end)
+		return IKW_GLANCE_LOOK;
+	pkt->family = 6;
+	pkt->saddr = v6->src;
+	pkt->ip_len = ikw_be16(v6->payload) + sizeof(*v6);
+	return ikw_glance_rest(start + IKW_GLANCE_V6, v6->next, cfg, dir, pkt->ip_len - sizeof(*v6),
+			       pkt);
+}
+
 #endif /* IKEWATCH_PARSE_H */

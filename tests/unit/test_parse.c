@@ -191,6 +191,69 @@ static void test_every_flip(void **state)
 	each_stack(check_flips);
 }
 
+/* The first glance says no more than the parser does, of whole, cut and damaged frames. */
+static void check_glance_of(const struct frame *f, size_t len)
+{
+	struct ikw_packet quick = { 0 }, full = { 0 };
+	uint8_t *exact = malloc(len ? len : 1);
+	enum ikw_glance glance;
+	enum ikw_kind kind;
+
+	assert_non_null(exact);
+	memcpy(exact, f->bytes, len);
+	glance = ikw_glance(exact, exact + len, &cfg, IKW_DIR_IN, &quick);
+	kind = ikw_parse(exact, exact + len, IKW_START_ETHERNET, &cfg, IKW_DIR_IN, &full);
+	if (glance == IKW_GLANCE_ESP) {
+		assert_int_equal(kind, IKW_KIND_ESP);
+		assert_ptr_equal(quick.at, full.at);
+		assert_ptr_equal(quick.saddr, full.saddr);
+		assert_int_equal(quick.ip_len, full.ip_len);
+		assert_int_equal(quick.family, full.family);
+	} else if (glance == IKW_GLANCE_PASS) {
+		/* TCP in IPv6 that is cut in its IP header is let go sooner */
+		assert_true(kind == IKW_KIND_OTHER || kind == IKW_KIND_SHORT);
+	}
+	free(exact);
+}
+
+static void check_glance(const struct frame *f, const struct carry *c, enum frame_link link,
+			 enum frame_net net)
+{
+	struct frame flipped = *f;
+
+	(void)c;
+	(void)net;
+	if (link == LINK_IP)
+		return;
+	for (size_t len = 0; len <= f->len; len++)
+		check_glance_of(f, len);
+	for (size_t bit = 0; bit < f->len * 8; bit++) {
+		flipped.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		check_glance_of(&flipped, f->len);
+		flipped.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+}
+
+static void test_glance(void **state)
+{
+	struct ikw_packet pkt = { 0 };
+	struct frame f;
+
+	(void)state;
+	each_stack(check_glance);
+	for (int net = NET_V4; net <= NET_V6; net += NET_V6) { /* and it does see the plain ones */
+		frame_make(&f, LINK_ETH, (enum frame_net)net, 0, 0, msg_esp, sizeof(msg_esp));
+		assert_int_equal(ikw_glance(f.bytes, f.bytes + f.len, &cfg, IKW_DIR_IN, &pkt),
+				 IKW_GLANCE_ESP);
+		frame_make(&f, LINK_ETH, (enum frame_net)net, 4500, 7, msg_esp, sizeof(msg_esp));
+		assert_int_equal(ikw_glance(f.bytes, f.bytes + f.len, &cfg, IKW_DIR_IN, &pkt),
+				 IKW_GLANCE_ESP);
+		frame_make(&f, LINK_ETH, (enum frame_net)net, 40000, 443, msg_esp, sizeof(msg_esp));
+		assert_int_equal(ikw_glance(f.bytes, f.bytes + f.len, &cfg, IKW_DIR_IN, &pkt),
+				 IKW_GLANCE_PASS);
+	}
+}
+
 static void test_not_ours(void **state)
 {
 	struct frame f;
@@ -577,6 +640,7 @@ int main(void)
 		cmocka_unit_test(test_every_stack),
 		cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_every_flip),
+		cmocka_unit_test(test_glance),
 		cmocka_unit_test(test_not_ours),
 		cmocka_unit_test(test_three_tags),
 		cmocka_unit_test(test_fragments_v4),
