@@ -96,6 +96,15 @@ static int telling(const struct ikw_ike_sa *ike, uint64_t at)
 	return score;
 }
 
+/*
+ * Nothing that ended before the generation came can have ended it. What the
+ * agent found in place has no known beginning.
+ */
+static bool before_birth(const struct ikw_generation *gen, uint64_t time)
+{
+	return !gen->dumped && time < gen->born;
+}
+
 static bool may_manage(const struct look *l, const struct ikw_ike_sa *ike)
 {
 	const struct ikw_generation *gen = l->c->gen;
@@ -103,6 +112,8 @@ static bool may_manage(const struct look *l, const struct ikw_ike_sa *ike)
 	uint16_t port = gen->out ? sa->encap_dport : sa ? sa->encap_sport : 0;
 
 	if (ike->created > l->at || (!ike->spi_r && ike->whole))
+		return false;
+	if (before_birth(gen, ike->last_in > ike->last_out ? ike->last_in : ike->last_out))
 		return false;
 	return !port || !ike->remote_port || ike->remote_port == port || ike->remote_port == 500;
 }
@@ -311,7 +322,8 @@ static void see_silence_v1(struct look *l)
 		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
 
 		if (x->type != IKW_V1_INFO || !x->ours || x->answered || x->first > l->at ||
-		    x->first < ike->last_in || l->at - x->last < 20 * IKW_MS)
+		    x->first < ike->last_in || l->at - x->last < 20 * IKW_MS ||
+		    before_birth(l->c->gen, x->last))
 			continue;
 		if (!length)
 			length = x->length;
@@ -343,7 +355,7 @@ static void see_gave_up(struct look *l)
 		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
 
 		if (ikw_exchange_sets_up(x->type) || x->type == IKW_V1_INFO ||
-		    !waiting_at(ike, x, l->at))
+		    !waiting_at(ike, x, l->at) || before_birth(l->c->gen, x->last))
 			continue;
 		if (x->copies < 2 && l->at - x->first < GIVE_UP_AGE)
 			continue;

@@ -584,6 +584,49 @@ static void test_mobike(void **state)
 	expect_one(&s, IKW_REASON_PEER_ADDRESS_SWITCH, IKW_CONFIDENCE_CERTAIN);
 }
 
+/*
+ * One pair of gateways, one tunnel after the other: the IKE_SA that died in
+ * silence explains its own tunnel's end, never that of the next one.
+ */
+static void dead_ike_then(struct story *s, bool known)
+{
+	begin(s, ALL_SEES);
+	establish(s, 10000, 0xa0, 0, AES_GCM);
+	silence(s, 20000, V2(0xa0, 37, 2, 57), 4);
+	down(s, 29000, 0, IKW_CAUSE_CALL, DAEMON);
+	if (known)
+		establish(s, 240000, 0xb0, 1, AES_GCM);
+	else
+		up(s, 240035, 1, DAEMON);
+}
+
+static void test_dead_ike_is_not_the_next_tunnels(void **state)
+{
+	struct story s;
+
+	(void)state;
+	dead_ike_then(&s, true);
+	ike(&s, 246000, 'r', V2(0xb0, 37, 0, 65));
+	ike(&s, 246008, 'a', V2(0xb0, 37, 0, 65));
+	down(&s, 246020, 1, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.told[0].reason, IKW_REASON_DPD_TIMEOUT);
+	assert_string_equal(s.told[1].rule, "peer_delete");
+}
+
+static void test_dead_ike_explains_nothing_later(void **state)
+{
+	struct story s;
+
+	(void)state;
+	dead_ike_then(&s, false); /* its own negotiation went unseen */
+	down(&s, 246020, 1, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.told[1].reason, IKW_REASON_UNKNOWN);
+}
+
 static void test_nothing_explains(void **state)
 {
 	struct story s;
@@ -618,6 +661,8 @@ int main(void)
 		cmocka_unit_test(test_larval_is_no_tunnel),
 		cmocka_unit_test(test_two_tunnels_one_ike),
 		cmocka_unit_test(test_mobike),
+		cmocka_unit_test(test_dead_ike_is_not_the_next_tunnels),
+		cmocka_unit_test(test_dead_ike_explains_nothing_later),
 		cmocka_unit_test(test_nothing_explains),
 	};
 
