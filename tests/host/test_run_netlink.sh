@@ -197,8 +197,12 @@ if [ $veth -eq 1 ] && until_ 10 programs eth0; then
 	ids=$(programs eth0)
 	stop
 	verdict sigterm $? "exit $?"
-	left=$(for id in ${ids//id/}; do bpftool prog show id "$id" 2>/dev/null; done; programs eth0; tc -n $ns qdisc show dev eth0 clsact)
-	[ -z "$left" ]
+	# the kernel frees a program some time after the last reference went
+	leftovers() {
+		left=$(for id in ${ids//id/}; do bpftool prog show id "$id" 2>/dev/null; done; programs eth0; tc -n $ns qdisc show dev eth0 clsact)
+		[ -z "$left" ]
+	}
+	until_ 20 leftovers
 	verdict nothing_left $? "$left"
 else
 	stop
