@@ -313,7 +313,7 @@ static void tell_exchange(struct report *r, const struct ikw_ike_sa *ike,
 	if (x->answered)
 		evidence(r, x->answered, "response", "%s response, message ID %u, %u bytes", name,
 			 x->message_id, x->answer_length);
-	else if (ikw_exchange_pending(ike, x))
+	else if (ikw_exchange_pending(ike, x) && x != r->f->local) /* its answer may yet come */
 		evidence(r, x->last, "request_unanswered", "%s message ID %u was never answered",
 			 name, x->message_id);
 }

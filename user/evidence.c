@@ -562,6 +562,12 @@ static void see_order_kind(struct look *l, const struct ikw_order *order)
 	}
 }
 
+/* That time, but not before the generation came: what was ordered then did not end it. */
+static uint64_t since_birth(const struct ikw_generation *gen, uint64_t time)
+{
+	return before_birth(gen, time) ? gen->born : time;
+}
+
 /*
  * An order explains a deletion when it came before the first thing the daemon
  * did about it: before the unanswered request, before its Delete, before the
@@ -578,22 +584,27 @@ static void see_order(struct look *l)
 	if (l->f->seen & (IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE))) {
 		order = ikw_host_order(host, daemon, l->f->next_gen->born, l->at);
 		if (!order || order->kind != IKW_ORDER_END)
-			order = ikw_host_order(host, daemon,
-					       before(l->f->next_gen->born, ORDER_BEFORE), l->at);
+			order = ikw_host_order(
+				host, daemon,
+				since_birth(c->gen, before(l->f->next_gen->born, ORDER_BEFORE)),
+				l->at);
 		if (order && order->kind != IKW_ORDER_REKEY && order->time < l->f->next_gen->born)
 			order = NULL;
 	} else if (l->f->gave_up) {
-		from = before(l->f->gave_up->first, 2 * IKW_SECOND);
+		from = since_birth(c->gen, before(l->f->gave_up->first, 2 * IKW_SECOND));
 		to = l->f->gave_up->first + 50 * IKW_MS;
 		order = ikw_host_order(host, daemon, from, to);
 		if (!order) {
-			order = ikw_host_order(host, daemon, before(l->at, 1500 * IKW_MS), l->at);
+			order = ikw_host_order(host, daemon,
+					       since_birth(c->gen, before(l->at, 1500 * IKW_MS)),
+					       l->at);
 			if (order && order->kind != IKW_ORDER_END)
 				order = NULL;
 		}
 	} else {
 		from = l->f->local && l->f->local->first < l->at ? l->f->local->first : l->at;
-		order = ikw_host_order(host, daemon, before(from, ORDER_BEFORE), to);
+		order = ikw_host_order(host, daemon,
+				       since_birth(c->gen, before(from, ORDER_BEFORE)), to);
 	}
 	if (order)
 		see_order_kind(l, order);

@@ -699,9 +699,6 @@ void ikw_host_event(struct ikw_host *host, const union ikw_event *ev)
 		host->sees = ev->probes.sees;
 		host->tier = ev->probes.tier;
 		break;
-	case IKW_EV_NETNS:
-		host->netns_gone = ev->netns.op == IKW_NETNS_NAME_GONE ? ev->hdr.time : 0;
-		break;
 	default:
 		break;
 	}

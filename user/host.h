@@ -82,9 +82,8 @@ struct ikw_host {
 	uint64_t lost;
 	uint64_t clock_boot;
 	uint64_t clock_wall;
-	uint64_t started;    /* time of the first event */
-	uint64_t netns_gone; /* the watched namespace's name went; 0: there */
-	uint32_t sees;	     /* enum ikw_observable */
+	uint64_t started; /* time of the first event */
+	uint32_t sees;	  /* enum ikw_observable */
 	uint32_t tier;
 };
 

@@ -7,6 +7,8 @@
 #define IKE_HEADER	       28
 #define NOTIFY_INVALID_IKE_SPI 4
 #define NOTIFY_INVALID_SPI     11
+static unsigned int v1_hash(const struct ikw_ike_sa *ike);
+
 #define PAIR_WINDOW                                                                                \
 	(20 * IKW_SECOND) /* an R-U-THERE-ACK that is later than this answers nothing              \
 			   */
@@ -200,10 +202,17 @@ static void v2_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 	exchange_sent(x, m);
 }
 
-/* An INFO that answers one of the other side: same length, soon after. */
+/*
+ * R-U-THERE-ACK is the only answer there is to an INFO (RFC 3706 5.4): the same
+ * length, soon after, and where the cipher is known that of a liveness check.
+ * A Delete that crosses another of its length answers nothing.
+ */
 static bool info_pairs(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 {
 	bool out = m->dir == IKW_DIR_OUT;
+
+	if (ike->choice && v1_hash(ike) && !ikw_ike_fits_dpd(ike, m->length))
+		return false;
 
 	for (unsigned int k = 0; k < ike->count; k++) {
 		struct ikw_exchange *x = exchange_at(ike, k);

@@ -75,7 +75,6 @@ struct ikw_ike_sa {
 	uint64_t burst_anchor; /* T0 of the first deletion of a burst under it */
 	uint64_t burst_last;
 	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI about it */
-	uint64_t first_alone; /* IKEv1: ISAKMP SA complete at */
 	uint64_t live_last;   /* start of the last answered liveness check */
 	uint64_t live_gap;    /* shortest gap between two of them */
 	uint32_t live_length; /* their length; 0: none seen */

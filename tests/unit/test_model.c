@@ -627,6 +627,43 @@ static void test_dead_ike_explains_nothing_later(void **state)
 	assert_int_equal(s.told[1].reason, IKW_REASON_UNKNOWN);
 }
 
+/* Libreswan answers an ESP Delete with one of its own, of the same length: no R-U-THERE-ACK. */
+static void test_v1_delete_for_delete(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	ike(&s, 10000, 'r', (struct ike_spec){ 0xa0, 1, 2, 0, 200, 9, 0, 0, 0 });
+	/* AES-CBC 128 with SHA2-256: an ESP Delete is 92 bytes, R-U-THERE and ISAKMP Delete 108 */
+	ike(&s, 10010, 'a', (struct ike_spec){ 0xa0, 1, 2, 0, 140, 9, 7, 128, 4 });
+	ike(&s, 10100, 'r', (struct ike_spec){ 0xa0, 1, 32, 5, 188, 9, 0, 0, 0 });
+	ike(&s, 10110, 'a', (struct ike_spec){ 0xa0, 1, 32, 5, 188, 9, 0, 0, 0 });
+	up(&s, 10120, 0, DAEMON);
+	ike(&s, 20000, 'r', (struct ike_spec){ 0xa0, 1, 5, 77, 92, 9, 0, 0, 0 });
+	ike(&s, 20004, 'a', (struct ike_spec){ 0xa0, 1, 5, 78, 92, 9, 0, 0, 0 });
+	down(&s, 20010, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 20016, 'r', (struct ike_spec){ 0xa0, 1, 5, 79, 108, 9, 0, 0, 0 });
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* What was ordered before there was a tunnel did not end it. */
+static void test_order_before_birth(void **state)
+{
+	static const char args[] = "swanctl\0--load-all";
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	control(&s, 18000, args, sizeof(args), "load-conn");
+	establish(&s, 18500, 0xa0, 0, AES_SHA256);
+	ike(&s, 20010, '>', V2(0xa0, 37, 2, 80));
+	ike(&s, 20020, '<', V2(0xa0, 37, 2, 80));
+	down(&s, 20030, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+	assert_false(s.told[0].ordered);
+}
+
 static void test_nothing_explains(void **state)
 {
 	struct story s;
@@ -663,6 +700,8 @@ int main(void)
 		cmocka_unit_test(test_mobike),
 		cmocka_unit_test(test_dead_ike_is_not_the_next_tunnels),
 		cmocka_unit_test(test_dead_ike_explains_nothing_later),
+		cmocka_unit_test(test_v1_delete_for_delete),
+		cmocka_unit_test(test_order_before_birth),
 		cmocka_unit_test(test_nothing_explains),
 	};
 
