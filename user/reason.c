@@ -61,8 +61,8 @@ static const struct ikw_rule rules[] = {
 	  "the network namespace that the SAs belonged to was torn down" },
 	{ "device_exit", R(INTERFACE_REMOVED), CERTAIN, true, F(DEVICE_EXIT), 0, 0,
 	  "the device that carried the SAs went away" },
-	/* RFC 4555 3.5: the same SPIs with another address */
-	{ "same_spi_back", R(PEER_ADDRESS_SWITCH), CERTAIN, true, F(SAME_SPI_BACK), 0, 0,
+	/* RFC 4555 3.5: the same SPIs with another address; settles, for the policies come last */
+	{ "same_spi_back", R(PEER_ADDRESS_SWITCH), CERTAIN, false, F(SAME_SPI_BACK), 0, 0,
 	  "the same SA came back at once with another address" },
 	/* xfrm_timer_handler; IKEv1 rekeying leaves the old inbound SA to its limit */
 	{ "limit_after_rekey", R(PHASE2_REPLACE), CERTAIN, true, F(HARD_LIMIT) | F(REPLACED_CHILD),
