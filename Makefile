@@ -45,6 +45,13 @@ all: $(O)/ikewatch
 .DELETE_ON_ERROR:
 .SECONDARY:
 
+# pkg-config says nothing at all about any library when one is missing: say which, before the linker's thousand lines
+.PHONY: libraries
+libraries:
+	@$(PKG_CONFIG) --print-errors --exists $(LIBS) || \
+		{ echo 'make: a library to build with is missing; scripts/deps build installs it' >&2; exit 1; }
+
+$(USER_OBJ): | libraries
 $(O)/ikewatch: $(USER_OBJ)
 	$(call say,LINK,$@) $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(LDFLAGS) $(IKW_LDLIBS)
 
