@@ -367,7 +367,7 @@ static char *line_text(struct ikw_agent_line *line)
 	}
 	json_object_set_new(line->json, "latency_us",
 			    json_integer(now > line->deleted ? (now - line->deleted) / 1000 : 0));
-	text = json_dumps(line->json, JSON_COMPACT);
+	text = json_dumps(line->json, IKW_JSON_FLAGS);
 	json_decref(line->json);
 	return text;
 }

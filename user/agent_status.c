@@ -225,7 +225,7 @@ static int write_tunnel(void *ctx, const struct ikw_tunnel_info *info)
 {
 	struct tunnel_lines *lines = ctx;
 	json_t *json = tunnel_json(lines->agent, info);
-	int err = json_dumpf(json, lines->to, JSON_COMPACT);
+	int err = json_dumpf(json, lines->to, IKW_JSON_FLAGS);
 
 	json_decref(json);
 	return err || fputc('\n', lines->to) == EOF;
@@ -252,7 +252,7 @@ static char *tunnels_text(const struct ikw_agent *agent)
 
 static char *as_line(json_t *json)
 {
-	char *text = json_dumps(json, JSON_COMPACT), *line = NULL;
+	char *text = json_dumps(json, IKW_JSON_FLAGS), *line = NULL;
 
 	json_decref(json);
 	if (text && asprintf(&line, "%s\n", text) < 0)

@@ -149,21 +149,49 @@ static json_t *sas_json(const struct ikw_alarm *a)
 	return list;
 }
 
+static const char *const evidence_kinds[] = {
+#define IKW_X(constant, text) text,
+	IKW_EVIDENCE_KINDS(IKW_X)
+#undef IKW_X
+};
+
+static void put_message(json_t *json, const struct ikw_evidence *e)
+{
+	if (!e->exchange)
+		return;
+	json_object_set_new(json, "exchange", json_string(e->exchange));
+	json_object_set_new(json, "message_id", json_integer(e->message_id));
+	json_object_set_new(json, "length", json_integer(e->length));
+	json_object_set_new(json, "response", json_boolean(e->response));
+	json_object_set_new(json, "copy", json_integer(e->copy));
+}
+
+static json_t *fact_json(const struct ikw_evidence *e)
+{
+	json_t *json = json_object();
+	char text[40];
+
+	json_object_set_new(json, "time", json_string(ikw_time_text(e->wall, text, sizeof(text))));
+	json_object_set_new(json, "fact", json_string(e->fact));
+	json_object_set_new(json, "kind", json_string(evidence_kinds[e->kind]));
+	if (e->dir == IKW_DIR_IN || e->dir == IKW_DIR_OUT)
+		json_object_set_new(json, "direction",
+				    json_string(e->dir == IKW_DIR_IN ? "in" : "out"));
+	put_message(json, e);
+	if (e->spi) {
+		snprintf(text, sizeof(text), "0x%08x", e->spi);
+		json_object_set_new(json, "spi", json_string(text));
+	}
+	json_object_set_new(json, "text", text_json(e->text));
+	return json;
+}
+
 static json_t *evidence_json(const struct ikw_alarm *a)
 {
 	json_t *list = json_array();
-	char time[40];
 
-	for (unsigned int i = 0; i < a->evidence_count; i++) {
-		const struct ikw_evidence *e = &a->evidence[i];
-		json_t *json = json_object();
-
-		json_object_set_new(json, "time",
-				    json_string(ikw_time_text(e->wall, time, sizeof(time))));
-		json_object_set_new(json, "fact", json_string(e->fact));
-		json_object_set_new(json, "text", text_json(e->text));
-		json_array_append_new(list, json);
-	}
+	for (unsigned int i = 0; i < a->evidence_count; i++)
+		json_array_append_new(list, fact_json(&a->evidence[i]));
 	return list;
 }
 
@@ -225,7 +253,7 @@ json_t *ikw_alarm_json(const struct ikw_alarm *a)
 char *ikw_alarm_json_line(const struct ikw_alarm *alarm)
 {
 	json_t *json = ikw_alarm_json(alarm);
-	char *line = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	char *line = json ? json_dumps(json, IKW_JSON_FLAGS) : NULL;
 
 	json_decref(json);
 	return line;

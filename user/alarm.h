@@ -17,12 +17,37 @@
 #define IKW_ALARM_ID   4285734913ULL
 #define IKW_ALARM_OID  "1.3.6.1.4.1.2011.6.122.26.6.2"
 
-/* One fact of the evidence. */
+/* JSON for others: reals as short as they were rounded to, not with every binary digit. */
+#define IKW_JSON_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
+/* X(constant, text): what a fact of the evidence is of. */
+#define IKW_EVIDENCE_KINDS(X)                                                                      \
+	X(HOST, "host") /* a process, an interface, another protocol, as seen on this host */      \
+	X(SA, "sa")	/* the SAD */                                                              \
+	X(MESSAGE, "message") /* one IKE message on the wire between the two gateways */           \
+	X(NOTE, "note")	      /* what follows from others: no answer, a negotiation's outcome */
+
+enum ikw_evidence_kind {
+#define IKW_X(constant, text) IKW_EVIDENCE_##constant,
+	IKW_EVIDENCE_KINDS(IKW_X)
+#undef IKW_X
+		IKW_EVIDENCE_KIND_COUNT
+};
+
+/* One fact of the evidence. What is zero does not apply; the object leaves it out. */
 struct ikw_evidence {
 	uint64_t time;	  /* boot time ns */
 	uint64_t wall;	  /* Unix ns */
 	const char *fact; /* static slug, e.g. "request_unanswered" */
 	char *text;	  /* owned by the alarm */
+	enum ikw_evidence_kind kind;
+	uint8_t dir;	      /* MESSAGE, SA: enum ikw_dir */
+	bool response;	      /* MESSAGE: answers a request */
+	uint16_t copy;	      /* MESSAGE: 1 for the first retransmission of a request, and so on */
+	const char *exchange; /* MESSAGE: static name; with it message_id and length count */
+	uint32_t message_id;
+	uint32_t length;
+	uint32_t spi; /* SA */
 };
 
 /* One SA of the generation that was deleted. */

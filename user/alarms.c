@@ -73,6 +73,16 @@ static const char *state_colour(const struct ikw_store_row *row)
 	return row->up_since ? "\033[33m" : "\033[31m";
 }
 
+struct ikw_store *ikw_alarms_open(const char *dir)
+{
+	char why[512];
+	struct ikw_store *store = ikw_store_open(dir ? dir : IKW_STATE_DIR, true, why, sizeof(why));
+
+	if (!store)
+		ikw_error("%s", why);
+	return store;
+}
+
 /* ---- alarms ----------------------------------------------------------- */
 
 struct listing {
@@ -84,7 +94,7 @@ static int print_json(void *ctx, const struct ikw_store_row *row)
 {
 	struct listing *listing = ctx;
 	json_t *state = ikw_alarms_state_json(row);
-	char *more = state ? json_dumps(state, JSON_COMPACT) : NULL;
+	char *more = state ? json_dumps(state, IKW_JSON_FLAGS) : NULL;
 	size_t len = strlen(row->json);
 
 	listing->rows++;
@@ -124,7 +134,7 @@ static int print_peer_json(void *ctx, const struct ikw_store_peer *peer)
 
 	listing->rows++;
 	if (json) {
-		json_dumpf(json, stdout, JSON_COMPACT);
+		json_dumpf(json, stdout, IKW_JSON_FLAGS);
 		putchar('\n');
 	}
 	json_decref(json);
@@ -146,9 +156,8 @@ static int print_peer_text(void *ctx, const struct ikw_store_peer *peer)
 }
 
 struct alarms_options {
-	const char *dir;
+	struct ikw_common_options common;
 	enum ikw_store_list list;
-	bool json;
 	bool by_peer;
 };
 
@@ -162,10 +171,8 @@ static int alarms_parse(int argc, char **argv, struct alarms_options *o)
 	while ((key = ikw_cli_next(command, argc, argv, &value)) != -1) {
 		if (key == '?')
 			return IKW_EXIT_USAGE;
-		if (key == IKW_OPT_STATE_DIR)
-			o->dir = value;
+		ikw_cli_common(&o->common, key, value);
 		active |= key == IKW_OPT_ACTIVE;
-		o->json |= key == 'j';
 		o->by_peer |= key == IKW_OPT_BY_PEER;
 		if (key == IKW_OPT_ALL)
 			o->list = IKW_STORE_ALL;
@@ -184,32 +191,31 @@ static int alarms_print(struct ikw_store *store, const struct alarms_options *o)
 	int err;
 
 	if (o->by_peer)
-		err = ikw_store_peers(store, o->json ? print_peer_json : print_peer_text, &listing);
+		err = ikw_store_peers(store, o->common.json ? print_peer_json : print_peer_text,
+				      &listing);
 	else
-		err = ikw_store_alarms(store, o->list, o->json ? print_json : print_text, &listing);
+		err = ikw_store_alarms(store, o->list, o->common.json ? print_json : print_text,
+				       &listing);
 	if (err) {
 		ikw_error("%s", ikw_store_error(store));
 		return IKW_EXIT_FAILED;
 	}
-	if (!listing.rows && !o->json)
+	if (!listing.rows && !o->common.json)
 		puts(o->list == IKW_STORE_ALL ? "no alarms" : "no active alarms");
 	return IKW_EXIT_OK;
 }
 
 int ikw_alarms_main(int argc, char **argv)
 {
-	struct alarms_options o = { .dir = IKW_STATE_DIR, .list = IKW_STORE_ACTIVE };
+	struct alarms_options o = { .list = IKW_STORE_ACTIVE };
 	int status = alarms_parse(argc, argv, &o);
 	struct ikw_store *store;
-	char why[512];
 
 	if (status)
 		return status;
-	store = ikw_store_open(o.dir, true, why, sizeof(why));
-	if (!store) {
-		ikw_error("%s", why);
+	store = ikw_alarms_open(o.common.state_dir);
+	if (!store)
 		return IKW_EXIT_FAILED;
-	}
 	status = alarms_print(store, &o);
 	ikw_store_close(store);
 	return status;
@@ -287,7 +293,7 @@ static int clear_every(struct ikw_store *store, const char *who, const char *not
 }
 
 struct clear_options {
-	const char *dir;
+	struct ikw_common_options common;
 	const char *note;
 	bool all;
 };
@@ -301,8 +307,7 @@ static int clear_parse(int argc, char **argv, struct clear_options *o)
 	while ((key = ikw_cli_next(command, argc, argv, &value)) != -1) {
 		if (key == '?')
 			return IKW_EXIT_USAGE;
-		if (key == IKW_OPT_STATE_DIR)
-			o->dir = value;
+		ikw_cli_common(&o->common, key, value);
 		if (key == IKW_OPT_NOTE)
 			o->note = value;
 		o->all |= key == IKW_OPT_ALL;
@@ -314,14 +319,15 @@ static int clear_parse(int argc, char **argv, struct clear_options *o)
 
 int ikw_clear_main(int argc, char **argv)
 {
-	struct clear_options o = { .dir = IKW_STATE_DIR };
+	struct clear_options o = { 0 };
 	int status = clear_parse(argc, argv, &o);
 	char why[512], who[160];
 	struct ikw_store *store;
 
 	if (status)
 		return status;
-	store = ikw_store_open_shared(o.dir, why, sizeof(why));
+	store = ikw_store_open_shared(o.common.state_dir ? o.common.state_dir : IKW_STATE_DIR, why,
+				      sizeof(why));
 	if (!store) {
 		ikw_error("%s", why);
 		return IKW_EXIT_FAILED;

@@ -16,4 +16,7 @@ json_t *ikw_alarms_state_json(const struct ikw_store_row *row);
 /* The same for people: "down", "up since …", "cleared … by …"; into to, which it returns. */
 const char *ikw_alarms_state_text(const struct ikw_store_row *row, char *to, size_t size);
 
+/* The store of DIR (NULL: the usual one) for reading; NULL after having said why not on stderr. */
+struct ikw_store *ikw_alarms_open(const char *dir);
+
 #endif

@@ -173,6 +173,15 @@ int ikw_cli_next(const struct ikw_command *command, int argc, char **argv, const
 	return key;
 }
 
+void ikw_cli_common(struct ikw_common_options *options, int key, const char *value)
+{
+	if (key == IKW_OPT_STATE_DIR)
+		options->state_dir = value;
+	if (key == IKW_OPT_SOCKET)
+		options->socket = value;
+	options->json |= key == 'j';
+}
+
 bool ikw_cli_number(const char *text, unsigned long min, unsigned long max, unsigned long *out)
 {
 	char *end;

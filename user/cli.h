@@ -61,6 +61,16 @@ void ikw_cli_command_help(const struct ikw_command *command);
  */
 int ikw_cli_next(const struct ikw_command *command, int argc, char **argv, const char **value);
 
+/* What the commands that read the store or ask the agent have in common. */
+struct ikw_common_options {
+	const char *state_dir; /* NULL: the usual one */
+	const char *socket;    /* NULL: the usual one */
+	bool json;
+};
+
+/* Takes an option that ikw_cli_next() returned, if it is one of these. */
+void ikw_cli_common(struct ikw_common_options *options, int key, const char *value);
+
 /* An unsigned decimal number within [min, max] into *out; false if text is not one. */
 bool ikw_cli_number(const char *text, unsigned long min, unsigned long max, unsigned long *out);
 

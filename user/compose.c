@@ -13,29 +13,35 @@ struct report {
 	const struct ikw_verdict *v;
 	const struct ikw_world *w;
 	uint64_t now;
+	struct ikw_evidence none; /* what a fact that was not added is filled into */
 };
 
-__attribute__((format(printf, 4, 5))) static void evidence(struct report *r, uint64_t time,
-							   const char *fact, const char *fmt, ...)
+/* Adds a fact of this host (time 0: none). The caller says more of it in what is returned. */
+__attribute__((format(printf, 4, 5))) static struct ikw_evidence *
+evidence(struct report *r, uint64_t time, const char *fact, const char *fmt, ...)
 {
 	struct ikw_evidence *list = r->a->evidence, *e;
 	va_list ap;
 
 	if (!time)
-		return;
+		return &r->none;
 	list = realloc(list, (r->a->evidence_count + 1) * sizeof(*list));
 	if (!list)
-		return;
+		return &r->none;
 	r->a->evidence = list;
 	e = &list[r->a->evidence_count];
+	memset(e, 0, sizeof(*e));
 	va_start(ap, fmt);
-	if (vasprintf(&e->text, fmt, ap) >= 0) {
-		e->time = time;
-		e->wall = ikw_host_wall(&r->w->host, time);
-		e->fact = fact;
-		r->a->evidence_count++;
-	}
+	if (vasprintf(&e->text, fmt, ap) < 0)
+		e = &r->none;
 	va_end(ap);
+	if (e == &r->none)
+		return e;
+	e->time = time;
+	e->wall = ikw_host_wall(&r->w->host, time);
+	e->fact = fact;
+	r->a->evidence_count++;
+	return e;
 }
 
 __attribute__((format(printf, 2, 3))) static void blind(struct report *r, const char *fmt, ...)
@@ -295,27 +301,52 @@ static const char *sent_word(const struct ikw_exchange *x)
 	return x->ours ? "we sent" : "the peer sent";
 }
 
+/* A message of an exchange: which way it went, and what its header says. */
+static struct ikw_evidence *is_message(struct ikw_evidence *e, bool out, const char *exchange,
+				       uint32_t message_id, uint32_t length)
+{
+	e->kind = IKW_EVIDENCE_MESSAGE;
+	e->dir = out ? IKW_DIR_OUT : IKW_DIR_IN;
+	e->exchange = exchange;
+	e->message_id = message_id;
+	e->length = length;
+	return e;
+}
+
+static void tell_request(struct report *r, const struct ikw_exchange *x, const char *name,
+			 unsigned int copy)
+{
+	const char *fact = copy	     ? "request_retransmitted"
+			   : x->ours ? "request_sent"
+				     : "request_received";
+	struct ikw_evidence *e = evidence(r, x->first + x->copy_ms[copy] * IKW_MS, fact,
+					  "%s %s request, message ID %u, %u bytes%s", sent_word(x),
+					  name, x->message_id, x->length, copy ? " (again)" : "");
+
+	is_message(e, x->ours, name, x->message_id, x->length)->copy = (uint16_t)copy;
+}
+
 static void tell_exchange(struct report *r, const struct ikw_ike_sa *ike,
 			  const struct ikw_exchange *x)
 {
 	const char *name = ikw_exchange_name(ike->version, x->type);
+	struct ikw_evidence *e;
 
 	if (x->repeats)
 		evidence(r, x->began, "answered_before",
-			 "%u earlier exchanges just like the next one were answered", x->repeats);
+			 "%u earlier exchanges just like the next one were answered", x->repeats)
+			->kind = IKW_EVIDENCE_NOTE;
 	for (unsigned int i = 0; i < x->copies && i < IKW_COPIES; i++)
-		evidence(r, x->first + x->copy_ms[i] * IKW_MS,
-			 i	   ? "request_retransmitted"
-			 : x->ours ? "request_sent"
-				   : "request_received",
-			 "%s %s request, message ID %u, %u bytes%s", sent_word(x), name,
-			 x->message_id, x->length, i ? " (again)" : "");
-	if (x->answered)
-		evidence(r, x->answered, "response", "%s response, message ID %u, %u bytes", name,
-			 x->message_id, x->answer_length);
-	else if (ikw_exchange_pending(ike, x) && x != r->f->local) /* its answer may yet come */
+		tell_request(r, x, name, i);
+	if (x->answered) {
+		e = evidence(r, x->answered, "response", "%s response, message ID %u, %u bytes",
+			     name, x->message_id, x->answer_length);
+		is_message(e, !x->ours, name, x->message_id, x->answer_length)->response = true;
+	} else if (ikw_exchange_pending(ike, x) && x != r->f->local) { /* its answer may yet come */
 		evidence(r, x->last, "request_unanswered", "%s message ID %u was never answered",
-			 name, x->message_id);
+			 name, x->message_id)
+			->kind = IKW_EVIDENCE_NOTE;
+	}
 }
 
 static void tell_silence(struct report *r)
@@ -323,7 +354,8 @@ static void tell_silence(struct report *r)
 	const struct ikw_ike_sa *ike = r->f->ike;
 
 	if (ike && ike->last_in && r->f->gave_up)
-		evidence(r, ike->last_in, "last_heard", "last IKE message of the peer");
+		is_message(evidence(r, ike->last_in, "last_heard", "last IKE message of the peer"),
+			   false, NULL, 0, 0);
 	for (unsigned int k = 0; r->f->silent_checks && k < ike->count; k++) {
 		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
 
@@ -339,7 +371,8 @@ static void tell_negotiation(struct report *r, const struct ikw_ike_sa *ike, con
 		return;
 	evidence(r, ike->created, fact, "%s a new IKE_SA (%s)",
 		 ike->ours ? "we began" : "the peer began",
-		 ike->installed ? "it installed SAs" : "it installed nothing");
+		 ike->installed ? "it installed SAs" : "it installed nothing")
+		->kind = IKW_EVIDENCE_NOTE;
 	for (unsigned int k = 0; k < ike->count; k++)
 		if (ikw_exchange_sets_up(ikw_ike_exchange(ike, k)->type))
 			tell_exchange(r, ike, ikw_ike_exchange(ike, k));
@@ -364,38 +397,42 @@ static const char *cause_text(const struct ikw_sa *sa)
 	}
 }
 
+static void tell_deleted(struct report *r, const struct ikw_sa_node *sa, const char *way)
+{
+	const struct ikw_sa *first = &r->c->first;
+	struct ikw_evidence *e;
+
+	if (!sa || !sa->gone)
+		return;
+	if (sa->spi == first->spi && sa->gone == r->c->opened)
+		e = evidence(r, sa->gone, "sa_deleted", "%s SA 0x%08x deleted %s%s%.16s", way,
+			     sa->spi, cause_text(first), first->by.tgid ? ": " : "",
+			     first->by.tgid ? first->by.comm : "");
+	else
+		e = evidence(r, sa->gone, "sa_deleted", "%s SA 0x%08x deleted", way, sa->spi);
+	e->kind = IKW_EVIDENCE_SA;
+	e->dir = sa->dir;
+	e->spi = sa->spi;
+}
+
 static void tell_sas(struct report *r)
 {
-	const struct ikw_generation *gen = r->c->gen;
-	const struct ikw_sa *first = &r->c->first;
-	const struct ikw_sa_node *sas[2] = { gen->in, gen->out };
+	const struct ikw_generation *next = r->f->next_gen;
+	char peer[64];
 
-	for (int i = 0; i < 2; i++) {
-		const struct ikw_sa_node *sa = sas[i];
-		const char *way = i ? "outbound" : "inbound";
-
-		if (!sa || !sa->gone)
-			continue;
-		if (sa->spi == first->spi && sa->gone == r->c->opened)
-			evidence(r, sa->gone, "sa_deleted", "%s SA 0x%08x deleted %s%s%.16s", way,
-				 sa->spi, cause_text(first), first->by.tgid ? ": " : "",
-				 first->by.tgid ? first->by.comm : "");
-		else
-			evidence(r, sa->gone, "sa_deleted", "%s SA 0x%08x deleted", way, sa->spi);
-	}
-	if (r->f->next_gen) {
-		const struct ikw_generation *next = r->f->next_gen;
-		char peer[64];
-
+	tell_deleted(r, r->c->gen->in, "inbound");
+	tell_deleted(r, r->c->gen->out, "outbound");
+	if (next)
 		evidence(r, next->born, "sa_installed",
 			 "SAs 0x%08x/0x%08x for the same flow, peer %s",
 			 next->in ? next->in->spi : 0, next->out ? next->out->spi : 0,
-			 ikw_addr_text(next->tunnel->peer->remote, peer, sizeof(peer)));
-	}
+			 ikw_addr_text(next->tunnel->peer->remote, peer, sizeof(peer)))
+			->kind = IKW_EVIDENCE_SA;
 }
 
 static void tell_host(struct report *r)
 {
+	const struct ikw_peer *peer = r->c->gen->tunnel->peer;
 	const struct ikw_order *o = r->f->order;
 
 	if (o && order_matters(r))
@@ -413,11 +450,13 @@ static void tell_host(struct report *r)
 	if (r->f->mishap)
 		evidence(r, r->f->mishap->time, "spi_taken",
 			 "installing SPI 0x%08x failed: error %d", r->f->mishap->spi,
-			 r->f->mishap->error);
+			 r->f->mishap->error)
+			->kind = IKW_EVIDENCE_SA;
 	if (r->f->seen & IKW_FACT(INVALID_SPI))
-		evidence(r, r->c->gen->tunnel->peer->notify_time, "invalid_spi_notify",
-			 "the peer's clear notify %s",
-			 r->c->gen->tunnel->peer->notify == 4 ? "INVALID_IKE_SPI" : "INVALID_SPI");
+		is_message(evidence(r, peer->notify_time, "invalid_spi_notify",
+				    "the peer's clear notify %s",
+				    peer->notify == 4 ? "INVALID_IKE_SPI" : "INVALID_SPI"),
+			   false, NULL, 0, 0);
 }
 
 static int by_time(const void *a, const void *b)

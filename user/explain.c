@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "alarms.h"
 #include "cli.h"
 #include "incident.h"
 #include "page.h"
@@ -185,7 +186,7 @@ static void print_text(const struct ikw_incident *incident)
 static int print_json(const struct ikw_incident *incident)
 {
 	json_t *json = ikw_incident_json(incident);
-	int err = !json || json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
+	int err = !json || json_dumpf(json, stdout, IKW_JSON_FLAGS);
 
 	json_decref(json);
 	putchar('\n');
@@ -195,10 +196,9 @@ static int print_json(const struct ikw_incident *incident)
 /* ---- the command ------------------------------------------------------ */
 
 struct options {
-	const char *dir;
+	struct ikw_common_options common;
 	const char *html;
 	unsigned long id;
-	bool json;
 };
 
 static int parse(int argc, char **argv, struct options *o)
@@ -210,11 +210,9 @@ static int parse(int argc, char **argv, struct options *o)
 	while ((key = ikw_cli_next(command, argc, argv, &value)) != -1) {
 		if (key == '?')
 			return IKW_EXIT_USAGE;
-		if (key == IKW_OPT_STATE_DIR)
-			o->dir = value;
+		ikw_cli_common(&o->common, key, value);
 		if (key == IKW_OPT_HTML)
 			o->html = value;
-		o->json |= key == 'j';
 	}
 	if (argc - optind != 1)
 		return ikw_usage_error("explain", "explain: needs one ID");
@@ -233,7 +231,7 @@ static int show(const struct ikw_incident *incident, const struct options *o)
 		ikw_error("%s", why);
 		return IKW_EXIT_FAILED;
 	}
-	if (o->json)
+	if (o->common.json)
 		return print_json(incident) ? IKW_EXIT_FAILED : IKW_EXIT_OK;
 	print_text(incident);
 	return IKW_EXIT_OK;
@@ -241,7 +239,7 @@ static int show(const struct ikw_incident *incident, const struct options *o)
 
 int ikw_explain_main(int argc, char **argv)
 {
-	struct options o = { .dir = IKW_STATE_DIR };
+	struct options o = { 0 };
 	int status = parse(argc, argv, &o);
 	struct ikw_incident incident;
 	struct ikw_store *store;
@@ -250,11 +248,9 @@ int ikw_explain_main(int argc, char **argv)
 
 	if (status)
 		return status;
-	store = ikw_store_open(o.dir, true, why, sizeof(why));
-	if (!store) {
-		ikw_error("%s", why);
+	store = ikw_alarms_open(o.common.state_dir);
+	if (!store)
 		return IKW_EXIT_FAILED;
-	}
 	found = ikw_incident_load(store, o.id, &incident, why, sizeof(why));
 	ikw_store_close(store);
 	if (found == 1) {

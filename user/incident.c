@@ -95,7 +95,7 @@ static int load_row(void *ctx, const struct ikw_store_row *row)
 	if (incident->alarm && state)
 		json_object_update(incident->alarm, state);
 	json_decref(state);
-	incident->wall = row->wall;
+	incident->wall = ikw_time_parse(ikw_json_text(incident->alarm, "time"));
 	incident->reason = reason < 0 ? IKW_REASON_UNKNOWN : (enum ikw_reason)reason;
 	incident->entry = ikw_catalogue(incident->reason);
 	ikw_alarms_state_text(row, incident->state, sizeof(incident->state));

@@ -42,38 +42,11 @@ struct ladder {
 
 /* ---- layout ----------------------------------------------------------- */
 
-/* "INFORMATIONAL …, message ID 7," of a message's text: what request and response share. */
-static bool same_exchange(const char *request, const char *response)
+static enum lane lane_of(const json_t *fact)
 {
-	const char *theirs = strstr(response, "message ID ");
-	const char *ours = strstr(request, "message ID ");
-
-	return ours && theirs && !strncmp(ours, theirs, strcspn(theirs, ",") + 1) &&
-	       memmem(request, (size_t)(ours - request), response, strcspn(response, " "));
-}
-
-/* A message's direction by its fact and text (user/compose.c); a response goes against its request.
- */
-static enum lane lane_of(const json_t *evidence, size_t i)
-{
-	const json_t *fact = json_array_get(evidence, i);
-	const char *slug = ikw_json_text(fact, "fact");
-	const char *text = ikw_json_text(fact, "text");
-
-	if (!strcmp(slug, "request_sent") || !strcmp(slug, "request_received") ||
-	    !strcmp(slug, "request_retransmitted"))
-		return strncmp(text, "we ", 3) ? LANE_IN : LANE_OUT;
-	if (!strcmp(slug, "last_heard"))
-		return LANE_IN;
-	if (strcmp(slug, "response"))
+	if (strcmp(ikw_json_text(fact, "kind"), "message"))
 		return LANE_HOST;
-	while (i--) {
-		const char *request = ikw_json_text(json_array_get(evidence, i), "text");
-
-		if (strstr(request, " request,") && same_exchange(request, text))
-			return lane_of(evidence, i) == LANE_OUT ? LANE_IN : LANE_OUT;
-	}
-	return LANE_HOST;
+	return strcmp(ikw_json_text(fact, "direction"), "out") ? LANE_IN : LANE_OUT;
 }
 
 static int by_value(const void *a, const void *b)
@@ -188,8 +161,8 @@ static int ladder_make(struct ladder *l, const struct ikw_incident *incident)
 
 		l->marks[i].text = ikw_json_text(fact, "text");
 		l->marks[i].at = ikw_incident_offset(incident, ikw_json_text(fact, "time"));
-		l->marks[i].lane = lane_of(evidence, i);
-		l->marks[i].again = !strcmp(ikw_json_text(fact, "fact"), "request_retransmitted");
+		l->marks[i].lane = lane_of(fact);
+		l->marks[i].again = json_integer_value(json_object_get(fact, "copy")) > 0;
 	}
 	place(l);
 	return 0;

@@ -15,27 +15,16 @@
 #define ANSWER_TIME 30 /* s without a byte from the agent */
 #define COLUMNS	    8
 
-struct live_options {
-	const char *socket;
-	const char *state_dir;
-	bool json;
-};
-
-static int read_options(struct live_options *options, int argc, char **argv)
+static int read_options(struct ikw_common_options *options, int argc, char **argv)
 {
 	const struct ikw_command *command = ikw_cli_find(argv[0]);
 	const char *value;
 	int key;
 
 	while ((key = ikw_cli_next(command, argc, argv, &value)) != -1) {
-		if (key == IKW_OPT_SOCKET)
-			options->socket = value;
-		else if (key == IKW_OPT_STATE_DIR)
-			options->state_dir = value;
-		else if (key == 'j')
-			options->json = true;
-		else
+		if (key == '?')
 			return IKW_EXIT_USAGE;
+		ikw_cli_common(options, key, value);
 	}
 	if (optind < argc)
 		return ikw_usage_error(argv[0], "%s: %s takes options only", argv[optind], argv[0]);
@@ -43,7 +32,7 @@ static int read_options(struct live_options *options, int argc, char **argv)
 }
 
 /* A stream of the agent's answer, or NULL after having said why not. */
-static FILE *ask(const struct live_options *options, const char *request)
+static FILE *ask(const struct ikw_common_options *options, const char *request)
 {
 	struct timeval limit = { .tv_sec = ANSWER_TIME };
 	char path[PATH_MAX], why[PATH_MAX + 128];
@@ -361,7 +350,7 @@ static void print_line(void *ctx, const char *line, const json_t *json)
 
 int ikw_status_main(int argc, char **argv)
 {
-	struct live_options options = { 0 };
+	struct ikw_common_options options = { 0 };
 	int err = read_options(&options, argc, argv);
 	FILE *answer;
 
@@ -378,7 +367,7 @@ int ikw_status_main(int argc, char **argv)
 int ikw_tunnels_main(int argc, char **argv)
 {
 	struct table table = { .heads = tunnel_heads };
-	struct live_options options = { 0 };
+	struct ikw_common_options options = { 0 };
 	int err = read_options(&options, argc, argv);
 	FILE *answer;
 

@@ -28,22 +28,58 @@ static char *err;
 #define S   UINT64_C(1000000000)
 #define NOW (UINT64_C(1767323100) * S) /* 2026-01-02T03:05:00Z */
 
+#define MESSAGE(way, name, id, size)                                                               \
+	.kind = IKW_EVIDENCE_MESSAGE, .dir = IKW_DIR_##way, .exchange = (name),                    \
+	.message_id = (id), .length = (size)
+
 static const struct {
 	int64_t ms; /* from the deletion */
-	const char *fact;
-	const char *text;
+	struct ikw_evidence fact;
 } facts[] = {
-	{ -3600123, "last_heard", "last IKE message of the peer" },
-	{ -8127, "request_sent", "we sent INFORMATIONAL request, message ID 6, 80 bytes" },
-	{ -7127, "request_retransmitted",
-	  "we sent INFORMATIONAL request, message ID 6, 80 bytes (again)" },
-	{ -5627, "request_retransmitted",
-	  "we sent INFORMATIONAL request, message ID 6, 80 bytes (again)" },
-	{ -3377, "request_unanswered", "INFORMATIONAL message ID 6 was never answered" },
-	{ -40, "request_received", "the peer sent IKE_SA_INIT request, message ID 0, 240 bytes" },
-	{ -36, "response", "IKE_SA_INIT response, message ID 0, 248 bytes" },
-	{ 0, "sa_deleted", "inbound SA 0xc1000001 deleted by a process: charon" },
-	{ 2, "sa_deleted", "outbound SA 0xce000001 deleted" },
+	{ -3600123,
+	  { .fact = "last_heard",
+	    .text = "last IKE message of the peer",
+	    .kind = IKW_EVIDENCE_MESSAGE,
+	    .dir = IKW_DIR_IN } },
+	{ -8127,
+	  { .fact = "request_sent",
+	    .text = "we sent INFORMATIONAL request, message ID 6, 80 bytes",
+	    MESSAGE(OUT, "INFORMATIONAL", 6, 80) } },
+	{ -7127,
+	  { .fact = "request_retransmitted",
+	    .text = "we sent INFORMATIONAL request, message ID 6, 80 bytes (again)",
+	    MESSAGE(OUT, "INFORMATIONAL", 6, 80),
+	    .copy = 1 } },
+	{ -5627,
+	  { .fact = "request_retransmitted",
+	    .text = "we sent INFORMATIONAL request, message ID 6, 80 bytes (again)",
+	    MESSAGE(OUT, "INFORMATIONAL", 6, 80),
+	    .copy = 2 } },
+	{ -3377,
+	  { .fact = "request_unanswered",
+	    .text = "INFORMATIONAL message ID 6 was never answered",
+	    .kind = IKW_EVIDENCE_NOTE } },
+	{ -40,
+	  { .fact = "request_received",
+	    .text = "the peer sent IKE_SA_INIT request, message ID 0, 240 bytes",
+	    MESSAGE(IN, "IKE_SA_INIT", 0, 240) } },
+	{ -36,
+	  { .fact = "response",
+	    .text = "IKE_SA_INIT response, message ID 0, 248 bytes",
+	    MESSAGE(OUT, "IKE_SA_INIT", 0, 248),
+	    .response = true } },
+	{ 0,
+	  { .fact = "sa_deleted",
+	    .text = "inbound SA 0xc1000001 deleted by a process: charon",
+	    .kind = IKW_EVIDENCE_SA,
+	    .dir = IKW_DIR_IN,
+	    .spi = 0xc1000001 } },
+	{ 2,
+	  { .fact = "sa_deleted",
+	    .text = "outbound SA 0xce000001 deleted",
+	    .kind = IKW_EVIDENCE_SA,
+	    .dir = IKW_DIR_OUT,
+	    .spi = 0xce000001 } },
 };
 #define FACTS (sizeof(facts) / sizeof(facts[0]))
 
@@ -102,12 +138,10 @@ static void raise_alarm(struct ikw_store *store, uint32_t tunnel, enum ikw_reaso
 		.blind = blind,
 	};
 
-	for (size_t i = 0; i < FACTS; i++)
-		evidence[i] = (struct ikw_evidence){
-			.wall = wall + (uint64_t)(facts[i].ms * 1000000),
-			.fact = facts[i].fact,
-			.text = (char *)facts[i].text,
-		};
+	for (size_t i = 0; i < FACTS; i++) {
+		evidence[i] = facts[i].fact;
+		evidence[i].wall = wall + (uint64_t)(facts[i].ms * 1000000);
+	}
 	assert_int_equal(ikw_store_alarm(store, &alarm), 0);
 }
 
@@ -407,8 +441,8 @@ static void test_page_is_complete(void **state)
 	(void)state;
 	assert_int_equal(RUN("explain", "4", "--html", "-"), 0);
 	for (size_t i = 0; i < FACTS; i++)
-		assert_true(occurrences(facts[i].text) >= 3);	 /* title, label, row */
-	assert_int_equal(occurrences("class=\"arrow out\""), 2); /* request, response */
+		assert_true(occurrences(facts[i].fact.text) >= 3); /* title, label, row */
+	assert_int_equal(occurrences("class=\"arrow out\""), 2);   /* request, response */
 	assert_int_equal(occurrences("class=\"arrow out lost\""), 2);
 	assert_int_equal(occurrences("class=\"arrow in\""), 2); /* last heard, request */
 	assert_int_equal(occurrences("<circle class=\"host\""), 3);
