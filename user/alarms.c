@@ -158,6 +158,7 @@ static int print_peer_text(void *ctx, const struct ikw_store_peer *peer)
 struct alarms_options {
 	struct ikw_common_options common;
 	enum ikw_store_list list;
+	unsigned long limit; /* 0: none */
 	bool by_peer;
 };
 
@@ -176,12 +177,17 @@ static int alarms_parse(int argc, char **argv, struct alarms_options *o)
 		o->by_peer |= key == IKW_OPT_BY_PEER;
 		if (key == IKW_OPT_ALL)
 			o->list = IKW_STORE_ALL;
+		if (key == IKW_OPT_LIMIT && !ikw_cli_number(value, 1, INT64_MAX, &o->limit))
+			return ikw_usage_error("alarms", "alarms: --limit %s: not a number above 0",
+					       value);
 	}
 	if (optind < argc)
 		return ikw_usage_error("alarms", "alarms: %s: takes no operand", argv[optind]);
 	if (o->list == IKW_STORE_ALL && (active || o->by_peer))
 		return ikw_usage_error("alarms", "alarms: --all with --%s: one of them",
 				       active ? "active" : "by-peer");
+	if (o->by_peer && o->limit)
+		return ikw_usage_error("alarms", "alarms: --by-peer with --limit: one of them");
 	return IKW_EXIT_OK;
 }
 
@@ -194,8 +200,8 @@ static int alarms_print(struct ikw_store *store, const struct alarms_options *o)
 		err = ikw_store_peers(store, o->common.json ? print_peer_json : print_peer_text,
 				      &listing);
 	else
-		err = ikw_store_alarms(store, o->list, o->common.json ? print_json : print_text,
-				       &listing);
+		err = ikw_store_alarms(store, o->list, o->limit,
+				       o->common.json ? print_json : print_text, &listing);
 	if (err) {
 		ikw_error("%s", ikw_store_error(store));
 		return IKW_EXIT_FAILED;

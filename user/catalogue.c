@@ -8,6 +8,9 @@
 #include "bpf/ikewatch_event.h"
 #include "catalogue.h"
 
+/* A step that names no daemon is for all of them. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 #define BIT(name) IKW_SEES_##name
 #define IKE_BOTH  (BIT(IKE_IN) | BIT(IKE_OUT))
 /* who asked: the process behind the deletion, behind the control socket, behind a signal */
@@ -32,7 +35,7 @@
 #define WATCH                                                                                      \
 	{                                                                                          \
 		"Watch whether IKE messages leave and answers arrive.",                            \
-			"{netns}tcpdump -ni {iface} -c20 host {peer} and "                         \
+			"{netns}tcpdump -ni any -c20 host {peer} and "                             \
 			"'(udp port 500 or udp port 4500 or esp)'"                                 \
 	}
 #define FIREWALL                                                                                   \
@@ -42,15 +45,18 @@
 	}
 #define SAS_STRONGSWAN                                                                             \
 	{                                                                                          \
-		"strongSwan: see which IKE_SAs and CHILD_SAs exist now.", "swanctl --list-sas"     \
+		"strongSwan: see which IKE_SAs and CHILD_SAs exist now.", "swanctl --list-sas",    \
+			IKW_FOR_STRONGSWAN                                                         \
 	}
 #define SAS_LIBRESWAN                                                                              \
 	{                                                                                          \
-		"Libreswan: see which IKE_SAs and CHILD_SAs exist now.", "ipsec whack --status"    \
+		"Libreswan: see which IKE_SAs and CHILD_SAs exist now.", "ipsec whack --status",   \
+			IKW_FOR_LIBRESWAN                                                          \
 	}
 #define SAS_OPENIKED                                                                               \
 	{                                                                                          \
-		"OpenIKED: see which IKE_SAs and CHILD_SAs exist now.", "ikectl show sa"           \
+		"OpenIKED: see which IKE_SAs and CHILD_SAs exist now.", "ikectl show sa",          \
+			IKW_FOR_OPENIKED                                                           \
 	}
 #define SAS SAS_STRONGSWAN, SAS_LIBRESWAN, SAS_OPENIKED
 #define SAD                                                                                        \
@@ -68,37 +74,38 @@
 		"See which policies the kernel holds, and whether they point at the peer.",        \
 			"{netns}ip xfrm policy"                                                    \
 	}
+#define AT_THAT_TIME " --since={since} --until={until}"
+#define JOURNAL	     "journalctl -t charon-systemd -t charon -t ipsec -t pluto -t iked" AT_THAT_TIME
 #define LOG                                                                                        \
 	{                                                                                          \
-		"Read what the IKE daemon wrote at that time.",                                    \
-			"journalctl -t charon-systemd -t charon -t ipsec -t pluto -t iked "        \
-			"--since=-30min"                                                           \
+		"Read what the IKE daemon wrote at that time.", JOURNAL                            \
 	}
 #define EXPLAIN                                                                                    \
 	{                                                                                          \
 		"See the evidence, and which process acted on whose order.",                       \
-			"ikewatch explain {id}"                                                    \
+			"ikewatch explain {id}{state}"                                             \
 	}
 #define BACK                                                                                       \
 	{                                                                                          \
-		"See whether the tunnel is up again.",                                             \
-			"ikewatch tunnels --json | "                                               \
-			"jq --argjson n {tunnel} '.. | objects | select(.tunnel_index? == $n)'"    \
+		"See whether the tunnel is up again.", "ikewatch tunnels {tunnel}{state}"          \
 	}
 #define CLEAR                                                                                      \
 	{                                                                                          \
-		"Clear the alarm when the tunnel is as it should be.", "ikewatch clear {id}"       \
+		"Clear the alarm when the tunnel is as it should be.",                             \
+			"ikewatch clear {id}{state}"                                               \
 	}
 #define UP_STRONGSWAN                                                                              \
 	{                                                                                          \
 		"strongSwan: bring the CHILD_SA up by its name (swanctl --list-conns shows it).",  \
 			"read -rp 'name of the child: ' child && swanctl --initiate --child "      \
-			"\"$child\""                                                               \
+			"\"$child\"",                                                              \
+			IKW_FOR_STRONGSWAN                                                         \
 	}
 #define UP_LIBRESWAN                                                                               \
 	{                                                                                          \
 		"Libreswan: bring the connection up by its name (ipsec whack --status shows it).", \
-			"read -rp 'name of the connection: ' conn && ipsec auto --up \"$conn\""    \
+			"read -rp 'name of the connection: ' conn && ipsec auto --up \"$conn\"",   \
+			IKW_FOR_LIBRESWAN                                                          \
 	}
 #define NOTHING_TO_DO(why)                                                                         \
 	{                                                                                          \
@@ -126,10 +133,10 @@ static const struct ikw_catalogue_step dpd_timeout[] = {
 	{ "If the path is sound, see on the peer whether its IKE daemon runs.", NULL },
 	{ "strongSwan: see how long the peer may be silent (dpd_delay; the retransmission "
 	  "settings under charon).",
-	  "swanctl --list-conns" },
+	  "swanctl --list-conns", IKW_FOR_STRONGSWAN },
 	{ "Libreswan: see how long the peer may be silent (dpddelay, dpdtimeout, "
 	  "retransmit-timeout).",
-	  "ipsec whack --status" },
+	  "ipsec whack --status", IKW_FOR_LIBRESWAN },
 	LOG,
 	BACK,
 	CLEAR,
@@ -139,10 +146,10 @@ static const struct ikw_catalogue_step manual[] = {
 	EXPLAIN,
 	{ "If a person or a deployment did it on purpose, no operation is required.", NULL },
 	{ "strongSwan: see whether the connection is still loaded as intended.",
-	  "swanctl --list-conns" },
+	  "swanctl --list-conns", IKW_FOR_STRONGSWAN },
 	{ "Libreswan: see whether the connection is still loaded as intended.",
-	  "ipsec whack --status" },
-	{ "OpenIKED: see whether the configuration is still valid.", "iked -n" },
+	  "ipsec whack --status", IKW_FOR_LIBRESWAN },
+	{ "OpenIKED: see whether the configuration is still valid.", "iked -n", IKW_FOR_OPENIKED },
 	{ "See whether the IKE daemon was stopped, restarted or reloaded.",
 	  "systemctl status strongswan strongswan-starter ipsec openiked" },
 	SAD,
@@ -156,8 +163,9 @@ static const struct ikw_catalogue_step manual[] = {
 
 static const struct ikw_catalogue_step modecfg_lease[] = {
 	{ "strongSwan: see the pools and who holds which inner address.",
-	  "swanctl --list-pools --leases" },
-	{ "Libreswan: see the address pool and its leases.", "ipsec whack --addresspoolstatus" },
+	  "swanctl --list-pools --leases", IKW_FOR_STRONGSWAN },
+	{ "Libreswan: see the address pool and its leases.", "ipsec whack --addresspoolstatus",
+	  IKW_FOR_LIBRESWAN },
 	{ "If the addresses come from DHCP, see whether the server answers this gateway.",
 	  "{netns}tcpdump -ni any -c4 udp port 67 or udp port 68" },
 	{ "See where traffic for the inner address goes now.", "{netns}ip route get {inside}" },
@@ -172,12 +180,14 @@ static const struct ikw_catalogue_step reauth_timeout[] = {
 	WATCH,
 	{ "Read why the new IKE_SA did not come up: no answer, a refused proposal, or "
 	  "credentials that no longer hold (certificate expired, secret changed).",
-	  "journalctl -t charon-systemd -t charon -t ipsec -t pluto -t iked --since=-30min" },
-	{ "strongSwan: see whether the certificates are still valid.", "swanctl --list-certs" },
-	{ "Libreswan: see whether the certificates are still valid.", "ipsec auto --listall" },
+	  JOURNAL },
+	{ "strongSwan: see whether the certificates are still valid.", "swanctl --list-certs",
+	  IKW_FOR_STRONGSWAN },
+	{ "Libreswan: see whether the certificates are still valid.", "ipsec auto --listall",
+	  IKW_FOR_LIBRESWAN },
 	{ "strongSwan: prefer rekeying (reauth_time = 0), or make before break "
 	  "(charon.make_before_break), so that a failure does not interrupt traffic.",
-	  NULL },
+	  NULL, IKW_FOR_STRONGSWAN },
 	SAS,
 	BACK,
 	CLEAR,
@@ -201,13 +211,13 @@ static const struct ikw_catalogue_step kick_old_sa[] = {
 	  NULL },
 	{ "If another address took the flow, make sure that it is the same user and not two "
 	  "peers with one identity or one selector.",
-	  "ikewatch explain {id}" },
+	  "ikewatch explain {id}{state}" },
 	SAS,
 	{ "strongSwan: decide in \"unique\" of the connection whether a new SA replaces, joins "
 	  "or is refused.",
-	  "swanctl --list-conns" },
+	  "swanctl --list-conns", IKW_FOR_STRONGSWAN },
 	{ "Libreswan: decide by \"uniqueids\" whether a new SA replaces or joins.",
-	  "ipsec whack --status" },
+	  "ipsec whack --status", IKW_FOR_LIBRESWAN },
 	CLEAR,
 };
 
@@ -226,16 +236,17 @@ static const struct ikw_catalogue_step spi_conflict[] = {
 static const struct ikw_catalogue_step phase1_replace[] = {
 	NOTHING_TO_DO("a new IKE_SA between the same peers replaced the old one."),
 	{ "If it happens more often than the configured lifetime says, see what starts it.",
-	  "ikewatch explain {id}" },
+	  "ikewatch explain {id}{state}" },
 	BACK,
-	{ "strongSwan: see reauth_time and rekey_time.", "swanctl --list-conns" },
-	{ "Libreswan: see ikelifetime and reauth.", "ipsec whack --status" },
+	{ "strongSwan: see reauth_time and rekey_time.", "swanctl --list-conns",
+	  IKW_FOR_STRONGSWAN },
+	{ "Libreswan: see ikelifetime and reauth.", "ipsec whack --status", IKW_FOR_LIBRESWAN },
 };
 
 static const struct ikw_catalogue_step phase2_replace[] = {
 	NOTHING_TO_DO("this is an ordinary rekey."),
 	{ "If it happens more often than the configured lifetime says, see what starts it.",
-	  "ikewatch explain {id}" },
+	  "ikewatch explain {id}{state}" },
 	BACK,
 	{ "See the lifetimes of the SAs in use.",
 	  "{netns}ip -s xfrm state list nokeys dst {peer}" },
@@ -244,9 +255,10 @@ static const struct ikw_catalogue_step phase2_replace[] = {
 static const struct ikw_catalogue_step track[] = {
 	EXPLAIN,
 	{ "keepalived: see whether the VRRP instance is where it should be.",
-	  "journalctl -t Keepalived -t Keepalived_vrrp --since=-30min" },
+	  "journalctl -t Keepalived -t Keepalived_vrrp" AT_THAT_TIME },
 	{ "FRR: see whether the BFD sessions are up.", "vtysh -c 'show bfd peers'" },
-	{ "See whether the tracked path answers.", "{netns}ping -c3 {inside}" },
+	{ "See whether what is tracked answers; the way to the peer is the likeliest.",
+	  "{netns}ping -c3 {peer}" },
 	LINK,
 	{ "If the switch-over was meant, no operation is required; else repair what is tracked.",
 	  NULL },
@@ -262,7 +274,7 @@ static const struct ikw_catalogue_step invalid_spi[] = {
 	SAS,
 	SAD,
 	{ "Watch whether the notification comes again; it is not authenticated and can be forged.",
-	  "{netns}tcpdump -ni {iface} -c20 -v host {peer} and '(udp port 500 or udp port 4500)'" },
+	  "{netns}tcpdump -ni any -c20 -v host {peer} and '(udp port 500 or udp port 4500)'" },
 	LOG,
 	BACK,
 	CLEAR,
@@ -271,8 +283,10 @@ static const struct ikw_catalogue_step invalid_spi[] = {
 static const struct ikw_catalogue_step dns_change[] = {
 	{ "See which name servers this host asks, and whether they can be reached.",
 	  "resolvectl status || cat /etc/resolv.conf" },
-	{ "strongSwan: see the peer's configured name (remote_addrs).", "swanctl --list-conns" },
-	{ "Libreswan: see the peer's configured name (right=).", "ipsec whack --status" },
+	{ "strongSwan: see the peer's configured name (remote_addrs).", "swanctl --list-conns",
+	  IKW_FOR_STRONGSWAN },
+	{ "Libreswan: see the peer's configured name (right=).", "ipsec whack --status",
+	  IKW_FOR_LIBRESWAN },
 	{ "Resolve that name, as this host does and from its name server.",
 	  "read -rp 'name of the peer: ' name && getent ahosts \"$name\"; dig \"$name\" A; "
 	  "dig \"$name\" AAAA" },
@@ -288,8 +302,9 @@ static const struct ikw_catalogue_step phase1_dependent[] = {
 	BACK,
 	{ "If both ends negotiated anew, this is normal and no operation is required.", NULL },
 	{ "strongSwan: see whether both ends keep the CHILD_SA without its IKE_SA, or delete it.",
-	  "swanctl --list-sas" },
-	{ "Libreswan: see the connection and its lifetimes on both ends.", "ipsec whack --status" },
+	  "swanctl --list-sas", IKW_FOR_STRONGSWAN },
+	{ "Libreswan: see the connection and its lifetimes on both ends.", "ipsec whack --status",
+	  IKW_FOR_LIBRESWAN },
 	ROUTE,
 	LOG,
 	CLEAR,
@@ -316,7 +331,7 @@ static const struct ikw_catalogue_step peer_request[] = {
 	SAS,
 	LOG,
 	{ "If it stays down and should not, bring it up from here, or see that the peer does.",
-	  "swanctl --list-conns" },
+	  NULL },
 	UP_STRONGSWAN,
 	UP_LIBRESWAN,
 	CLEAR,
@@ -324,24 +339,24 @@ static const struct ikw_catalogue_step peer_request[] = {
 
 static const struct ikw_catalogue_step phase1_hard_expiry[] = {
 	BACK,
-	{ "Read why no new IKE_SA was made in time.",
-	  "journalctl -t charon-systemd -t charon -t ipsec -t pluto -t iked --since=-30min" },
+	{ "Read why no new IKE_SA was made in time.", JOURNAL },
 	{ "strongSwan: see that rekey_time or reauth_time lies well before the end (over_time).",
-	  "swanctl --list-conns" },
+	  "swanctl --list-conns", IKW_FOR_STRONGSWAN },
 	{ "Libreswan: see that rekey=yes, and rekeymargin against ikelifetime.",
-	  "ipsec whack --status" },
+	  "ipsec whack --status", IKW_FOR_LIBRESWAN },
 	PING,
 	CLEAR,
 };
 
 static const struct ikw_catalogue_step phase2_hard_expiry[] = {
-	{ "See which limit was hit (time, bytes or packets).", "ikewatch explain {id}" },
+	{ "See which limit was hit (time, bytes or packets).", "ikewatch explain {id}{state}" },
 	BACK,
 	SAD,
 	{ "strongSwan: see that rekey_time, rekey_bytes and rekey_packets lie well before the "
 	  "life_ ones.",
-	  "swanctl --list-conns" },
-	{ "Libreswan: see salifetime, rekey and rekeymargin.", "ipsec whack --status" },
+	  "swanctl --list-conns", IKW_FOR_STRONGSWAN },
+	{ "Libreswan: see salifetime, rekey and rekeymargin.", "ipsec whack --status",
+	  IKW_FOR_LIBRESWAN },
 	{ "SAs set by hand: give them no limit, or replace them before it.",
 	  "{netns}ip -s xfrm state list nokeys dst {peer}" },
 	LOG,
@@ -357,7 +372,7 @@ static const struct ikw_catalogue_step port_mismatch[] = {
 	{ "See through which ports the SAs are encapsulated now.",
 	  "{netns}ip -s xfrm state list nokeys dst {peer}" },
 	{ "Watch from which port the peer's messages come.",
-	  "{netns}tcpdump -ni {iface} -c20 host {peer} and udp" },
+	  "{netns}tcpdump -ni any -c20 host {peer} and udp" },
 	{ "Lengthen the UDP timeout of the NAT between the gateways, or shorten the NAT "
 	  "keepalive interval.",
 	  NULL },
@@ -370,8 +385,10 @@ static const struct ikw_catalogue_step port_mismatch[] = {
 static const struct ikw_catalogue_step flow_overlap[] = {
 	{ "See which policies overlap; the lower priority value is matched first.",
 	  "{netns}ip xfrm policy" },
-	{ "strongSwan: see the traffic selectors of every connection.", "swanctl --list-conns" },
-	{ "Libreswan: see the subnets of every connection.", "ipsec whack --status" },
+	{ "strongSwan: see the traffic selectors of every connection.", "swanctl --list-conns",
+	  IKW_FOR_STRONGSWAN },
+	{ "Libreswan: see the subnets of every connection.", "ipsec whack --status",
+	  IKW_FOR_LIBRESWAN },
 	CLEAR,
 };
 
@@ -386,8 +403,8 @@ static const struct ikw_catalogue_step peer_address_switch[] = {
 
 static const struct ikw_catalogue_step admin_down[] = {
 	LINK,
-	{ "See who set it down.", "journalctl -u NetworkManager -u systemd-networkd -u networking "
-				  "--since=-30min" },
+	{ "See who set it down.",
+	  "journalctl -u NetworkManager -u systemd-networkd -u networking" AT_THAT_TIME },
 	{ "If it was not meant, set it up again.", "{netns}ip link set dev {iface} up" },
 	BACK,
 	CLEAR,
@@ -403,7 +420,7 @@ static const struct ikw_catalogue_step idle_timeout[] = {
 		      "packet."),
 	{ "See whether a policy catches the flow and starts the tunnel again.",
 	  "{netns}ip xfrm policy" },
-	{ "strongSwan: see inactivity of the child.", "swanctl --list-conns" },
+	{ "strongSwan: see inactivity of the child.", "swanctl --list-conns", IKW_FOR_STRONGSWAN },
 	CLEAR,
 };
 
@@ -411,9 +428,10 @@ static const struct ikw_catalogue_step interface_removed[] = {
 	{ "See whether the interface exists again.", "{netns}ip -d link show dev {iface}" },
 	{ "See whether the local address is on an interface.",
 	  "{netns}ip -br address show to {local}" },
-	{ "Read who removed it: a driver, a container runtime, a network manager.",
-	  "journalctl -k -u NetworkManager -u systemd-networkd -u docker -u containerd "
-	  "--since=-30min" },
+	{ "Read who removed it: a network manager, a container runtime.",
+	  "journalctl -u NetworkManager -u systemd-networkd -u docker -u containerd" AT_THAT_TIME },
+	{ "Read whether the kernel removed it: a driver, the hardware.",
+	  "journalctl -k" AT_THAT_TIME },
 	ROUTE,
 	SAS,
 	BACK,
@@ -421,8 +439,9 @@ static const struct ikw_catalogue_step interface_removed[] = {
 };
 
 static const struct ikw_catalogue_step unknown[] = {
-	{ "See what was observed, and what could not be (blind spots).", "ikewatch explain {id}" },
-	{ "See whether the agent lost records or lacks probes.", "ikewatch status" },
+	{ "See what was observed, and what could not be (blind spots).",
+	  "ikewatch explain {id}{state}" },
+	{ "See whether the agent lost records or lacks probes.", "ikewatch status{state}" },
 	BACK,
 	SAS,
 	SAD,
@@ -430,7 +449,7 @@ static const struct ikw_catalogue_step unknown[] = {
 	LOG,
 	{ "Keep a recording of the next one: with it the case can be replayed and the rule that "
 	  "is missing can be written.",
-	  "ikewatch record ikewatch.rec" },
+	  "ikewatch record ikewatch.rec{state}" },
 	CLEAR,
 };
 
@@ -803,6 +822,14 @@ static void put_netns(FILE *out, const char *netns)
 	fputc(' ', out);
 }
 
+static void put_state(FILE *out, const char *dir)
+{
+	if (!dir || !*dir)
+		return;
+	fputs(" --state-dir ", out);
+	put_quoted(out, dir);
+}
+
 /* Writes what a placeholder (the text between the braces) stands for; false: no such value. */
 static bool put_value(FILE *out, const char *name, size_t len,
 		      const struct ikw_catalogue_values *values)
@@ -814,7 +841,12 @@ static bool put_value(FILE *out, const char *name, size_t len,
 		{ "peer", values->peer },     { "local", values->local },
 		{ "iface", values->iface },   { "inside", values->inside },
 		{ "tunnel", values->tunnel }, { "id", values->id },
+		{ "since", values->since },   { "until", values->until },
 	};
+	if (len == 5 && strncmp(name, "state", len) == 0) {
+		put_state(out, values->state);
+		return true;
+	}
 	if (len == 5 && strncmp(name, "netns", len) == 0) {
 		put_netns(out, values->netns);
 		return true;

@@ -18,10 +18,19 @@ enum ikw_catalogue_group {
 	IKW_GROUP_OURS,		/* what a Linux gateway adds */
 };
 
+/* Whom a step is for; its text then begins with the daemon's name. */
+enum ikw_catalogue_daemon {
+	IKW_FOR_ALL,
+	IKW_FOR_STRONGSWAN,
+	IKW_FOR_LIBRESWAN,
+	IKW_FOR_OPENIKED,
+};
+
 /* One step of a procedure. */
 struct ikw_catalogue_step {
 	const char *text;    /* a sentence, without placeholders */
 	const char *command; /* shell command with placeholders (see ikw_catalogue_fill), or NULL */
+	enum ikw_catalogue_daemon daemon;
 };
 
 struct ikw_catalogue_entry {
@@ -44,6 +53,10 @@ struct ikw_catalogue_values {
 	const char *inside; /* {inside}: the peer's inner address */
 	const char *tunnel; /* {tunnel}: the agent's number for the tunnel */
 	const char *id;	    /* {id}: the alarm's id */
+	const char *since;  /* {since}, {until}: around the deletion, as journalctl takes it */
+	const char *until;
+	/* {state}: " --state-dir DIR" after a command of our own; nothing for NULL */
+	const char *state;
 	/*
 	 * {netns}: not a value but a prefix that makes the command run in the
 	 * tunnel's network namespace: "ip netns exec NAME ", for a path

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The catalogue as JSON and as text. */
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bpf/ikewatch_event.h"
 #include "catalogue.h"
@@ -116,7 +117,8 @@ static const char *observable_text(const struct ikw_catalogue_entry *e, const ui
 static void print_entry(FILE *out, enum ikw_reason reason, const uint32_t *sees)
 {
 	const struct ikw_catalogue_entry *e = ikw_catalogue(reason);
-	char label[16];
+	struct ikw_catalogue_values nothing = { 0 };
+	char label[16], *command;
 
 	fprintf(out, "%-46s %-7s %s\n", ikw_reason_text(reason), ikw_reason_severity(reason),
 		ikw_catalogue_group_text(e->group));
@@ -133,8 +135,11 @@ static void print_entry(FILE *out, enum ikw_reason reason, const uint32_t *sees)
 	for (unsigned int i = 0; i < e->step_count; i++) {
 		snprintf(label, sizeof(label), "step %u", i + 1);
 		paragraph(out, label, e->steps[i].text);
-		if (e->steps[i].command)
-			fprintf(out, "%*s$ %s\n", INDENT, "", e->steps[i].command);
+		if (!e->steps[i].command)
+			continue;
+		command = ikw_catalogue_fill(e->steps[i].command, &nothing);
+		fprintf(out, "%*s$ %s\n", INDENT, "", command ? command : e->steps[i].command);
+		free(command);
 	}
 }
 

@@ -37,6 +37,7 @@ static const struct ikw_option alarms_options[] = {
 	{ IKW_OPT_ACTIVE, "active", NULL, "tunnels that are down and not cleared (default)" },
 	{ IKW_OPT_ALL, "all", NULL, "history too" },
 	{ IKW_OPT_BY_PEER, "by-peer", NULL, "active ones rolled up by peer and reason" },
+	{ IKW_OPT_LIMIT, "limit", "N", "the newest N only" },
 	{ STATE_DIR },
 	{ JSON },
 	{ END },
@@ -57,6 +58,14 @@ static const struct ikw_option explain_options[] = {
 };
 
 static const struct ikw_option live_options[] = { { SOCKET }, { STATE_DIR }, { JSON }, { END } };
+static const struct ikw_option tunnels_options[] = {
+	{ 'w', "watch", NULL, "again and again: in place on a terminal, until q or interrupted" },
+	{ IKW_OPT_INTERVAL, "interval", "S", "seconds between two looks with --watch (2)" },
+	{ SOCKET },
+	{ STATE_DIR },
+	{ JSON },
+	{ END },
+};
 static const struct ikw_option record_options[] = {
 	{ IKW_OPT_DURATION, "duration", "S", "stop after S seconds (default: when interrupted)" },
 	{ SOCKET },
@@ -86,13 +95,14 @@ static const struct ikw_option json_options[] = { { JSON }, { END } };
 static const struct ikw_command commands[] = {
 	{ "run", ikw_run_main, "[OPTION]...", "the agent, in the foreground; alarms on stdout",
 	  run_options },
-	{ "alarms", ikw_alarms_main, "[--active|--all|--by-peer] [--json]", "the alarm list",
-	  alarms_options },
+	{ "alarms", ikw_alarms_main, "[--active|--all|--by-peer] [--limit N] [--json]",
+	  "the alarm list", alarms_options },
 	{ "clear", ikw_clear_main, "ID...|--all [--note TEXT]", "clear alarms by hand",
 	  clear_options },
 	{ "explain", ikw_explain_main, "ID [--json] [--html FILE]",
 	  "why: verdict, evidence, blind spots, procedure", explain_options },
-	{ "tunnels", ikw_tunnels_main, "[--json]", "tunnels now", live_options },
+	{ "tunnels", ikw_tunnels_main, "[NUMBER]... [--watch] [--json]",
+	  "tunnels now; without an agent, as the store knows them", tunnels_options },
 	{ "status", ikw_status_main, "[--json]", "probes, hooks, events seen and lost, store",
 	  live_options },
 	{ "check", ikw_check_main, "[--json]", "what this kernel can do", json_options },

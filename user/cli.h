@@ -43,6 +43,8 @@ enum ikw_option_key {
 	IKW_OPT_HTML,
 	IKW_OPT_BY_PEER,
 	IKW_OPT_DURATION,
+	IKW_OPT_LIMIT,
+	IKW_OPT_INTERVAL,
 };
 
 /* The command of that name, or NULL. */

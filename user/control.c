@@ -494,5 +494,5 @@ int ikw_control_connect(const char *path, const char *request, char *why, size_t
 		snprintf(why, size, "%s: %s", path, strerror(-err));
 	if (fd >= 0)
 		close(fd);
-	return -1;
+	return err;
 }

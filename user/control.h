@@ -61,7 +61,7 @@ void ikw_control_close(struct ikw_control_server *server);
 bool ikw_control_path(const char *socket, const char *state_dir, char *path, size_t size);
 
 /*
- * Connects and sends the request. A descriptor to read lines from, or -1 with
+ * Connects and sends the request. A descriptor to read lines from, or -errno with
  * the cause in why ("PATH: no agent runs (Connection refused)").
  */
 int ikw_control_connect(const char *path, const char *request, char *why, size_t size);

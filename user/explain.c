@@ -156,6 +156,7 @@ static void print_evidence(const struct ikw_incident *incident)
 static void print_advice(const struct ikw_incident *incident)
 {
 	const struct ikw_catalogue_entry *entry = incident->entry;
+	const struct ikw_catalogue_step *step;
 
 	print_heading("Impact");
 	printf("  ");
@@ -164,11 +165,11 @@ static void print_advice(const struct ikw_incident *incident)
 	printf("  ");
 	print_wrapped(entry->cause, 2, 2);
 	print_heading("What to do");
-	for (unsigned int i = 0; i < entry->step_count; i++) {
-		char *command = ikw_incident_command(incident, &entry->steps[i]);
+	for (unsigned int n = 0; (step = ikw_incident_step(incident, n)); n++) {
+		char *command = ikw_incident_command(incident, step);
 
-		printf("%3u. ", i + 1);
-		print_wrapped(entry->steps[i].text, 5, 5);
+		printf("%3u. ", n + 1);
+		print_wrapped(step->text, 5, 5);
 		if (command)
 			printf("       %s\n", command);
 		free(command);
@@ -254,6 +255,7 @@ int ikw_explain_main(int argc, char **argv)
 	found = ikw_incident_load(store, o.id, &incident, why, sizeof(why));
 	ikw_store_close(store);
 	if (found == 1) {
+		incident.state_dir = o.common.state_dir;
 		status = show(&incident, &o);
 		ikw_incident_free(&incident);
 		return status;

@@ -8,7 +8,9 @@
 #include "alarms.h"
 #include "incident.h"
 
-#define NSEC UINT64_C(1000000000)
+#define NSEC   UINT64_C(1000000000)
+#define BEFORE (600 * NSEC) /* of the deletion: what the journal is read for */
+#define AFTER  (60 * NSEC)
 
 const char *ikw_json_text(const json_t *object, const char *name)
 {
@@ -166,10 +168,26 @@ char *ikw_incident_process(const json_t *process)
 	return fclose(out) ? NULL : text;
 }
 
+/* "2026-01-02 03:04:05 UTC", as journalctl and date take it. */
+static void journal_time(uint64_t wall, char *to, size_t size)
+{
+	time_t seconds = (time_t)(wall / NSEC);
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	strftime(to, size, "%Y-%m-%d %H:%M:%S UTC", &tm);
+}
+
+/* Is a {word} left? None of our commands has braces of its own. */
+static bool is_filled(const char *command)
+{
+	return !strchr(command, '{');
+}
+
 char *ikw_incident_command(const struct ikw_incident *incident,
 			   const struct ikw_catalogue_step *step)
 {
-	char tunnel[16], id[24];
+	char tunnel[16], id[24], since[32], until[32];
 	struct ikw_catalogue_values values = {
 		.peer = ikw_json_text(incident->alarm, "dst_ip"),
 		.local = ikw_json_text(incident->alarm, "src_ip"),
@@ -178,22 +196,68 @@ char *ikw_incident_command(const struct ikw_incident *incident,
 		.netns = ikw_json_text(incident->alarm, "vsys_name"),
 		.tunnel = tunnel,
 		.id = id,
+		.since = since,
+		.until = until,
+		.state = incident->state_dir,
 	};
+	char *command;
 
 	if (!step->command)
 		return NULL;
+	journal_time(incident->wall > BEFORE ? incident->wall - BEFORE : 0, since, sizeof(since));
+	journal_time(incident->wall + AFTER, until, sizeof(until));
 	snprintf(tunnel, sizeof(tunnel), "%u", u32_member(incident->alarm, "tunnel_index"));
 	snprintf(id, sizeof(id), "%" JSON_INTEGER_FORMAT,
 		 json_integer_value(json_object_get(incident->alarm, "id")));
-	return ikw_catalogue_fill(step->command, &values);
+	command = ikw_catalogue_fill(step->command, &values);
+	if (command && is_filled(command))
+		return command;
+	free(command);
+	return NULL;
+}
+
+/* Whose process deleted the SA; a thread's name says less than the program's. */
+static enum ikw_catalogue_daemon daemon_of(const json_t *by)
+{
+	const char *exe = ikw_json_text(by, "exe");
+	const char *name = *exe ? exe : ikw_json_text(by, "comm");
+	const char *slash = strrchr(name, '/');
+
+	name = slash ? slash + 1 : name;
+	if (!strncmp(name, "charon", 6))
+		return IKW_FOR_STRONGSWAN;
+	if (!strcmp(name, "pluto"))
+		return IKW_FOR_LIBRESWAN;
+	return strcmp(name, "iked") ? IKW_FOR_ALL : IKW_FOR_OPENIKED;
+}
+
+static bool concerns(const struct ikw_incident *incident, const struct ikw_catalogue_step *step)
+{
+	enum ikw_catalogue_daemon daemon = daemon_of(json_object_get(incident->alarm, "by"));
+
+	if (step->command && !strncmp(step->command, "ikewatch explain", 16))
+		return false;
+	return !step->daemon || !daemon || step->daemon == daemon;
+}
+
+const struct ikw_catalogue_step *ikw_incident_step(const struct ikw_incident *incident,
+						   unsigned int n)
+{
+	for (unsigned int i = 0; i < incident->entry->step_count; i++) {
+		const struct ikw_catalogue_step *step = &incident->entry->steps[i];
+
+		if (concerns(incident, step) && !n--)
+			return step;
+	}
+	return NULL;
 }
 
 static json_t *procedure_json(const struct ikw_incident *incident)
 {
+	const struct ikw_catalogue_step *step;
 	json_t *steps = json_array();
 
-	for (unsigned int i = 0; i < incident->entry->step_count; i++) {
-		const struct ikw_catalogue_step *step = &incident->entry->steps[i];
+	for (unsigned int n = 0; (step = ikw_incident_step(incident, n)); n++) {
 		char *command = ikw_incident_command(incident, step);
 
 		json_array_append_new(

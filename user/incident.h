@@ -14,6 +14,7 @@ struct ikw_incident {
 	const struct ikw_catalogue_entry *entry; /* what the catalogue says of the reason */
 	char line[4096];			 /* the seed's line */
 	char state[256];			 /* "down", "cleared … by …" */
+	const char *state_dir; /* the store's, where it is not the usual one; set by the caller */
 };
 
 /* Loads an alarm. 1; 0: no such alarm; -1 with the cause in why. Free with ikw_incident_free(). */
@@ -30,7 +31,16 @@ double ikw_incident_offset(const struct ikw_incident *incident, const char *time
 /* "charon (pid 812, uid 0, /usr/lib/ipsec/charon) <- systemd"; malloc'd; NULL for null. */
 char *ikw_incident_process(const json_t *process);
 
-/* A step's command with this tunnel's addresses; malloc'd; NULL when it has none. */
+/*
+ * The n-th step that concerns this alarm, NULL after the last: steps for another
+ * IKE daemon than the one that deleted the SA are passed over, and what only says
+ * to read what is being read.
+ */
+const struct ikw_catalogue_step *ikw_incident_step(const struct ikw_incident *incident,
+						   unsigned int n);
+
+/* A step's command with this tunnel's addresses; malloc'd; NULL when it has none, or one of them is
+ * not known. */
 char *ikw_incident_command(const struct ikw_incident *incident,
 			   const struct ikw_catalogue_step *step);
 

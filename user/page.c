@@ -180,17 +180,18 @@ static void write_evidence(FILE *out, const struct ikw_incident *incident)
 static void write_advice(FILE *out, const struct ikw_incident *incident)
 {
 	const struct ikw_catalogue_entry *entry = incident->entry;
+	const struct ikw_catalogue_step *step;
 
 	fprintf(out, "<section><h2>Impact</h2>\n");
 	element(out, "p", entry->impact);
 	fprintf(out, "</section>\n<section><h2>Possible cause</h2>\n");
 	element(out, "p", entry->cause);
 	fprintf(out, "</section>\n<section><h2>What to do</h2>\n<ol>\n");
-	for (unsigned int i = 0; i < entry->step_count; i++) {
-		char *command = ikw_incident_command(incident, &entry->steps[i]);
+	for (unsigned int n = 0; (step = ikw_incident_step(incident, n)); n++) {
+		char *command = ikw_incident_command(incident, step);
 
 		fprintf(out, "<li>");
-		ikw_html_text(out, entry->steps[i].text);
+		ikw_html_text(out, step->text);
 		if (command)
 			element(out, "pre", command);
 		fprintf(out, "</li>\n");

@@ -108,11 +108,19 @@ struct ikw_store_tunnel {
 	uint64_t deletions;	 /* in all */
 	uint64_t last_deletion;	 /* 0: none */
 	const char *last_reason; /* NULL: none */
+	/* ikw_store_tunnels_seen() only */
+	bool active;		/* it is in the active list */
+	uint64_t up_since;	/* if active: it came back then; 0: it did not */
+	const char *last_alarm; /* the alarm object of its last deletion; NULL: none kept */
 };
 
 /* Every tunnel in the order of its number, until fn returns nonzero. 0, or -1. */
 int ikw_store_tunnels(struct ikw_store *store,
 		      int (*fn)(void *ctx, const struct ikw_store_tunnel *tunnel), void *ctx);
+
+/* As ikw_store_tunnels, with what is known of each tunnel's end. */
+int ikw_store_tunnels_seen(struct ikw_store *store,
+			   int (*fn)(void *ctx, const struct ikw_store_tunnel *tunnel), void *ctx);
 
 /* Deletions of a tunnel since a time, and in all. 0, or -1. */
 int ikw_store_deletions(struct ikw_store *store, uint32_t index, uint64_t since, uint64_t *recent,
@@ -141,8 +149,11 @@ struct ikw_store_row {
 
 enum ikw_store_list { IKW_STORE_ACTIVE, IKW_STORE_ALL };
 
-/* The alarms of a list, oldest first, until fn returns nonzero. 0, or -1. */
-int ikw_store_alarms(struct ikw_store *store, enum ikw_store_list list,
+/*
+ * The alarms of a list, oldest first, until fn returns nonzero; newest: no more
+ * than that many, the latest ones (0: all). 0, or -1.
+ */
+int ikw_store_alarms(struct ikw_store *store, enum ikw_store_list list, uint64_t newest,
 		     int (*fn)(void *ctx, const struct ikw_store_row *row), void *ctx);
 
 /* One alarm. 1: fn was called; 0: no such alarm; -1: failed. */

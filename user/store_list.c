@@ -61,6 +61,31 @@ int ikw_store_tunnels(struct ikw_store *store,
 	return query(store, ikw_store_stmt(store, SQL_TUNNELS), tunnel_row, &call) < 0 ? -1 : 0;
 }
 
+static int seen_row(void *ctx, sqlite3_stmt *stmt)
+{
+	const struct tunnel_call *call = ctx;
+	struct ikw_store_tunnel tunnel = {
+		.index = (uint32_t)column_u64(stmt, 0),
+		.key = column_text(stmt, 1),
+		.deletions = column_u64(stmt, 2),
+		.last_deletion = column_u64(stmt, 3),
+		.last_reason = column_text(stmt, 4),
+		.active = column_u64(stmt, 5) != 0,
+		.up_since = column_u64(stmt, 6),
+		.last_alarm = column_text(stmt, 7),
+	};
+
+	return call->fn(call->ctx, &tunnel);
+}
+
+int ikw_store_tunnels_seen(struct ikw_store *store,
+			   int (*fn)(void *ctx, const struct ikw_store_tunnel *tunnel), void *ctx)
+{
+	struct tunnel_call call = { fn, ctx };
+
+	return query(store, ikw_store_stmt(store, SQL_TUNNELS_SEEN), seen_row, &call) < 0 ? -1 : 0;
+}
+
 static int deletions_row(void *ctx, sqlite3_stmt *stmt)
 {
 	uint64_t *counts = ctx;
@@ -124,13 +149,16 @@ static int alarm_row(void *ctx, sqlite3_stmt *stmt)
 	return call->fn(call->ctx, &row);
 }
 
-int ikw_store_alarms(struct ikw_store *store, enum ikw_store_list list,
+int ikw_store_alarms(struct ikw_store *store, enum ikw_store_list list, uint64_t newest,
 		     int (*fn)(void *ctx, const struct ikw_store_row *row), void *ctx)
 {
 	struct alarm_call call = { fn, ctx };
-	enum ikw_store_sql which = list == IKW_STORE_ACTIVE ? SQL_LIST_ACTIVE : SQL_LIST_ALL;
+	sqlite3_stmt *stmt =
+		ikw_store_stmt(store, list == IKW_STORE_ACTIVE ? SQL_LIST_ACTIVE : SQL_LIST_ALL);
 
-	return query(store, ikw_store_stmt(store, which), alarm_row, &call) < 0 ? -1 : 0;
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, newest ? (sqlite3_int64)newest : -1);
+	return query(store, stmt, alarm_row, &call) < 0 ? -1 : 0;
 }
 
 int ikw_store_find(struct ikw_store *store, uint64_t id,

@@ -61,6 +61,10 @@ const char ikw_store_schema[] = "CREATE TABLE tunnels ("
 	" WHERE k.tunnel_index = a.tunnel_index AND k.last_id >= a.id AND k.first_id <= a.id"      \
 	" ORDER BY k.last_id LIMIT 1) "
 
+/* The lowest of the ?1 highest ids of a table (-1: of all); both ids are indexed or few. */
+#define NEWEST(id, table)                                                                          \
+	"(SELECT min(i) FROM (SELECT " id " AS i FROM " table " ORDER BY " id " DESC LIMIT ?1))"
+
 /* How many rows one trim may delete: a commit stays short whatever was let grow. */
 #define TRIM_LIMIT "2000"
 
@@ -100,12 +104,20 @@ const char *const ikw_store_sql[SQL_COUNT] = {
 	[SQL_DROP_ALL_ACTIVE] = "DELETE FROM active",
 	[SQL_TUNNELS] = "SELECT tunnel_index, key, deletions, last_deletion, last_reason"
 			" FROM tunnels ORDER BY tunnel_index",
+	[SQL_TUNNELS_SEEN] =
+		"SELECT t.tunnel_index, t.key, t.deletions, t.last_deletion, t.last_reason,"
+		" e.last_id, e.up_since, (SELECT a.json FROM alarms a"
+		" WHERE a.tunnel_index = t.tunnel_index ORDER BY a.wall DESC LIMIT 1)"
+		" FROM tunnels t LEFT JOIN active e ON e.tunnel_index = t.tunnel_index"
+		" ORDER BY t.tunnel_index",
 	[SQL_DELETIONS] = "SELECT (SELECT count(*) FROM alarms"
 			  " WHERE tunnel_index = ?1 AND wall >= ?2),"
 			  " (SELECT deletions FROM tunnels WHERE tunnel_index = ?1)",
-	[SQL_LIST_ACTIVE] = ROW_COLUMNS "FROM active e CROSS JOIN alarms a ON a.id = e.last_id"
-					" LEFT JOIN clears c ON 0 ORDER BY a.id",
-	[SQL_LIST_ALL] = ROW_COLUMNS "FROM alarms a " ROW_JOINS "ORDER BY a.id",
+	[SQL_LIST_ACTIVE] = ROW_COLUMNS
+	"FROM active e CROSS JOIN alarms a ON a.id = e.last_id"
+	" LEFT JOIN clears c ON 0 WHERE e.last_id >= " NEWEST("last_id", "active") " ORDER BY a.id",
+	[SQL_LIST_ALL] = ROW_COLUMNS "FROM alarms a " ROW_JOINS
+				     "WHERE a.id >= " NEWEST("id", "alarms") " ORDER BY a.id",
 	[SQL_FIND] = ROW_COLUMNS "FROM alarms a " ROW_JOINS "WHERE a.id = ?1",
 	[SQL_PEERS] = "SELECT peer, reason, count(*), count(up_since), sum(count),"
 		      " min(first_wall), max(last_wall), max(last_id)"

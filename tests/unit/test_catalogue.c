@@ -28,6 +28,9 @@ static const struct ikw_catalogue_values example = {
 	.inside = "10.2.0.0",
 	.tunnel = "7",
 	.id = "17",
+	.since = "2026-01-02 03:04:05 UTC",
+	.until = "2026-01-02 03:15:05 UTC",
+	.state = "/var/lib/ikewatch-site-a",
 	.netns = "site-a",
 };
 
@@ -155,8 +158,11 @@ static void masks_agree_with_the_rules(void **state)
  */
 static void assert_placeholders(const char *command)
 {
-	static const char *const known[] = { "{peer}",	 "{local}", "{iface}", "{inside}",
-					     "{tunnel}", "{id}",    "{netns}" };
+	static const char *const known[] = {
+		"{peer}", "{local}", "{iface}", "{inside}", "{tunnel}",
+		"{id}",	  "{netns}", "{since}", "{until}",  "{state}"
+	};
+	const size_t count = sizeof(known) / sizeof(known[0]);
 	char quote = 0;
 	for (const char *p = command; *p; p++) {
 		if (*p == quote)
@@ -166,9 +172,9 @@ static void assert_placeholders(const char *command)
 		if (*p != '{')
 			continue;
 		size_t i = 0;
-		while (i < 7 && strncmp(p, known[i], strlen(known[i])) != 0)
+		while (i < count && strncmp(p, known[i], strlen(known[i])) != 0)
 			i++;
-		if (i == 7)
+		if (i == count)
 			fail_msg("unknown placeholder: %s", command);
 		if (quote)
 			fail_msg("placeholder within quotes: %s", command);
@@ -196,6 +202,31 @@ static void placeholders_are_known_and_unquoted(void **state)
 		}
 	}
 	assert_true(commands > IKW_REASON_COUNT);
+}
+
+/* The daemon's name at the beginning is for people, the member for explain: they agree. */
+static void steps_name_their_daemon(void **state)
+{
+	static const char *const names[] = { [IKW_FOR_STRONGSWAN] = "strongSwan: ",
+					     [IKW_FOR_LIBRESWAN] = "Libreswan: ",
+					     [IKW_FOR_OPENIKED] = "OpenIKED: " };
+	unsigned int named = 0;
+
+	(void)state;
+	for (int r = 0; r < IKW_REASON_COUNT; r++) {
+		const struct ikw_catalogue_entry *e = ikw_catalogue((enum ikw_reason)r);
+
+		for (unsigned int i = 0; i < e->step_count; i++) {
+			for (int d = IKW_FOR_STRONGSWAN; d <= IKW_FOR_OPENIKED; d++) {
+				bool begins =
+					!strncmp(e->steps[i].text, names[d], strlen(names[d]));
+
+				assert_int_equal(begins, (int)e->steps[i].daemon == d);
+				named += begins;
+			}
+		}
+	}
+	assert_true(named > 20);
 }
 
 static void assert_fill(const char *template, const struct ikw_catalogue_values *values,
@@ -253,6 +284,18 @@ static void fill_enters_the_network_namespace(void **state)
 	assert_fill("{netns}ip route", &v, "nsenter --net=/proc/42/ns/net ip route");
 	v.netns = "my ns";
 	assert_fill("{netns}ip route", &v, "ip netns exec 'my ns' ip route");
+}
+
+static void fill_names_the_store(void **state)
+{
+	struct ikw_catalogue_values v = { .id = "3", .since = "2026-01-02 03:04:05 UTC" };
+
+	(void)state;
+	assert_fill("ikewatch clear {id}{state}", &v, "ikewatch clear 3");
+	v.state = "/srv/a b";
+	assert_fill("ikewatch clear {id}{state}", &v, "ikewatch clear 3 --state-dir '/srv/a b'");
+	assert_fill("journalctl --since={since}", &v,
+		    "journalctl --since='2026-01-02 03:04:05 UTC'");
 }
 
 static void json_is_complete(void **state)
@@ -404,6 +447,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(fill_replaces_what_is_known),
 		cmocka_unit_test(fill_quotes_what_a_shell_would_read),
 		cmocka_unit_test(fill_enters_the_network_namespace),
+		cmocka_unit_test(steps_name_their_daemon),
+		cmocka_unit_test(fill_names_the_store),
 		cmocka_unit_test(json_is_complete),
 		cmocka_unit_test(observable_depends_on_the_host),
 		cmocka_unit_test(text_is_within_its_columns),

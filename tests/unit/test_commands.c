@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `replay`, `alarms`, `clear` and `explain` as they are called, on alarms in a
+ * `replay`, `alarms`, `clear`, `explain` and `tunnels` as they are called, on alarms in a
  * store of their own, against golden text (tests/golden). With GOLDEN=write in
  * the environment the golden files are written instead: look at the difference.
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <jansson.h>
@@ -156,6 +160,14 @@ static int make_store(void **state)
 		return -1;
 	store = ikw_store_open(dir, false, why, sizeof(why));
 	assert_non_null(store);
+	for (uint32_t i = 1; i <= 4; i++) {
+		char key[128];
+
+		snprintf(key, sizeof(key),
+			 "192.0.2.1 198.51.100.%u reqid=%u mark=0/0 if_id=0 proto=50 sel=0000000%u",
+			 i, i, i);
+		assert_int_equal(ikw_store_add_tunnel(store, key, i), 0);
+	}
 	raise_alarm(store, 1, IKW_REASON_DPD_TIMEOUT, false, NOW);
 	raise_alarm(store, 2, IKW_REASON_PHASE2_REPLACE, true, NOW + S);
 	raise_alarm(store, 3, IKW_REASON_MANUAL, false, NOW + 2 * S);
@@ -342,6 +354,152 @@ static void test_alarms_json(void **state)
 	assert_int_equal(lines, 4);
 }
 
+static void test_alarms_limit(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("alarms", "--all", "--limit", "2", "--json"), 0);
+	assert_memory_equal(out, "{\"id\":3,", 8);
+	assert_non_null(strstr(out, "\n{\"id\":4,"));
+	assert_int_equal(RUN("alarms", "--limit", "1", "--json"), 0);
+	assert_memory_equal(out, "{\"id\":4,", 8);
+	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
+	assert_int_equal(RUN("alarms", "--limit", "9", "--json"), 0);
+	assert_memory_equal(out, "{\"id\":3,", 8);
+	assert_int_equal(RUN("alarms", "--limit", "0"), 2);
+	assert_int_equal(RUN("alarms", "--limit", "x"), 2);
+	assert_int_equal(RUN("alarms", "--limit", "1", "--by-peer"), 2);
+}
+
+/* ---- tunnels, while no agent runs ------------------------------------- */
+
+#define NO_AGENT "ikewatch: no agent runs: this is what the store knows\n"
+
+static void test_tunnels(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("tunnels"), 0);
+	golden("tunnels-store.txt");
+	assert_string_equal(err, NO_AGENT);
+	assert_int_equal(RUN("tunnels", "--json"), 0);
+	golden("tunnels-store-json.txt");
+	assert_int_equal(RUN("tunnels", "3", "--json"), 0);
+	assert_memory_equal(out, "{\"index\":3,\"up\":null,", 21);
+	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
+	assert_int_equal(RUN("tunnels", "77"), 1);
+	assert_string_equal(err, NO_AGENT "ikewatch: tunnels: 77: no such tunnel\n");
+	assert_int_equal(RUN("tunnels", "x"), 2);
+	assert_int_equal(RUN("tunnels", "--interval", "0"), 2);
+	/* who names a socket means the agent there */
+	assert_int_equal(RUN("tunnels", "--socket", "/nonexistent"), 1);
+	assert_string_equal(err,
+			    "ikewatch: /nonexistent: no agent runs (No such file or directory)\n");
+}
+
+/* Reads what the terminal got until it holds text, or 20 s have passed. */
+static bool terminal_until(int fd, char *got, size_t size, const char *text)
+{
+	size_t len = strlen(got);
+	struct pollfd in = { .fd = fd, .events = POLLIN };
+
+	while (!strstr(got, text) && len + 1 < size && poll(&in, 1, 20000) == 1) {
+		ssize_t n = read(fd, got + len, size - len - 1);
+
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+		got[len] = 0;
+	}
+	return strstr(got, text) != NULL;
+}
+
+/* Characters of a frame that a terminal shows, line by line; codes are passed over. */
+static void assert_fits(char *frame, size_t columns, unsigned int rows)
+{
+	unsigned int lines = 1;
+	size_t width = 0;
+
+	for (char *c = frame; *c; c++) {
+		if (*c == '\033') {
+			c += strcspn(c, "HKJmhl");
+		} else if (*c == '\n') {
+			lines++;
+			width = 0;
+		} else if (*c != '\r') {
+			assert_true(++width <= columns);
+		}
+	}
+	assert_true(lines <= rows);
+}
+
+/* In place, within the terminal's size, until q; the terminal is given back as it was. */
+static void test_tunnels_watch(void **state)
+{
+	static char got[65536];
+	struct winsize size = { .ws_col = 50, .ws_row = 6 };
+	char *second, *end;
+	int fd, status;
+	pid_t pid = forkpty(&fd, NULL, NULL, &size);
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (!pid) {
+		char *argv[] = {
+			"tunnels", "--watch", "--interval", "1", "--state-dir", dir, NULL
+		};
+
+		optind = 0;
+		_exit(ikw_tunnels_main(6, argv));
+	}
+	got[0] = 0;
+	assert_true(terminal_until(fd, got, sizeof(got), "\033[J"));
+	assert_memory_equal(got, "\033[?1049h\033[?25l\033[H", 17);
+	end = strstr(got, "\033[J");
+	memmove(got, end + 3, strlen(end + 3) + 1);
+	assert_true(terminal_until(fd, got, sizeof(got), "\033[J"));
+	second = strstr(got, "\033[H");
+	assert_non_null(second);
+	*strstr(second, "\033[J") = 0;
+	assert_fits(second, 50, 6);
+	assert_non_null(strstr(second, "4 tunnels, 1 down; no "));
+	assert_non_null(strstr(second, "and 2 more"));
+	assert_int_equal(write(fd, "q", 1), 1);
+	got[0] = 0;
+	assert_true(terminal_until(fd, got, sizeof(got), "\033[?1049l"));
+	close(fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* Over a pipe: whole looks one under the other, no codes. */
+static void test_tunnels_watch_pipe(void **state)
+{
+	static char got[65536];
+	int pipes[2], status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		char *argv[] = { "tunnels", "-w", "--interval", "1", "--state-dir", dir, NULL };
+
+		dup2(pipes[1], STDOUT_FILENO);
+		close(pipes[0]);
+		optind = 0;
+		_exit(ikw_tunnels_main(6, argv));
+	}
+	close(pipes[1]);
+	got[0] = 0;
+	assert_true(terminal_until(pipes[0], got, sizeof(got), "\n\n2"));
+	assert_null(strchr(got, '\033'));
+	assert_non_null(strstr(got, "\nTUNNEL  STATE"));
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(pipes[0]);
+}
+
 static void test_clear(void **state)
 {
 	(void)state;
@@ -506,6 +664,10 @@ int main(void)
 		TEST(test_replay_errors),
 		TEST(test_alarms),
 		TEST(test_alarms_json),
+		TEST(test_alarms_limit),
+		TEST(test_tunnels),
+		TEST(test_tunnels_watch),
+		TEST(test_tunnels_watch_pipe),
 		TEST(test_clear),
 		TEST(test_explain),
 		TEST(test_explain_json),

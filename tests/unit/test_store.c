@@ -102,7 +102,7 @@ static int collect(void *ctx, const struct ikw_store_row *row)
 static void list_of(struct ikw_store *store, enum ikw_store_list which, struct listed *list)
 {
 	memset(list, 0, sizeof(*list));
-	assert_int_equal(ikw_store_alarms(store, which, collect, list), 0);
+	assert_int_equal(ikw_store_alarms(store, which, 0, collect, list), 0);
 }
 
 /* ---- tests ------------------------------------------------------------ */
