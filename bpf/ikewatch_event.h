@@ -431,6 +431,14 @@ struct ikw_route {
 	__u32 pad;
 };
 
+/* How traffic went: packets in spans of so many seconds. */
+#define IKW_ESP_SPAN_S 10
+#define IKW_ESP_SPANS  30
+
+struct ikw_esp_span {
+	__u32 packets;
+};
+
 struct ikw_esp {
 	struct ikw_hdr hdr;
 	__u8 daddr[IKW_ADDR_LEN];
@@ -441,7 +449,12 @@ struct ikw_esp {
 	__u8 pad[3];
 	__u64 packets; /* since the slot was opened */
 	__u64 bytes;
-	__u64 last; /* boot time ns of the last packet, to 100 ms; 0: none seen */
+	__u64 last;    /* boot time ns of the last packet, to 100 ms; 0: none seen */
+	__u64 sampled; /* boot time ns of the newest sample; 0: none was taken */
+	__u32 span_count;
+	/* newest first: [0] since `sampled`, [1] the span that ended then, and so on */
+	struct ikw_esp_span spans[IKW_ESP_SPANS];
+	__u32 pad2;
 };
 
 enum ikw_netns_op { IKW_NETNS_NAME_GONE = 1, IKW_NETNS_NAMED = 2 };
@@ -495,7 +508,7 @@ IKW_ASSERT_SIZE(ikw_dump, 40);
 IKW_ASSERT_SIZE(ikw_link, 88);
 IKW_ASSERT_SIZE(ikw_addr, 56);
 IKW_ASSERT_SIZE(ikw_route, 56);
-IKW_ASSERT_SIZE(ikw_esp, 88);
+IKW_ASSERT_SIZE(ikw_esp, 224);
 IKW_ASSERT_SIZE(ikw_netns, 104);
 
 #endif /* IKEWATCH_EVENT_H */

@@ -127,6 +127,25 @@ static json_t *seconds_json(double seconds)
 			   : json_real((double)(int64_t)(seconds * 1000 + 0.5) / 1000);
 }
 
+/* Packets in spans of so many seconds, oldest first; the last is what came since `sampled`. */
+static json_t *traffic_json(const struct ikw_alarm_sa *sa)
+{
+	json_t *json, *packets;
+	char time[40];
+
+	if (!sa->span_count)
+		return json_null();
+	json = json_object();
+	packets = json_array();
+	for (uint32_t i = sa->span_count; i--;)
+		json_array_append_new(packets, json_integer(sa->spans[i]));
+	json_object_set_new(json, "sampled",
+			    json_string(ikw_time_text(sa->sampled, time, sizeof(time))));
+	json_object_set_new(json, "span_s", json_integer(IKW_ESP_SPAN_S));
+	json_object_set_new(json, "packets", packets);
+	return json;
+}
+
 static json_t *sas_json(const struct ikw_alarm *a)
 {
 	json_t *list = json_array();
@@ -144,6 +163,7 @@ static json_t *sas_json(const struct ikw_alarm *a)
 		json_object_set_new(json, "packets", json_integer((json_int_t)sa->packets));
 		json_object_set_new(json, "age_s", seconds_json(sa->age_s));
 		json_object_set_new(json, "idle_s", seconds_json(sa->idle_s));
+		json_object_set_new(json, "traffic", traffic_json(sa));
 		json_array_append_new(list, json);
 	}
 	return list;

@@ -57,7 +57,10 @@ struct ikw_alarm_sa {
 	uint64_t bytes;
 	uint64_t packets;
 	double age_s;
-	double idle_s; /* negative: not known (printed as null) */
+	double idle_s;	  /* negative: not known (printed as null) */
+	uint64_t sampled; /* Unix ns of the newest sample of its traffic; 0: none */
+	uint32_t span_count;
+	uint32_t spans[IKW_ESP_SPANS]; /* packets, as struct ikw_esp has them */
 };
 
 /* A process, as far as it was seen. */

@@ -155,6 +155,16 @@ static void fill_port(struct report *r)
 		blind(r, "no IKE message of the peer was seen: its port is not known");
 }
 
+static void fill_traffic(const struct report *r, struct ikw_alarm_sa *out,
+			 const struct ikw_traffic *traffic)
+{
+	if (!traffic)
+		return;
+	out->sampled = ikw_host_wall(&r->w->host, traffic->sampled);
+	out->span_count = traffic->count;
+	memcpy(out->spans, traffic->packets, sizeof(out->spans));
+}
+
 static void fill_sa(struct report *r, const struct ikw_sa_node *sa)
 {
 	const struct ikw_host *host = &r->w->host;
@@ -182,6 +192,7 @@ static void fill_sa(struct report *r, const struct ikw_sa_node *sa)
 		out->idle_s = (double)(wall_s - sa->last_wall_s);
 	else
 		out->idle_s = sa->packets ? -1 : out->age_s;
+	fill_traffic(r, out, sa->traffic);
 }
 
 static void join_args(char *out, size_t size, const struct ikw_proc *p)
@@ -415,19 +426,32 @@ static void tell_deleted(struct report *r, const struct ikw_sa_node *sa, const c
 	e->spi = sa->spi;
 }
 
+static void tell_installed(struct report *r, const struct ikw_generation *gen,
+			   const struct ikw_sa_node *sa, const char *way)
+{
+	struct ikw_evidence *e;
+	char peer[64];
+
+	if (!sa)
+		return;
+	e = evidence(r, sa->installed ? sa->installed : gen->born, "sa_installed",
+		     "%s SA 0x%08x installed for the same flow, peer %s", way, sa->spi,
+		     ikw_addr_text(gen->tunnel->peer->remote, peer, sizeof(peer)));
+	e->kind = IKW_EVIDENCE_SA;
+	e->dir = sa->dir;
+	e->spi = sa->spi;
+}
+
 static void tell_sas(struct report *r)
 {
 	const struct ikw_generation *next = r->f->next_gen;
-	char peer[64];
 
 	tell_deleted(r, r->c->gen->in, "inbound");
 	tell_deleted(r, r->c->gen->out, "outbound");
-	if (next)
-		evidence(r, next->born, "sa_installed",
-			 "SAs 0x%08x/0x%08x for the same flow, peer %s",
-			 next->in ? next->in->spi : 0, next->out ? next->out->spi : 0,
-			 ikw_addr_text(next->tunnel->peer->remote, peer, sizeof(peer)))
-			->kind = IKW_EVIDENCE_SA;
+	if (!next)
+		return;
+	tell_installed(r, next, next->in, "inbound");
+	tell_installed(r, next, next->out, "outbound");
 }
 
 static void tell_host(struct report *r)

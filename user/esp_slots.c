@@ -9,7 +9,7 @@
 #include <uthash.h>
 
 #define SAMPLES	     6
-#define SAMPLE_EVERY 10000000000ULL /* ns; six of them are the minute */
+#define SAMPLE_EVERY (IKW_ESP_SPAN_S * 1000000000ULL) /* ns; six of them are the minute */
 
 /* What all places of an SA add up to. */
 struct sum {
@@ -28,6 +28,8 @@ struct track {
 	struct sum now; /* being added up */
 	struct sum past[SAMPLES];
 	unsigned int taken; /* samples ever */
+	uint32_t
+		spans[IKW_ESP_SPANS - 1]; /* packets between two samples; at taken % their number */
 };
 
 struct ikw_esp_slots {
@@ -154,6 +156,27 @@ static void set_losses(const struct sum *now, const struct sum *past, struct ikw
 	out->reordered = now->reordered - past->reordered;
 }
 
+#define SPANS_KEPT (IKW_ESP_SPANS - 1)
+
+/* The packets since the newest sample, then between the samples before it. */
+static void set_spans(const struct ikw_esp_slots *s, const struct ikw_esp_key *key,
+		      const struct sum *now, struct ikw_esp *out)
+{
+	const struct track *track;
+	uint64_t before;
+
+	HASH_FIND(hh, s->tracks, key, sizeof(*key), track);
+	if (!track || !track->taken)
+		return;
+	before = track->past[(track->taken - 1) % SAMPLES].packets;
+	out->sampled = s->next - SAMPLE_EVERY;
+	out->spans[0].packets = now->packets > before ? (uint32_t)(now->packets - before) : 0;
+	out->span_count = 1;
+	for (unsigned int i = 1; i <= SPANS_KEPT && i <= track->taken; i++)
+		out->spans[out->span_count++].packets =
+			track->spans[(track->taken - i) % SPANS_KEPT];
+}
+
 bool ikw_esp_slots_read(const struct ikw_esp_slots *s, const uint8_t daddr[IKW_ADDR_LEN],
 			uint32_t spi, enum ikw_dir dir, struct ikw_esp *out)
 {
@@ -173,6 +196,7 @@ bool ikw_esp_slots_read(const struct ikw_esp_slots *s, const uint8_t daddr[IKW_A
 	out->last = now.last;
 	past = minute_ago(s, &key, &now);
 	set_losses(&now, &past, out);
+	set_spans(s, &key, &now, out);
 	return true;
 }
 
@@ -204,6 +228,16 @@ static void sample_slot(struct ikw_esp_slots *s, const struct ikw_esp_slot *shar
 	add(&track->now, &slot);
 }
 
+static void keep_sample(struct track *track)
+{
+	uint64_t before = track->taken ? track->past[(track->taken - 1) % SAMPLES].packets : 0;
+	uint64_t now = track->now.packets;
+
+	/* fewer than before: the slot was another's in between */
+	track->spans[track->taken % SPANS_KEPT] = (uint32_t)(now > before ? now - before : 0);
+	track->past[track->taken++ % SAMPLES] = track->now;
+}
+
 void ikw_esp_slots_sample(struct ikw_esp_slots *s, uint64_t now)
 {
 	struct track *track, *next;
@@ -216,7 +250,7 @@ void ikw_esp_slots_sample(struct ikw_esp_slots *s, uint64_t now)
 		sample_slot(s, &s->slots[i]);
 	HASH_ITER (hh, s->tracks, track, next) {
 		if (track->round == s->round) {
-			track->past[track->taken++ % SAMPLES] = track->now;
+			keep_sample(track);
 			continue;
 		}
 		HASH_DEL(s->tracks, track);

@@ -441,6 +441,11 @@ static const struct field route_fields[] = {
 	F(ikw_route, ifindex, UINT),
 };
 
+static const struct field span_fields[] = {
+	F(ikw_esp_span, packets, UINT),
+};
+static const struct layout span_layout = LAYOUT("span", ikw_esp_span, span_fields);
+
 static const struct field esp_fields[] = {
 	E(ikw_esp, dir, ENUM, dirs),
 	F(ikw_esp, daddr, ADDR),
@@ -450,6 +455,9 @@ static const struct field esp_fields[] = {
 	F(ikw_esp, last, TIME),
 	F(ikw_esp, lost, UINT),
 	F(ikw_esp, reordered, UINT),
+	F(ikw_esp, sampled, TIME),
+	{ .name = "spans", AT(ikw_esp, spans), COUNT(ikw_esp, span_count),
+	  .kind = LIST, .sub = &span_layout },
 };
 
 static const struct field netns_fields[] = {

@@ -815,6 +815,13 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev)
 		w->ops.installed(w->ops.ctx, gen, ev);
 }
 
+static void sa_free(struct ikw_sa_node *sa)
+{
+	if (sa)
+		free(sa->traffic);
+	free(sa);
+}
+
 static void generation_free(struct ikw_world *w, struct ikw_generation *gen)
 {
 	struct ikw_generation **at = &gen->tunnel->generations;
@@ -825,8 +832,8 @@ static void generation_free(struct ikw_world *w, struct ikw_generation *gen)
 		*at = gen->next;
 	if (gen->ike)
 		gen->ike->generations--;
-	free(gen->in);
-	free(gen->out);
+	sa_free(gen->in);
+	sa_free(gen->out);
 	free(gen);
 	w->generations--;
 }
@@ -1009,6 +1016,21 @@ static void dump_event(struct ikw_world *w, const struct ikw_dump *ev)
 	sas_vanish(w, &hdr, NULL, IKW_CAUSE_UNKNOWN, undumped, &w->dump);
 }
 
+/* Comes with an SA's end only, so that memory goes to those few. */
+static void traffic_event(struct ikw_sa_node *sa, const struct ikw_esp *ev)
+{
+	if (!ev->span_count || ev->span_count > IKW_ESP_SPANS)
+		return;
+	if (!sa->traffic)
+		sa->traffic = calloc(1, sizeof(*sa->traffic));
+	if (!sa->traffic)
+		return;
+	sa->traffic->sampled = ev->sampled;
+	sa->traffic->count = ev->span_count;
+	for (uint32_t i = 0; i < ev->span_count; i++)
+		sa->traffic->packets[i] = ev->spans[i].packets;
+}
+
 static void esp_event(struct ikw_world *w, const struct ikw_esp *ev)
 {
 	struct ikw_sa_node *sa = sa_find(w, ev->daddr, ev->spi, IPPROTO_ESP, NULL);
@@ -1020,6 +1042,7 @@ static void esp_event(struct ikw_world *w, const struct ikw_esp *ev)
 	sa->bytes = ev->bytes;
 	sa->last = ev->last;
 	sa->lost = ev->lost;
+	traffic_event(sa, ev);
 }
 
 static void route_event(struct ikw_world *w, const struct ikw_route *ev)

@@ -35,11 +35,19 @@ struct ikw_peer {
 	uint8_t pad;
 };
 
+/* How an SA's traffic went until it was deleted: struct ikw_esp. */
+struct ikw_traffic {
+	uint64_t sampled;
+	uint32_t count;
+	uint32_t packets[IKW_ESP_SPANS];
+};
+
 struct ikw_sa_node {
 	struct ikw_node node; /* by daddr, spi, proto, mark */
 	struct ikw_generation *generation;
-	uint64_t installed; /* boot time ns; 0: before the agent began */
-	uint64_t gone;	    /* boot time ns; 0: in the SAD */
+	struct ikw_traffic *traffic; /* NULL: not known, or not asked for yet */
+	uint64_t installed;	     /* boot time ns; 0: before the agent began */
+	uint64_t gone;		     /* boot time ns; 0: in the SAD */
 	uint64_t bytes;
 	uint64_t packets;
 	uint64_t last; /* last packet seen by the packet programs, boot time ns */

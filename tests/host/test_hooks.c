@@ -708,6 +708,17 @@ static void test_last_minute(void **state)
 	assert_true(ikw_hooks_esp(t.hooks, daddr, 0xc2d37a2c, &esp));
 	assert_int_equal(esp.packets, 10);
 	assert_int_equal(esp.lost, 0);
+	/* and how they came: all before the first of six samples */
+	assert_int_equal(esp.span_count, 7);
+	assert_true(esp.sampled == 60000012345);
+	for (unsigned int i = 0; i < 6; i++)
+		assert_int_equal(esp.spans[i].packets, 0);
+	assert_int_equal(esp.spans[6].packets, 10);
+	for (uint64_t s = 7; s <= 40; s++)
+		ikw_hooks_tick(t.hooks, s * 10000000000ULL + 12345);
+	assert_true(ikw_hooks_esp(t.hooks, daddr, 0xc2d37a2c, &esp));
+	assert_int_equal(esp.span_count, IKW_ESP_SPANS);
+	assert_int_equal(esp.spans[IKW_ESP_SPANS - 1].packets, 0);
 }
 
 static void test_counts(void **state)

@@ -71,8 +71,9 @@ static const struct ikw_alarm full = {
 	.spi_i = 0x1111,
 	.spi_r = UINT64_C(0xffffffffffffffff),
 	.sa_count = 2,
-	.sas = { { 0xc10001, IKW_DIR_IN, UINT64_C(1) << 40, 100, 58.17, 0.1 },
-		 { 0xce000001, IKW_DIR_OUT, 0, 0, 1e6 + 0.001, -1 } },
+	.sas = { { 0xc10001, IKW_DIR_IN, UINT64_C(1) << 40, 100, 58.17, 0.1,
+		   .sampled = WALL - 1000000, .span_count = 3, .spans = { 1, 20, 0 } },
+		 { 0xce000001, IKW_DIR_OUT, 0, 0, 1e6 + 0.001, .idle_s = -1 } },
 	.has_by = true,
 	.has_ordered_by = true,
 	.by = { .pid = 812,
@@ -129,9 +130,11 @@ static void test_object(void **state)
 		"\"ike\":{\"version\":2,\"spi_i\":\"0000000000001111\","
 		"\"spi_r\":\"ffffffffffffffff\"},"
 		"\"sas\":[{\"spi\":\"0x00c10001\",\"direction\":\"in\",\"bytes\":1099511627776,"
-		"\"packets\":100,\"age_s\":58.17,\"idle_s\":0.1},"
+		"\"packets\":100,\"age_s\":58.17,\"idle_s\":0.1,"
+		"\"traffic\":{\"sampled\":\"2026-01-02T03:05:00.122456Z\",\"span_s\":10,"
+		"\"packets\":[0,20,1]}},"
 		"{\"spi\":\"0xce000001\",\"direction\":\"out\",\"bytes\":0,\"packets\":0,"
-		"\"age_s\":1000000.001,\"idle_s\":null}],"
+		"\"age_s\":1000000.001,\"idle_s\":null,\"traffic\":null}],"
 		"\"by\":{\"pid\":812,\"comm\":\"charon\",\"exe\":\"/usr/lib/ipsec/charon\","
 		"\"uid\":0,\"loginuid\":null,\"tty\":null,"
 		"\"parents\":[{\"pid\":1,\"comm\":\"systemd\"}]},"

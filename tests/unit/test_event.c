@@ -37,7 +37,7 @@ static bool is_padding(unsigned int type, size_t at)
 		PAD(IKW_EV_DUMP, ikw_dump, pad),       PAD(IKW_EV_LINK, ikw_link, pad),
 		PAD(IKW_EV_LINK, ikw_link, pad2),      PAD(IKW_EV_ADDR, ikw_addr, pad),
 		PAD(IKW_EV_ROUTE, ikw_route, pad),     PAD(IKW_EV_ESP, ikw_esp, pad),
-		PAD(IKW_EV_NETNS, ikw_netns, pad),
+		PAD(IKW_EV_ESP, ikw_esp, pad2),	       PAD(IKW_EV_NETNS, ikw_netns, pad),
 #undef PAD
 	};
 
@@ -144,6 +144,7 @@ static void set_enums(union ikw_event *e)
 		break;
 	case IKW_EV_ESP:
 		e->esp.dir = in_range(e->esp.dir, IKW_DIR_UNKNOWN, IKW_DIR_FWD);
+		e->esp.span_count = IKW_ESP_SPANS;
 		break;
 	case IKW_EV_NETNS:
 		e->netns.op = in_range(e->netns.op, IKW_NETNS_NAME_GONE, IKW_NETNS_NAMED);
