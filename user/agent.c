@@ -240,7 +240,9 @@ static int feed_tunnel_esp(void *ctx, const struct ikw_tunnel_info *info)
 static void feed_sa(struct ikw_agent *agent, union ikw_event *event)
 {
 	struct ikw_sa *sa = &event->sa;
+	uint8_t daddr[IKW_ADDR_LEN];
 	union ikw_event route;
+	uint32_t spi;
 
 	name_actor(agent, &sa->by);
 	switch (sa->op) {
@@ -254,6 +256,9 @@ static void feed_sa(struct ikw_agent *agent, union ikw_event *event)
 		break;
 	case IKW_SA_DELETE:
 		feed_esp(agent, sa->daddr, sa->spi);
+		/* A case may close before the other SA goes: its alarm needs both counts. */
+		if (ikw_model_partner(agent->model, sa->daddr, sa->spi, daddr, &spi))
+			feed_esp(agent, daddr, spi);
 		break;
 	default:
 		break;

@@ -77,6 +77,12 @@ static const struct ikw_option decode_options[] = {
 	{ JSON },
 	{ END },
 };
+static const struct ikw_option replay_options[] = {
+	{ IKW_OPT_STATE_DIR, "state-dir", "DIR",
+	  "keep the alarms in a new store there (default: none)" },
+	{ JSON },
+	{ END },
+};
 static const struct ikw_option json_options[] = { { JSON }, { END } };
 
 /* Weak, so that a test links this table with just the command that it is about. */
@@ -108,7 +114,8 @@ static const struct ikw_command commands[] = {
 	{ "check", ikw_check_main, "[--json]", "what this kernel can do", json_options },
 	{ "record", ikw_record_main, "FILE [--duration S]",
 	  "write the running agent's events to a file", record_options },
-	{ "replay", ikw_replay_main, "FILE [--json]", "infer from a recording", json_options },
+	{ "replay", ikw_replay_main, "FILE [--state-dir DIR] [--json]", "infer from a recording",
+	  replay_options },
 	{ "decode", ikw_decode_main, "FILE [--json]", "what the packet programs see in a capture",
 	  decode_options },
 	{ "reasons", ikw_reasons_main, "[--json]", "the reason catalogue", json_options },

@@ -389,6 +389,27 @@ static void tell_negotiation(struct report *r, const struct ikw_ike_sa *ike, con
 			tell_exchange(r, ike, ikw_ike_exchange(ike, k));
 }
 
+/* The exchange that brought the SAs which carry the flow on, if it was seen and is not told yet. */
+static void tell_birth(struct report *r)
+{
+	const struct ikw_generation *next = r->f->next_gen;
+	const struct ikw_ike_sa *ike = next ? ikw_generation_ike(next) : NULL;
+
+	if (!ike || !next->exchange ||
+	    (ikw_exchange_sets_up(next->exchange) &&
+	     (ike == r->f->new_ike || ike == r->f->failed_ike)))
+		return;
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x->type != next->exchange || x->began > next->born)
+			continue;
+		if (x != r->f->gave_up && x != r->f->local && x != r->f->peer)
+			tell_exchange(r, ike, x);
+		return;
+	}
+}
+
 static const char *cause_text(const struct ikw_sa *sa)
 {
 	switch (sa->cause) {
@@ -429,14 +450,16 @@ static void tell_deleted(struct report *r, const struct ikw_sa_node *sa, const c
 static void tell_installed(struct report *r, const struct ikw_generation *gen,
 			   const struct ikw_sa_node *sa, const char *way)
 {
+	bool moved = gen->tunnel->peer != r->c->gen->tunnel->peer;
 	struct ikw_evidence *e;
 	char peer[64];
 
 	if (!sa)
 		return;
 	e = evidence(r, sa->installed ? sa->installed : gen->born, "sa_installed",
-		     "%s SA 0x%08x installed for the same flow, peer %s", way, sa->spi,
-		     ikw_addr_text(gen->tunnel->peer->remote, peer, sizeof(peer)));
+		     "%s SA 0x%08x installed for the same flow%s%s", way, sa->spi,
+		     moved ? ", peer " : "",
+		     moved ? ikw_addr_text(gen->tunnel->peer->remote, peer, sizeof(peer)) : "");
 	e->kind = IKW_EVIDENCE_SA;
 	e->dir = sa->dir;
 	e->spi = sa->spi;
@@ -503,6 +526,7 @@ static void fill_evidence(struct report *r)
 		tell_exchange(r, f->ike, f->peer);
 	tell_negotiation(r, f->new_ike, "new_ike_sa");
 	tell_negotiation(r, f->failed_ike, "failed_reauthentication");
+	tell_birth(r);
 	tell_host(r);
 	tell_sas(r);
 	if (r->a->evidence_count)

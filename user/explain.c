@@ -79,14 +79,17 @@ static void print_ike(const json_t *ike)
 static void print_sa(const json_t *sa)
 {
 	const json_t *idle = json_object_get(sa, "idle_s");
+	json_int_t packets = json_integer_value(json_object_get(sa, "packets"));
 	char text[200], idle_text[40] = "not known for how long idle";
 
-	if (json_is_number(idle))
+	if (!packets)
+		snprintf(idle_text, sizeof(idle_text), "never used");
+	else if (json_is_number(idle))
 		snprintf(idle_text, sizeof(idle_text), "idle %.1f s", json_number_value(idle));
 	snprintf(text, sizeof(text),
 		 "%s, %" JSON_INTEGER_FORMAT " packets, %" JSON_INTEGER_FORMAT
 		 " bytes, age %.1f s, %s",
-		 ikw_json_text(sa, "spi"), json_integer_value(json_object_get(sa, "packets")),
+		 ikw_json_text(sa, "spi"), packets,
 		 json_integer_value(json_object_get(sa, "bytes")),
 		 json_number_value(json_object_get(sa, "age_s")), idle_text);
 	print_row(strcmp(ikw_json_text(sa, "direction"), "in") ? "SA out" : "SA in", text);

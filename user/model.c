@@ -436,6 +436,19 @@ static int by_index(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
+bool ikw_model_partner(const struct ikw_model *m, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
+		       uint8_t partner_daddr[IKW_ADDR_LEN], uint32_t *partner_spi)
+{
+	const uint8_t *to;
+	const struct ikw_sa_node *other = ikw_world_partner(&m->world, daddr, spi, &to);
+
+	if (!other)
+		return false;
+	memcpy(partner_daddr, to, IKW_ADDR_LEN);
+	*partner_spi = other->spi;
+	return true;
+}
+
 void ikw_model_tunnels(const struct ikw_model *m,
 		       int (*fn)(void *ctx, const struct ikw_tunnel_info *info), void *ctx)
 {

@@ -59,6 +59,13 @@ void ikw_model_finish(struct ikw_model *model, uint64_t now);
 /* Wall time (Unix ns) of a boot time, by the last CLOCK event; 0 before the first. */
 uint64_t ikw_model_wall(const struct ikw_model *model, uint64_t boot);
 
+/*
+ * The other SA of that SA's generation, while it is still there: its destination
+ * and SPI. False: there is none, or the SA is not known.
+ */
+bool ikw_model_partner(const struct ikw_model *model, const uint8_t daddr[IKW_ADDR_LEN],
+		       uint32_t spi, uint8_t partner_daddr[IKW_ADDR_LEN], uint32_t *partner_spi);
+
 /* What is known of one SA, for `tunnels` and for reading ESP counters at its death. */
 struct ikw_tunnel_sa {
 	uint32_t spi;

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* `ikewatch replay`: no privileges, no kernel, the same pipeline as the live agent. */
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include "cli.h"
 #include "model.h"
 #include "recording.h"
 #include "replay.h"
 
 struct replay {
-	void (*alarm)(void *ctx, struct ikw_alarm *alarm);
-	void *ctx;
+	const struct ikw_replay_ops *ops;
+	const struct ikw_model *model;
 	uint64_t last_id;
 };
 
@@ -21,7 +15,24 @@ static void replay_alarm(void *ctx, struct ikw_alarm *alarm)
 	struct replay *replay = ctx;
 
 	alarm->id = ++replay->last_id;
-	replay->alarm(replay->ctx, alarm);
+	replay->ops->alarm(replay->ops->ctx, alarm);
+}
+
+static void replay_tunnel(void *ctx, const char *key, uint32_t index)
+{
+	const struct replay *replay = ctx;
+
+	if (replay->ops->tunnel)
+		replay->ops->tunnel(replay->ops->ctx, key, index);
+}
+
+static void replay_up(void *ctx, uint32_t index, uint64_t boot)
+{
+	const struct replay *replay = ctx;
+
+	if (replay->ops->tunnel_up)
+		replay->ops->tunnel_up(replay->ops->ctx, index,
+				       ikw_model_wall(replay->model, boot));
 }
 
 /* The last time that was seen ends the recording: what is open then is closed with what is known.
@@ -43,11 +54,10 @@ static int replay_events(struct ikw_recording *recording, struct ikw_model *mode
 	return got;
 }
 
-int ikw_replay(const char *path, void (*alarm)(void *ctx, struct ikw_alarm *alarm), void *ctx,
-	       char *why, size_t size)
+int ikw_replay_all(const char *path, const struct ikw_replay_ops *to, char *why, size_t size)
 {
-	struct replay replay = { .alarm = alarm, .ctx = ctx };
-	struct ikw_model_ops ops = { .alarm = replay_alarm, .ctx = &replay };
+	struct replay replay = { .ops = to };
+	struct ikw_model_ops ops = { replay_alarm, replay_tunnel, replay_up, &replay };
 	struct ikw_model_config config = { .vsys = "" };
 	struct ikw_recording *recording = ikw_recording_open(path, why, size);
 	struct ikw_model *model;
@@ -58,6 +68,7 @@ int ikw_replay(const char *path, void (*alarm)(void *ctx, struct ikw_alarm *alar
 	snprintf(config.vsys, sizeof(config.vsys), "%s", ikw_recording_header(recording)->vsys);
 	config.settle_ns = ikw_recording_header(recording)->settle_ns;
 	model = ikw_model_new(&config, &ops);
+	replay.model = model;
 	if (model)
 		err = replay_events(recording, model, why, size);
 	else
@@ -67,44 +78,10 @@ int ikw_replay(const char *path, void (*alarm)(void *ctx, struct ikw_alarm *alar
 	return err;
 }
 
-static void print_line(void *ctx, struct ikw_alarm *alarm)
+int ikw_replay(const char *path, void (*alarm)(void *ctx, struct ikw_alarm *alarm), void *ctx,
+	       char *why, size_t size)
 {
-	char line[4096];
+	const struct ikw_replay_ops ops = { .alarm = alarm, .ctx = ctx };
 
-	(void)ctx;
-	if (ikw_alarm_line(alarm, line, sizeof(line)) >= 0)
-		puts(line);
-}
-
-static void print_json(void *ctx, struct ikw_alarm *alarm)
-{
-	char *line = ikw_alarm_json_line(alarm);
-
-	(void)ctx;
-	if (line)
-		puts(line);
-	free(line);
-}
-
-int ikw_replay_main(int argc, char **argv)
-{
-	const struct ikw_command *command = ikw_cli_find("replay");
-	bool json = false;
-	const char *value;
-	char why[512];
-	int key;
-
-	while ((key = ikw_cli_next(command, argc, argv, &value)) != -1) {
-		if (key == '?')
-			return IKW_EXIT_USAGE;
-		json = true;
-	}
-	if (argc - optind != 1)
-		return ikw_usage_error("replay", "replay: needs one FILE");
-	if (ikw_replay(argv[optind], json ? print_json : print_line, NULL, why, sizeof(why))) {
-		fflush(stdout);
-		ikw_error("%s", why);
-		return IKW_EXIT_FAILED;
-	}
-	return IKW_EXIT_OK;
+	return ikw_replay_all(path, &ops, why, size);
 }

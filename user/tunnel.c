@@ -694,6 +694,20 @@ static struct ikw_sa_node *sa_find(const struct ikw_world *w, const uint8_t *dad
 	return NULL;
 }
 
+const struct ikw_sa_node *ikw_world_partner(const struct ikw_world *w, const uint8_t *daddr,
+					    uint32_t spi, const uint8_t **partner_daddr)
+{
+	const struct ikw_sa_node *sa = sa_find(w, daddr, spi, 0, NULL), *other;
+
+	if (!sa)
+		return NULL;
+	other = sa->dir == IKW_DIR_IN ? sa->generation->out : sa->generation->in;
+	if (!other || other == sa || other->gone)
+		return NULL;
+	*partner_daddr = sa_daddr(other);
+	return other;
+}
+
 static bool is_local(const struct ikw_world *w, const uint8_t *addr)
 {
 	const struct ikw_address *a = ikw_host_address(&w->host, addr);

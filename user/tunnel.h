@@ -199,6 +199,11 @@ struct ikw_generation *ikw_flow_usable(const struct ikw_world *world,
 /* The IKE_SA that answers for a generation now: its own, or what succeeded it; NULL: not known. */
 struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen);
 
+/* The SA of the same generation that goes the other way, if it is in the SAD; with its destination.
+ */
+const struct ikw_sa_node *ikw_world_partner(const struct ikw_world *world, const uint8_t *daddr,
+					    uint32_t spi, const uint8_t **partner_daddr);
+
 /* The case of a generation is closed: forget what nobody needs any more. */
 void ikw_generation_release(struct ikw_world *world, struct ikw_generation *gen);
 
