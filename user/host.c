@@ -18,7 +18,7 @@ int ikw_host_init(struct ikw_host *host)
 static void table_drop(struct ikw_table *table, size_t offset)
 {
 	for (size_t i = 0; table->buckets && i <= table->mask; i++) {
-		struct ikw_node *node = table->buckets[i];
+		struct ikw_node *node = table->buckets[i].first;
 
 		while (node) {
 			struct ikw_node *next = node->next;

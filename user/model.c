@@ -314,8 +314,8 @@ void ikw_model_free(struct ikw_model *m)
 	}
 	ikw_world_free(&m->world);
 	for (size_t i = 0; m->known.buckets && i <= m->known.mask; i++)
-		while (m->known.buckets[i]) {
-			struct ikw_node *node = m->known.buckets[i];
+		while (m->known.buckets[i].first) {
+			struct ikw_node *node = m->known.buckets[i].first;
 
 			ikw_table_del(&m->known, node);
 			free(IKW_CONTAINER(node, struct known_tunnel, node));
@@ -460,7 +460,7 @@ void ikw_model_tunnels(const struct ikw_model *m,
 	if (!list)
 		return;
 	for (size_t i = 0; i <= table->mask; i++)
-		for (struct ikw_node *node = table->buckets[i]; node; node = node->next)
+		for (struct ikw_node *node = table->buckets[i].first; node; node = node->next)
 			list[count++] = IKW_CONTAINER(node, struct ikw_tunnel, node);
 	qsort(list, count, sizeof(*list), by_index);
 	for (size_t i = 0; i < count; i++) {
@@ -473,7 +473,7 @@ void ikw_model_tunnels(const struct ikw_model *m,
 
 static uint64_t table_bytes(const struct ikw_table *table, size_t each)
 {
-	return (table->mask + 1) * sizeof(void *) + table->count * (each + 16);
+	return (table->mask + 1) * sizeof(*table->buckets) + table->count * (each + 16);
 }
 
 void ikw_model_stats(const struct ikw_model *m, struct ikw_model_stats *s)

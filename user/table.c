@@ -4,6 +4,7 @@
 #include "table.h"
 
 #define FIRST_BUCKETS 64
+#define TAGS_MANY     16
 
 uint64_t ikw_hash(const void *data, size_t size, uint64_t seed)
 {
@@ -36,22 +37,34 @@ void ikw_table_free(struct ikw_table *table)
 	memset(table, 0, sizeof(*table));
 }
 
+/* The hash's lower bits choose the bucket, its highest the tag. */
+static uint64_t tag_of(uint64_t hash)
+{
+	return 1ULL << (hash >> 58);
+}
+
+static void bucket_add(struct ikw_bucket *bucket, struct ikw_node *node)
+{
+	node->next = bucket->first;
+	bucket->first = node;
+	bucket->tags |= tag_of(node->hash);
+}
+
 /* A table that cannot grow gets slower, not wrong. */
 static void table_grow(struct ikw_table *table)
 {
 	size_t mask = table->mask * 2 + 1;
-	struct ikw_node **buckets = calloc(mask + 1, sizeof(*buckets));
+	struct ikw_bucket *buckets = calloc(mask + 1, sizeof(*buckets));
 
 	if (!buckets)
 		return;
 	for (size_t i = 0; i <= table->mask; i++) {
-		struct ikw_node *node = table->buckets[i];
+		struct ikw_node *node = table->buckets[i].first;
 
 		while (node) {
 			struct ikw_node *next = node->next;
 
-			node->next = buckets[node->hash & mask];
-			buckets[node->hash & mask] = node;
+			bucket_add(&buckets[node->hash & mask], node);
 			node = next;
 		}
 	}
@@ -64,14 +77,24 @@ void ikw_table_add(struct ikw_table *table, struct ikw_node *node)
 {
 	if (table->count > table->mask)
 		table_grow(table);
-	node->next = table->buckets[node->hash & table->mask];
-	table->buckets[node->hash & table->mask] = node;
+	bucket_add(&table->buckets[node->hash & table->mask], node);
 	table->count++;
+}
+
+/* Tags of what left stay, until there are so many that they say little. */
+static void forget_tags(struct ikw_bucket *bucket)
+{
+	if (bucket->first && __builtin_popcountll(bucket->tags) < TAGS_MANY)
+		return;
+	bucket->tags = 0;
+	for (const struct ikw_node *node = bucket->first; node; node = node->next)
+		bucket->tags |= tag_of(node->hash);
 }
 
 void ikw_table_del(struct ikw_table *table, struct ikw_node *node)
 {
-	struct ikw_node **at = &table->buckets[node->hash & table->mask];
+	struct ikw_bucket *bucket = &table->buckets[node->hash & table->mask];
+	struct ikw_node **at = &bucket->first;
 
 	while (*at && *at != node)
 		at = &(*at)->next;
@@ -79,6 +102,12 @@ void ikw_table_del(struct ikw_table *table, struct ikw_node *node)
 		return;
 	*at = node->next;
 	table->count--;
+	forget_tags(bucket);
+}
+
+void ikw_table_prefetch(const struct ikw_table *table, uint64_t hash)
+{
+	__builtin_prefetch(&table->buckets[hash & table->mask]);
 }
 
 static struct ikw_node *node_with(struct ikw_node *node, uint64_t hash)
@@ -90,7 +119,9 @@ static struct ikw_node *node_with(struct ikw_node *node, uint64_t hash)
 
 struct ikw_node *ikw_table_first(const struct ikw_table *table, uint64_t hash)
 {
-	return node_with(table->buckets[hash & table->mask], hash);
+	const struct ikw_bucket *bucket = &table->buckets[hash & table->mask];
+
+	return bucket->tags & tag_of(hash) ? node_with(bucket->first, hash) : NULL;
 }
 
 struct ikw_node *ikw_node_next(const struct ikw_node *node)

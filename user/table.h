@@ -15,8 +15,17 @@ struct ikw_node {
 	uint64_t hash;
 };
 
+/*
+ * `tags` has a bit for each hash in the chain (and maybe for some that left it):
+ * with a million tunnels a lookup in vain costs one miss of the cache, not two.
+ */
+struct ikw_bucket {
+	struct ikw_node *first;
+	uint64_t tags;
+};
+
 struct ikw_table {
-	struct ikw_node **buckets;
+	struct ikw_bucket *buckets;
 	size_t mask; /* buckets - 1; the number of buckets is a power of two */
 	size_t count;
 };
@@ -34,6 +43,8 @@ void ikw_table_free(struct ikw_table *table);
 void ikw_table_add(struct ikw_table *table, struct ikw_node *node);
 /* Removes a node that is in the table. */
 void ikw_table_del(struct ikw_table *table, struct ikw_node *node);
+/* Asks for the bucket of a hash that will soon be looked for. */
+void ikw_table_prefetch(const struct ikw_table *table, uint64_t hash);
 /* First node with that hash, and the next one with the same hash; NULL at the end. */
 struct ikw_node *ikw_table_first(const struct ikw_table *table, uint64_t hash);
 struct ikw_node *ikw_node_next(const struct ikw_node *node);

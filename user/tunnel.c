@@ -396,16 +396,24 @@ static uint64_t key_hash(const struct tunnel_key *key)
 	return ikw_hash(&key->reqid, sizeof(*key) - sizeof(key->peer), key->peer->node.hash);
 }
 
+static bool has_key(const struct ikw_tunnel *t, const struct tunnel_key *key)
+{
+	return t->peer == key->peer && t->reqid == key->reqid && t->sa_sel == key->sa_sel &&
+	       t->proto == key->proto &&
+	       (t->reqid || (t->mark == key->mark && t->if_id == key->if_id));
+}
+
+/* Most peers have one tunnel: that needs no table. */
 static struct ikw_tunnel *tunnel_find(const struct ikw_world *w, const struct tunnel_key *key)
 {
-	struct ikw_node *node = ikw_table_first(&w->tunnels, key_hash(key));
+	struct ikw_tunnel *t = key->peer->tunnels;
+	struct ikw_node *node;
 
-	for (; node; node = ikw_node_next(node)) {
-		struct ikw_tunnel *t = IKW_CONTAINER(node, struct ikw_tunnel, node);
-
-		if (t->peer == key->peer && t->reqid == key->reqid && t->sa_sel == key->sa_sel &&
-		    t->proto == key->proto &&
-		    (t->reqid || (t->mark == key->mark && t->if_id == key->if_id)))
+	if (!t || has_key(t, key))
+		return t;
+	for (node = ikw_table_first(&w->tunnels, key_hash(key)); node; node = ikw_node_next(node)) {
+		t = IKW_CONTAINER(node, struct ikw_tunnel, node);
+		if (has_key(t, key))
 			return t;
 	}
 	return NULL;
@@ -800,9 +808,9 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev)
 	}
 	t = tunnel_get(w, ev, dir);
 	gen = t ? generation_get(w, t, ev, dir) : NULL;
-	sa = gen ? calloc(1, sizeof(*sa)) : NULL;
-	if (!sa)
+	if (!gen)
 		return;
+	sa = &gen->sas[dir != IKW_DIR_IN];
 	first = !gen->in && !gen->out;
 	sa->generation = gen;
 	sa->spi = ev->spi;
@@ -829,13 +837,6 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev)
 		w->ops.installed(w->ops.ctx, gen, ev);
 }
 
-static void sa_free(struct ikw_sa_node *sa)
-{
-	if (sa)
-		free(sa->traffic);
-	free(sa);
-}
-
 static void generation_free(struct ikw_world *w, struct ikw_generation *gen)
 {
 	struct ikw_generation **at = &gen->tunnel->generations;
@@ -846,8 +847,8 @@ static void generation_free(struct ikw_world *w, struct ikw_generation *gen)
 		*at = gen->next;
 	if (gen->ike)
 		gen->ike->generations--;
-	sa_free(gen->in);
-	sa_free(gen->out);
+	free(gen->sas[0].traffic);
+	free(gen->sas[1].traffic);
 	free(gen);
 	w->generations--;
 }
@@ -913,8 +914,19 @@ static void sa_change(struct ikw_world *w, const struct ikw_sa *ev)
 		sa_take(sa, ev);
 }
 
+/* The two tables that the event will be looked up in, asked for at once. */
+static void sa_prefetch(const struct ikw_world *w, const struct ikw_sa *ev)
+{
+	ikw_table_prefetch(&w->sas, sa_hash(ev->daddr, ev->spi));
+	if (ev->op != IKW_SA_DELETE && ev->dir)
+		ikw_table_prefetch(&w->peers, ev->dir == IKW_DIR_IN
+						      ? peer_hash(ev->daddr, ev->saddr)
+						      : peer_hash(ev->saddr, ev->daddr));
+}
+
 static void sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 {
+	sa_prefetch(w, ev);
 	/* IPComp and the like travel with an ESP or AH SA; they are no tunnel of their own */
 	if (ev->proto != IPPROTO_ESP && ev->proto != IPPROTO_AH)
 		return;
@@ -983,7 +995,7 @@ static void sas_vanish(struct ikw_world *w, const struct ikw_hdr *hdr, const str
 	if (!list)
 		return;
 	for (size_t i = 0; i <= w->sas.mask; i++)
-		for (struct ikw_node *node = w->sas.buckets[i]; node; node = node->next) {
+		for (struct ikw_node *node = w->sas.buckets[i].first; node; node = node->next) {
 			struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
 
 			if (gone(sa, arg))
@@ -1063,7 +1075,7 @@ static void route_event(struct ikw_world *w, const struct ikw_route *ev)
 {
 	/* by remote address alone: every local address that talks to it */
 	for (size_t i = 0; i <= w->peers.mask; i++)
-		for (struct ikw_node *node = w->peers.buckets[i]; node; node = node->next) {
+		for (struct ikw_node *node = w->peers.buckets[i].first; node; node = node->next) {
 			struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, node);
 
 			if (!memcmp(p->remote, ev->peer, IKW_ADDR_LEN) && ev->ifindex)
@@ -1125,14 +1137,15 @@ static void peer_free(struct ikw_world *w, struct ikw_peer *p)
 void ikw_world_free(struct ikw_world *w)
 {
 	for (size_t i = 0; w->peers.buckets && i <= w->peers.mask; i++)
-		for (struct ikw_node *node = w->peers.buckets[i]; node; node = node->next)
+		for (struct ikw_node *node = w->peers.buckets[i].first; node; node = node->next)
 			peer_free(w, IKW_CONTAINER(node, struct ikw_peer, node));
 	for (size_t i = 0; w->peers.buckets && i <= w->peers.mask; i++)
-		while (w->peers.buckets[i])
-			peer_forget(w, IKW_CONTAINER(w->peers.buckets[i], struct ikw_peer, node));
+		while (w->peers.buckets[i].first)
+			peer_forget(
+				w, IKW_CONTAINER(w->peers.buckets[i].first, struct ikw_peer, node));
 	for (size_t i = 0; w->policies.buckets && i <= w->policies.mask; i++)
-		while (w->policies.buckets[i]) {
-			struct ikw_node *node = w->policies.buckets[i];
+		while (w->policies.buckets[i].first) {
+			struct ikw_node *node = w->policies.buckets[i].first;
 
 			ikw_table_del(&w->policies, node);
 			free(IKW_CONTAINER(node, struct ikw_policy_node, node));

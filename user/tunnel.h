@@ -69,7 +69,7 @@ struct ikw_sa_node {
 struct ikw_generation {
 	struct ikw_tunnel *tunnel;
 	struct ikw_generation *next; /* of the tunnel, newest first */
-	struct ikw_sa_node *in;
+	struct ikw_sa_node *in;	     /* of sas[]; NULL: none yet */
 	struct ikw_sa_node *out;
 	struct ikw_ike_sa *ike;	   /* that negotiated it; NULL: not known */
 	struct ikw_case *deletion; /* its open case, NULL: none or closed */
@@ -80,6 +80,7 @@ struct ikw_generation {
 	bool ending;	  /* its deletion has begun */
 	bool dumped;	  /* was there before the agent began */
 	uint8_t pad[5];
+	struct ikw_sa_node sas[2];
 };
 
 struct ikw_flow {

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What the packet programs are measured against: a program that does nothing,
+ * and the obvious way to count ESP per SA. And a way to put records into the
+ * ring as a probe would, for the load tests of a machine without IPsec.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "bpf/maps.h"
+#include "bpf/parse.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+SEC("xdp.frags")
+int bench_empty(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return XDP_PASS;
+}
+
+/* ---- the naive hash ------------------------------------------------------- */
+
+struct naive_count {
+	__u64 packets;
+	__u64 bytes;
+	__u64 last;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct naive_count);
+} bench_naive_map SEC(".maps");
+
+static __always_inline void naive_count(__u64 key, __u32 bytes)
+{
+	struct naive_count *count = bpf_map_lookup_elem(&bench_naive_map, &key), fresh = {};
+
+	if (!count) {
+		bpf_map_update_elem(&bench_naive_map, &key, &fresh, BPF_NOEXIST);
+		count = bpf_map_lookup_elem(&bench_naive_map, &key);
+	}
+	if (!count)
+		return;
+	/* without atomics, which it would need: the cheapest that can be said to count */
+	count->packets++;
+	count->bytes += bytes;
+	count->last = bpf_ktime_get_coarse_ns();
+}
+
+/* The ESP header behind plain IP, or behind UDP on the NAT-T port; NULL: none. */
+static __always_inline const __u8 *naive_esp(const __u8 *at, const __u8 *end, __u8 proto)
+{
+	if (at + 16 > end)
+		return 0;
+	if (proto == 50)
+		return at;
+	if (proto == 17 && (ikw_be16(at) == 4500 || ikw_be16(at + 2) == 4500))
+		return at + 8;
+	return 0;
+}
+
+SEC("xdp.frags")
+int bench_naive(struct xdp_md *ctx)
+{
+	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end, *esp = 0;
+	const __u8 *ip = data + 14;
+	__u32 daddr = 0, spi;
+	__u16 type;
+
+	if (ip + 20 > end)
+		return XDP_PASS;
+	type = ikw_be16(data + 12);
+	if (type == 0x8100) {
+		type = ikw_be16(data + 16);
+		ip += 4;
+	}
+	if (type == 0x0800 && ip + 20 <= end) {
+		esp = naive_esp(ip + 20, end, ip[9]);
+		daddr = ikw_be32(ip + 16);
+	} else if (type == 0x86dd && ip + 40 <= end) {
+		esp = naive_esp(ip + 40, end, ip[6]);
+		daddr = ikw_be32(ip + 36);
+	}
+	if (!esp)
+		return XDP_PASS;
+	spi = ikw_be32(esp);
+	if (spi)
+		naive_count((__u64)daddr << 32 | spi, end - data);
+	return XDP_PASS;
+}
+
+/* ---- records from elsewhere ------------------------------------------------- */
+
+/*
+ * The packet is a struct ikw_sa: it goes into the ring as if a probe had just
+ * made it, with the kernel's clock. 0, or XDP_DROP when the ring had no room.
+ */
+SEC("xdp")
+int bench_inject(struct xdp_md *ctx)
+{
+	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	const struct ikw_sa *from = (const void *)data;
+	struct ikw_sa *sa;
+
+	if (data + sizeof(*from) > end)
+		return XDP_ABORTED;
+	sa = ikw_emit_begin(IKW_EV_SA, sizeof(*sa), from->hdr.netns);
+	if (!sa)
+		return XDP_DROP;
+	__builtin_memcpy((__u8 *)sa + sizeof(sa->hdr), data + sizeof(from->hdr),
+			 sizeof(*sa) - sizeof(sa->hdr));
+	ikw_emit_end(&sa->hdr);
+	return XDP_PASS;
+}
