@@ -70,7 +70,7 @@ $(O)/%.skel.h: $(O)/%.bpf.o
 
 include tests/unit/unit.mk
 include scripts/install.mk
--include tests/host/host.mk tests/fuzz/fuzz.mk
+-include tests/host/host.mk tests/fuzz/fuzz.mk tests/bench/bench.mk
 
 # Both first install what is missing; what make has evaluated by then (pkg-config) would be stale,
 # so the work is done by a make or a runner of its own.
