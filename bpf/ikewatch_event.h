@@ -61,7 +61,12 @@ enum ikw_event_type {
 enum ikw_hdr_flag {
 	IKW_F_NETLINK = 1 << 0, /* made from netlink, not by a kernel probe */
 	IKW_F_LATE = 1 << 1,	/* time is when user space learned of it, not when it happened */
+	IKW_F_MORE = 1 << 2,	/* the next ones like it are left out, for IKW_ASK_WINDOW at most */
 };
+
+/* Queries of one process that are told in one such window (ns); the rest of it is left out. */
+#define IKW_ASK_WINDOW 100000000ULL
+#define IKW_ASK_LIMIT  128
 
 struct ikw_hdr {
 	__u16 type; /* enum ikw_event_type */
@@ -164,6 +169,7 @@ enum ikw_sa_op {
 	IKW_SA_FAILED = 6,	/* install or ALLOCSPI failed: error */
 	IKW_SA_SOFT = 7,	/* soft limit reached: a rekey is asked for */
 	IKW_SA_DUMP = 8,	/* existing SA, read in by a dump */
+	IKW_SA_ASKED = 9, /* XFRM_MSG_GETSA: a process reads its counters; only its key is told */
 };
 
 /* What took an SA: witnessed by the caller or bracket, never guessed. */
@@ -248,6 +254,7 @@ enum ikw_policy_op {
 	IKW_POLICY_INSERT = 1,
 	IKW_POLICY_KILL = 2,
 	IKW_POLICY_DUMP = 3,
+	IKW_POLICY_ASKED = 4, /* XFRM_MSG_GETPOLICY: a process reads when it was last used */
 };
 
 struct ikw_policy {
@@ -367,6 +374,7 @@ enum ikw_observable {
 	IKW_SEES_WIRE = 1 << 13,    /* RADIUS, BFD, ... */
 	IKW_SEES_REQUEST = 1 << 14, /* what was sent over a control socket */
 	IKW_SEES_PORTID = 1 << 15,  /* netlink: the port of who asked */
+	IKW_SEES_ASKED = 1 << 16,   /* who reads the use times of SAs and policies */
 };
 
 enum ikw_tier { IKW_TIER_NONE = 0, IKW_TIER_FENTRY = 1, IKW_TIER_KPROBE = 2, IKW_TIER_NETLINK = 3 };

@@ -12,6 +12,7 @@
 #define IKW_SEEN    8192
 #define IKW_CLIENTS 1024
 #define IKW_CALLS   1024
+#define IKW_ASKERS  256
 
 /* Entry 0 of ikw_watched: what user space may change while the probes run. */
 struct ikw_watched {

@@ -88,6 +88,20 @@ struct {
 	__type(value, struct timer);
 } ikw_timer SEC(".maps");
 
+/* How much of what a process reads has been told in this window. */
+struct asker {
+	__u64 since;
+	__u32 told;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, IKW_ASKERS);
+	__type(key, __u32); /* tgid */
+	__type(value, struct asker);
+} ikw_askers SEC(".maps");
+
 /* ---- brackets ---------------------------------------------------------- */
 
 static __always_inline void call_enter(__u32 kind, const void *object, __u32 detail)
@@ -314,7 +328,7 @@ static __always_inline void fill_direction(struct ikw_policy *policy)
 	policy->dir = (policy->socket ? dir - XFRM_POLICY_MAX : dir) + 1;
 }
 
-static __noinline int policy_emit(const struct xfrm_policy *xp, __u8 op)
+static __noinline int policy_emit(const struct xfrm_policy *xp, __u8 op, __u32 flags)
 {
 	__u32 netns = net_inode(BPF_CORE_READ(xp, xp_net.net));
 	struct ikw_policy *policy;
@@ -335,10 +349,103 @@ static __noinline int policy_emit(const struct xfrm_policy *xp, __u8 op)
 	policy->if_id = BPF_CORE_READ(xp, if_id);
 	policy->action = BPF_CORE_READ(xp, action);
 	policy->op = op;
+	policy->hdr.flags |= flags;
 	fill_direction(policy);
 	policy->exiting = policy->socket && (BPF_CORE_READ(current_task(), flags) & PF_EXITING);
 	ikw_emit_end(&policy->hdr);
 	return 0;
+}
+
+/*
+ * A daemon reads when an SA was last used before it decides that its peer must
+ * be checked (RFC 7296 2.4, RFC 3706 5.1); whoever lists thousands of tunnels
+ * reads them too, and must not fill the ring. 0: leave this one out; 1: tell
+ * it; 2: tell it, it is the last of this window.
+ */
+static __noinline int ask_told(void)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct asker *asker = bpf_map_lookup_elem(&ikw_askers, &tgid);
+	struct asker fresh = { .since = bpf_ktime_get_boot_ns(), .told = 1 };
+
+	if (!asker || fresh.since - asker->since > IKW_ASK_WINDOW) {
+		bpf_map_update_elem(&ikw_askers, &tgid, &fresh, BPF_ANY);
+		return 1;
+	}
+	if (asker->told >= IKW_ASK_LIMIT)
+		return 0;
+	return ++asker->told == IKW_ASK_LIMIT ? 2 : 1;
+}
+
+/* <linux/netlink.h>, <linux/xfrm.h>: what a GETSA message says, behind its header. */
+struct get_sa {
+	__u32 len;
+	__u16 type;
+	__u16 flags;
+	__u32 seq;
+	__u32 portid;
+	xfrm_address_t daddr;
+	__u32 spi;
+	__u16 family;
+	__u8 proto;
+};
+
+#define XFRM_MSG_GETSA 18
+#define XFRMA_MARK     21
+
+static __always_inline __u32 get_sa_mark(void *const *attrs)
+{
+	const void *attr;
+	__u32 mark = 0;
+
+	if (!bpf_probe_read_kernel(&attr, sizeof(attr), &attrs[XFRMA_MARK]) && attr)
+		bpf_probe_read_kernel(&mark, sizeof(mark), attr + 4 /* struct nlattr */);
+	return mark;
+}
+
+static __noinline int sa_asked(const struct get_sa *message, void *const *attrs)
+{
+	__u32 netns = net_inode(BPF_CORE_READ(current_task(), nsproxy, net_ns));
+	struct get_sa get;
+	struct ikw_sa *sa;
+	int told;
+
+	if (!netns_watched(netns) || bpf_probe_read_kernel(&get, sizeof(get), message) ||
+	    get.type != XFRM_MSG_GETSA)
+		return 0;
+	told = ask_told();
+	if (!told)
+		return 0;
+	actor_describe();
+	sa = ikw_emit_begin(IKW_EV_SA, sizeof(*sa), netns);
+	if (!sa)
+		return 0;
+	fill_actor(&sa->by);
+	fill_addr(sa->daddr, &message->daddr, get.family);
+	sa->spi = bpf_ntohl(get.spi);
+	sa->proto = get.proto;
+	sa->family = get.family;
+	sa->mark = get_sa_mark(attrs);
+	sa->op = IKW_SA_ASKED;
+	if (told == 2)
+		sa->hdr.flags |= IKW_F_MORE;
+	ikw_emit_end(&sa->hdr);
+	return 0;
+}
+
+/* Deleted by the same call, it is dead by now; its end has been told. */
+static __always_inline int policy_asked(const struct xfrm_policy *policy)
+{
+	int told;
+
+	/* an error pointer, or nothing found */
+	if ((long)policy <= 0 && (long)policy > -4096)
+		return 0;
+	if (BPF_CORE_READ(policy, walk.dead) ||
+	    !netns_watched(net_inode(BPF_CORE_READ(policy, xp_net.net))))
+		return 0;
+	told = ask_told();
+	return told ? policy_emit(policy, IKW_POLICY_ASKED, told == 2 ? IKW_F_MORE : 0) : 0;
 }
 
 static __noinline int flush_emit(struct net *net, __u8 what, __u8 proto, __u8 task_valid)
@@ -738,7 +845,7 @@ int BPF_KRETPROBE(ikw_sa_spi_kx, int ret)
 SEC("fexit/xfrm_policy_insert")
 int BPF_PROG(ikw_policy_insert_fx, int dir, struct xfrm_policy *policy, int excl, int ret)
 {
-	return ret ? 0 : policy_emit(policy, IKW_POLICY_INSERT);
+	return ret ? 0 : policy_emit(policy, IKW_POLICY_INSERT, 0);
 }
 
 SEC("kprobe/xfrm_policy_insert")
@@ -755,7 +862,7 @@ int BPF_KRETPROBE(ikw_policy_insert_kx, int ret)
 
 	if (!call_exit(CALL_POLICY, &was) || ret)
 		return 0;
-	return policy_emit((const void *)was.object, IKW_POLICY_INSERT);
+	return policy_emit((const void *)was.object, IKW_POLICY_INSERT, 0);
 }
 
 /*
@@ -765,13 +872,13 @@ int BPF_KRETPROBE(ikw_policy_insert_kx, int ret)
 SEC("fentry/xfrm_policy_kill")
 int BPF_PROG(ikw_policy_kill_f, struct xfrm_policy *policy)
 {
-	return policy_emit(policy, IKW_POLICY_KILL);
+	return policy_emit(policy, IKW_POLICY_KILL, 0);
 }
 
 SEC("kprobe/xfrm_policy_kill")
 int BPF_KPROBE(ikw_policy_kill_k, struct xfrm_policy *policy)
 {
-	return policy_emit(policy, IKW_POLICY_KILL);
+	return policy_emit(policy, IKW_POLICY_KILL, 0);
 }
 
 /* xfrm_policy_flush(net, type, task_valid): one call, then a kill per policy. */
@@ -785,4 +892,25 @@ SEC("kprobe/xfrm_policy_flush")
 int BPF_KPROBE(ikw_policy_flush_k, struct net *net, __u64 type, __u64 task_valid)
 {
 	return flush_emit(net, IKW_FLUSH_POLICY, 0, task_valid & 1);
+}
+
+/*
+ * xfrm_get_sa(skb, nlh, attrs), of xfrm_user: XFRM_MSG_GETSA, in the process
+ * that asks. A module has no BTF of its own in 5.10, hence no fentry; a message
+ * now and then costs nothing either way.
+ */
+SEC("kprobe/xfrm_get_sa")
+int BPF_KPROBE(ikw_sa_asked_k, void *skb, const void *nlh, void *const *attrs)
+{
+	return sa_asked(nlh, attrs);
+}
+
+/*
+ * xfrm_policy_bysel_ctx(..., delete, err): GETPOLICY and DELPOLICY both find
+ * their policy here. Too many arguments for fentry before 6.12.
+ */
+SEC("kretprobe/xfrm_policy_bysel_ctx")
+int BPF_KRETPROBE(ikw_policy_asked_kx, struct xfrm_policy *policy)
+{
+	return policy_asked(policy);
 }

@@ -461,9 +461,11 @@ static const struct ikw_catalogue_entry entries[] = {
 			 "retransmissions included, and the IKE daemon gave it up.",
 		.evidence = "Our liveness requests on the wire (IKEv2: INFORMATIONAL, repeated with "
 			    "one message ID; IKEv1: R-U-THERE on the same clock as the answered "
-			    "ones before), no answer to them, then the daemon deletes the SAs.",
+			    "ones before), no answer to them, then the daemon deletes the SAs. What "
+			    "tells such a check from a Delete of the same length: the daemon read "
+			    "when the SAs were last used just before it.",
 		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(CONTROL) | BIT(SIGNAL) | BIT(ESP),
+		.helps = BIT(ASKED) | BIT(CONTROL) | BIT(SIGNAL) | BIT(ESP),
 		STEPS(dpd_timeout),
 	},
 	[IKW_REASON_MANUAL] = {
@@ -502,7 +504,7 @@ static const struct ikw_catalogue_entry entries[] = {
 			    "stayed unanswered or was refused (a short IKE_AUTH response, no SA "
 			    "installed), and the SAs' end.",
 		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
+		.helps = BIT(ASKED) | BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(reauth_timeout),
 	},
 	[IKW_REASON_AAA_CUT] = {
@@ -619,7 +621,7 @@ static const struct ikw_catalogue_entry entries[] = {
 		.evidence = "Our request repeated with one message ID, never answered, the larval SA "
 			    "that waited for it gone, then the daemon deletes the SAs.",
 		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
+		.helps = BIT(ASKED) | BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(exchange_timeout),
 	},
 	[IKW_REASON_PEER_REQUEST] = {
@@ -778,8 +780,9 @@ const char *ikw_catalogue_group_text(enum ikw_catalogue_group group)
 const char *ikw_catalogue_observable_text(uint32_t bit)
 {
 	static const char *const names[] = {
-		"ike_in",  "ike_out", "sa",   "actor", "cause", "larval", "failed",  "policy",
-		"control", "signal",  "exit", "link",  "esp",	"wire",	  "request", "portid",
+		"ike_in", "ike_out", "sa",	"actor",  "cause", "larval",
+		"failed", "policy",  "control", "signal", "exit",  "link",
+		"esp",	  "wire",    "request", "portid", "asked",
 	};
 
 	if (bit == 0 || (bit & (bit - 1)) != 0)

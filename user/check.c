@@ -290,6 +290,9 @@ static const struct {
 	  "tells" },
 	{ IKW_SEES_SIGNAL,
 	  "signals to IKE daemons go unseen: a stopped daemon is told by its deletes only" },
+	{ IKW_SEES_ASKED,
+	  "when a daemon reads an SA's last use goes unseen: an unanswered liveness check and an "
+	  "unanswered Delete of the same length are told apart by what surrounds them only" },
 	{ IKW_SEES_EXIT, "the end of an IKE daemon goes unseen by the kernel probes" },
 	{ IKW_SEES_IKE_IN,
 	  "received IKE messages go unseen: 'peer request', 'dpd timeout' and all timeouts lose "

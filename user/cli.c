@@ -75,6 +75,7 @@ static const struct ikw_option record_options[] = {
 static const struct ikw_option decode_options[] = {
 	{ 'p', "port", "N", "a further IKE port; may be repeated" },
 	{ JSON },
+	{ 't', "text", NULL, "aligned text instead of JSON" },
 	{ END },
 };
 static const struct ikw_option replay_options[] = {
@@ -116,8 +117,8 @@ static const struct ikw_command commands[] = {
 	  "write the running agent's events to a file", record_options },
 	{ "replay", ikw_replay_main, "FILE [--state-dir DIR] [--json]", "infer from a recording",
 	  replay_options },
-	{ "decode", ikw_decode_main, "FILE [--json]", "what the packet programs see in a capture",
-	  decode_options },
+	{ "decode", ikw_decode_main, "FILE [--json|--text]",
+	  "what the packet programs see in a capture", decode_options },
 	{ "reasons", ikw_reasons_main, "[--json]", "the reason catalogue", json_options },
 };
 

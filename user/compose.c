@@ -347,12 +347,22 @@ static void tell_exchange(struct report *r, const struct ikw_ike_sa *ike,
 		evidence(r, x->began, "answered_before",
 			 "%u earlier exchanges just like the next one were answered", x->repeats)
 			->kind = IKW_EVIDENCE_NOTE;
+	if (x->asked == IKW_ASKED_YES)
+		evidence(r, x->first - x->asked_ms * IKW_MS - 1, "use_time_read",
+			 "the IKE daemon read when the SAs were last used, as before a liveness "
+			 "check");
 	for (unsigned int i = 0; i < x->copies && i < IKW_COPIES; i++)
 		tell_request(r, x, name, i);
 	if (x->answered) {
 		e = evidence(r, x->answered, "response", "%s response, message ID %u, %u bytes",
 			     name, x->message_id, x->answer_length);
 		is_message(e, !x->ours, name, x->message_id, x->answer_length)->response = true;
+	} else if (x->arrived) {
+		e = evidence(r, x->arrived, "response_not_taken",
+			     "a response to message ID %u arrived at this host, yet the daemon "
+			     "asked %u times more",
+			     x->message_id, x->unheard);
+		is_message(e, false, name, x->message_id, x->answer_length)->response = true;
 	} else if (ikw_exchange_pending(ike, x) && x != r->f->local) { /* its answer may yet come */
 		evidence(r, x->last, "request_unanswered", "%s message ID %u was never answered",
 			 name, x->message_id)
@@ -547,6 +557,7 @@ static const struct {
 	{ IKW_SEES_LINK, "changes of interfaces could not be seen" },
 	{ IKW_SEES_ESP, "ESP traffic could not be counted" },
 	{ IKW_SEES_FAILED, "failed installs could not be seen" },
+	{ IKW_SEES_ASKED, "whether the daemon looked when the SA was last used could not be seen" },
 	{ IKW_SEES_CAUSE, "what made the kernel delete the SA could not be seen" },
 };
 
@@ -573,16 +584,21 @@ static void fill_blind(struct report *r)
 static void fill_detail(struct report *r)
 {
 	const struct ikw_exchange *x = r->f->gave_up;
-	char peer[64], more[256] = "";
+	char peer[64], more[384] = "";
 	enum ikw_reason reason = r->v->reason;
 
 	if (x && (r->v->rule->needs & (IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_EXCHANGE) |
 				       IKW_FACT(GAVE_UP_INFO) | IKW_FACT(LIVENESS_EMPTY))))
 		snprintf(more, sizeof(more),
-			 " (%s, sent %u times from %.1f s before the deletion on, no answer)",
+			 " (%s, sent %u times from %.1f s before the deletion on, %s)",
 			 ikw_exchange_name(r->f->ike->version, x->type),
 			 r->f->silent_checks ? r->f->silent_checks : x->copies,
-			 (double)(r->c->anchor - r->f->silent_since) / 1e9);
+			 (double)(r->c->anchor - r->f->silent_since) / 1e9,
+			 x->arrived
+				 ? "an answer arrived at this host but never reached the daemon: "
+				   "lost on this host, dropped by its firewall for instance, or "
+				   "not genuine"
+				 : "no answer");
 	else if (reason == IKW_REASON_REAUTH_TIMEOUT && r->f->new_ike)
 		snprintf(more, sizeof(more), " (%s)",
 			 ikw_ike_exchange(r->f->new_ike, 0)->answered ? "it was refused"

@@ -323,7 +323,7 @@ static bool add_port(struct ikw_parse_cfg *cfg, const char *text)
 int ikw_decode_main(int argc, char **argv)
 {
 	const struct ikw_command *command = ikw_cli_find("decode");
-	struct decode d = { .cfg = IKW_PARSE_CFG_DEFAULT };
+	struct decode d = { .cfg = IKW_PARSE_CFG_DEFAULT, .json = true };
 	const char *value;
 	int key;
 
@@ -331,6 +331,9 @@ int ikw_decode_main(int argc, char **argv)
 		switch (key) {
 		case 'j':
 			d.json = true;
+			break;
+		case 't':
+			d.json = false;
 			break;
 		case 'p':
 			if (!add_port(&d.cfg, value))

@@ -14,6 +14,7 @@
 static const struct name hdr_flags[] = {
 	{ IKW_F_NETLINK, "netlink" },
 	{ IKW_F_LATE, "late" },
+	{ IKW_F_MORE, "more" },
 	END
 };
 static const struct name dirs[] = {
@@ -81,6 +82,7 @@ static const struct name sa_ops[] = {
 	{ IKW_SA_FAILED, "failed" },
 	{ IKW_SA_SOFT, "soft" },
 	{ IKW_SA_DUMP, "dump" },
+	{ IKW_SA_ASKED, "asked" },
 	END
 };
 static const struct name sa_causes[] = {
@@ -123,6 +125,7 @@ static const struct name policy_ops[] = {
 	{ IKW_POLICY_INSERT, "insert" },
 	{ IKW_POLICY_KILL, "kill" },
 	{ IKW_POLICY_DUMP, "dump" },
+	{ IKW_POLICY_ASKED, "asked" },
 	END
 };
 static const struct name flush_whats[] = {
@@ -159,6 +162,7 @@ static const struct name observables[] = {
 	{ IKW_SEES_WIRE, "wire" },
 	{ IKW_SEES_REQUEST, "request" },
 	{ IKW_SEES_PORTID, "portid" },
+	{ IKW_SEES_ASKED, "asked" },
 	END
 };
 static const struct name tiers[] = {

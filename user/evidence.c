@@ -290,10 +290,25 @@ static void see_return(struct look *l)
 
 /* ---- the wire -------------------------------------------------------------- */
 
+/*
+ * A daemon reads when the SAs were last used before it checks a silent peer.
+ * That it read nothing tells something of a daemon only that does so.
+ */
+static void see_asked(struct look *l, const struct ikw_exchange *x)
+{
+	const struct ikw_process *daemon = ikw_host_process(&l->w->host, l->c->first.by.tgid);
+
+	if (x->asked == IKW_ASKED_YES)
+		see(l, IKW_FACT(ASKED));
+	else if (x->asked == IKW_ASKED_NO && daemon && daemon->asks && !l->f->ike->unasked)
+		see(l, IKW_FACT(NOT_ASKED));
+}
+
 static void see_liveness_v2(struct look *l, const struct ikw_exchange *x)
 {
 	const struct ikw_ike_sa *ike = l->f->ike;
 
+	see_asked(l, x);
 	l->f->content = ikw_ike_content(ike, x->length);
 	switch (l->f->content) {
 	case IKW_CONTENT_EMPTY:
@@ -311,29 +326,71 @@ static void see_liveness_v2(struct look *l, const struct ikw_exchange *x)
 	}
 }
 
-/* IKEv1 liveness checks have new message IDs each time (RFC 3706): count those in silence. */
-static void see_silence_v1(struct look *l)
+/* An INFO of ours in the silence before the deletion. What goes out with the deletion is a Delete.
+ */
+static bool in_silence_v1(const struct look *l, const struct ikw_exchange *x)
+{
+	return x->type == IKW_V1_INFO && x->ours && !x->answered && x->first <= l->at &&
+	       x->first >= l->f->ike->last_in && l->at - x->last >= 20 * IKW_MS &&
+	       !before_birth(l->c->gen, x->last);
+}
+
+static unsigned int count_silence_v1(const struct look *l, uint32_t length)
 {
 	const struct ikw_ike_sa *ike = l->f->ike;
-	uint32_t length = 0;
-	bool known;
+	unsigned int count = 0;
 
 	for (unsigned int k = 0; k < ike->count; k++) {
 		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
 
-		if (x->type != IKW_V1_INFO || !x->ours || x->answered || x->first > l->at ||
-		    x->first < ike->last_in || l->at - x->last < 20 * IKW_MS ||
-		    before_birth(l->c->gen, x->last))
-			continue;
-		if (!length)
+		if (in_silence_v1(l, x) && x->length == length)
+			count += x->copies;
+	}
+	return count;
+}
+
+/*
+ * The length that the checks have: that of the answered ones; where there were
+ * none, the one that most of the unanswered have. A Delete or two may follow
+ * them. 0: no INFO at all.
+ */
+static uint32_t check_length_v1(const struct look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	unsigned int most = 0;
+	uint32_t length = 0;
+
+	if (ike->live_count && count_silence_v1(l, ike->live_length))
+		return ike->live_length;
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+		unsigned int count = in_silence_v1(l, x) ? count_silence_v1(l, x->length) : 0;
+
+		if (count && count >= most) {
+			most = count;
 			length = x->length;
-		if (x->length != length)
-			break;
+		}
+	}
+	return length;
+}
+
+/* IKEv1 liveness checks have new message IDs each time (RFC 3706): count those in silence. */
+static void see_silence_v1(struct look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	uint32_t length = check_length_v1(l);
+	bool known;
+
+	for (unsigned int k = 0; length && k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (!in_silence_v1(l, x) || x->length != length)
+			continue;
 		l->f->gave_up = x;
 		l->f->silent_checks += x->copies;
 		l->f->silent_since = x->first;
 	}
-	if (!length)
+	if (!l->f->gave_up)
 		return;
 	known = ike->live_count && ike->live_length == length;
 	if (l->f->silent_checks < (known || ikw_ike_fits_dpd(ike, length) ? 1 : 3) ||
@@ -342,6 +399,7 @@ static void see_silence_v1(struct look *l)
 		return;
 	}
 	see(l, IKW_FACT(GAVE_UP_LIVENESS));
+	see_asked(l, l->f->gave_up);
 	if (known && l->f->silent_checks >= 2)
 		see(l, IKW_FACT(LIVENESS_CLEAR));
 }

@@ -37,6 +37,8 @@
 	X(GAVE_UP_LIVENESS, "liveness_unanswered", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)             \
 	X(LIVENESS_EMPTY, "liveness_empty", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                    \
 	X(LIVENESS_CLEAR, "liveness_recognised", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)               \
+	X(ASKED, "use_time_read_before", IKW_SEES_ASKED)                                           \
+	X(NOT_ASKED, "use_time_not_read_before", IKW_SEES_ASKED)                                   \
 	X(GAVE_UP_INFO, "informational_unanswered", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)            \
 	X(GAVE_UP_EXCHANGE, "exchange_unanswered", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)             \
 	X(LOCAL_DELETE, "local_delete", IKW_SEES_IKE_OUT)                                          \

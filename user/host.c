@@ -533,6 +533,18 @@ static int order_weight(const struct ikw_order *o)
 	return weight[o->kind];
 }
 
+bool ikw_host_looked(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t from, uint64_t to)
+{
+	for (unsigned int k = 0; k < IKW_ORDERS; k++) {
+		const struct ikw_order *o = &host->orders[k];
+
+		if (o->time >= from && o->time <= to && o->time &&
+		    (!daemon_tgid || !o->daemon_tgid || o->daemon_tgid == daemon_tgid))
+			return true;
+	}
+	return false;
+}
+
 const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t daemon_tgid,
 				       uint64_t from, uint64_t to)
 {

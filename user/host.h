@@ -18,7 +18,9 @@ struct ikw_process {
 	struct ikw_proc seen; /* the latest description; seen.tgid is always set */
 	uint64_t exited;      /* boot time ns; 0: lives as far as known */
 	bool described;
-	bool daemon; /* owns an IKE socket, or reserved SPIs: an IKE daemon */
+	uint64_t asks_gap; /* longest time from reading use times to the check, ns */
+	bool asks;	   /* it reads use times before it checks a peer */
+	bool daemon;	   /* owns an IKE socket, or reserved SPIs: an IKE daemon */
 };
 
 /* What was asked of a daemon, as far as its end goes. */
@@ -114,6 +116,9 @@ const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uin
  */
 const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t daemon_tgid,
 				       uint64_t from, uint64_t to);
+
+/* Did anybody read a daemon's state through its control socket between these times (boot ns)? */
+bool ikw_host_looked(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t from, uint64_t to);
 
 /* What a command line or a request to a daemon means; see host.c's tables. */
 enum ikw_order_kind ikw_order_of_args(const char *args, uint32_t len);

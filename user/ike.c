@@ -9,6 +9,9 @@
 #define NOTIFY_INVALID_SPI     11
 static unsigned int v1_hash(const struct ikw_ike_sa *ike);
 
+#define UNHEARD_AFTER (50 * IKW_MS) /* a copy may be under way while the response arrives */
+#define UNHEARD_LEAST 2
+
 #define PAIR_WINDOW                                                                                \
 	(20 * IKW_SECOND) /* an R-U-THERE-ACK that is later than this answers nothing              \
 			   */
@@ -124,6 +127,36 @@ static void exchange_sent(struct ikw_exchange *x, const struct ikw_ike *m)
 	x->copy_ms[0] = 0;
 }
 
+/*
+ * A response arrived at this host, and the daemon still sends its request
+ * again, and again: the response never reached it (or was not genuine).
+ */
+static void not_heard(struct ikw_ike_sa *ike, struct ikw_exchange *x, uint64_t now)
+{
+	if (!x->ours || (!x->answered && !x->arrived) ||
+	    (x->answered && now - x->answered < UNHEARD_AFTER))
+		return;
+	if (x->unheard < UINT8_MAX)
+		x->unheard++;
+	if (x->unheard != UNHEARD_LEAST)
+		return;
+	x->arrived = x->answered;
+	x->answered = 0;
+	if (ike->live_count && ike->live_length == x->length)
+		ike->live_count--; /* it taught nothing */
+}
+
+/* The window is one request (RFC 7296 2.3): the next one says that the response was heard. */
+static void heard_at_last(struct ikw_ike_sa *ike)
+{
+	for (unsigned int k = 0; k < ike->count; k++) {
+		struct ikw_exchange *x = exchange_at(ike, k);
+
+		if (x->ours && x->arrived && !x->answered)
+			x->answered = x->arrived;
+	}
+}
+
 static void exchange_copy(struct ikw_exchange *x, const struct ikw_ike *m)
 {
 	if (x->copies < IKW_COPIES)
@@ -183,7 +216,7 @@ static void v2_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 	struct ikw_exchange *x = exchange_find(ike, m->exchange, m->message_id, ours);
 
 	if (response) {
-		if (!x || x->answered)
+		if (!x || x->answered || x->arrived)
 			return;
 		exchange_answer(x, m);
 		if (ours && x->type == IKW_V2_INFORMATIONAL)
@@ -193,9 +226,12 @@ static void v2_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 	if (m->frag_number > 1)
 		return;
 	if (x && x->digest == m->digest) {
+		not_heard(ike, x, m->hdr.time);
 		exchange_copy(x, m);
 		return;
 	}
+	if (ours)
+		heard_at_last(ike);
 	/* the same ID with other bytes: IKE_SA_INIT again with a cookie or another group */
 	if (!x || x->answered || x->type == IKW_V2_INIT)
 		x = exchange_push(ike, m, ours);

@@ -34,6 +34,13 @@ enum ikw_exchange_type {
 #define IKW_COPIES    8
 #define IKW_EXCHANGES 12
 
+/* Did the daemon read when the SAs were last used, just before it sent a request of its own? */
+enum ikw_asked {
+	IKW_ASKED_UNKNOWN = 0, /* not seen, or it may have been for somebody else */
+	IKW_ASKED_NO = 1,
+	IKW_ASKED_YES = 2,
+};
+
 /*
  * One exchange. IKEv2: a request and its response. IKEv1: all messages of one
  * message ID; an INFO is an exchange of one message, and its answer is another
@@ -44,6 +51,7 @@ struct ikw_exchange {
 	uint64_t last;	   /* its latest copy */
 	uint64_t answered; /* 0: not */
 	uint64_t began;	   /* first message of the exchange */
+	uint64_t arrived;  /* a response came to this host, yet our daemon asked on; 0: none */
 	uint32_t message_id;
 	uint32_t length;
 	uint32_t answer_length;
@@ -54,9 +62,12 @@ struct ikw_exchange {
 	uint16_t repeats; /* earlier answered exchanges just like it, folded into this one */
 	uint16_t notify;  /* clear notify in the answer (or in a one-way message) */
 	uint8_t type;
-	bool ours;   /* begun by this gateway */
-	uint8_t out; /* IKEv1: distinct messages sent */
-	uint8_t in;  /* IKEv1: distinct messages received */
+	bool ours;	   /* begun by this gateway */
+	uint8_t out;	   /* IKEv1: distinct messages sent */
+	uint8_t in;	   /* IKEv1: distinct messages received */
+	uint8_t asked;	   /* enum ikw_asked */
+	uint16_t asked_ms; /* how long before the request it looked */
+	uint8_t unheard;   /* copies of ours sent although a response had arrived */
 };
 
 struct ikw_peer;
@@ -77,6 +88,7 @@ struct ikw_ike_sa {
 	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI about it */
 	uint64_t live_last;   /* start of the last answered liveness check */
 	uint64_t live_gap;    /* shortest gap between two of them */
+	uint64_t asked_first; /* our latest INFORMATIONAL, and ... */
 	uint32_t live_length; /* their length; 0: none seen */
 	uint32_t live_count;
 	uint32_t generations; /* generations that refer to it */
@@ -86,12 +98,14 @@ struct ikw_ike_sa {
 	uint16_t encr;
 	uint16_t keylen;
 	uint16_t integ;
-	uint8_t version; /* 1 or 2 */
-	bool choice;	 /* encr, keylen, integ are known */
-	bool ours;	 /* this gateway began it */
-	bool whole;	 /* seen from its first message on */
-	uint8_t count;	 /* exchanges in the ring */
-	uint8_t head;	 /* slot of the newest */
+	uint8_t version;    /* 1 or 2 */
+	bool choice;	    /* encr, keylen, integ are known */
+	bool ours;	    /* this gateway began it */
+	bool whole;	    /* seen from its first message on */
+	uint8_t asked_last; /* ... whether the daemon looked before it (enum ikw_asked) */
+	bool unasked;	    /* an earlier check was answered before which it had not looked */
+	uint8_t count;	    /* exchanges in the ring */
+	uint8_t head;	    /* slot of the newest */
 	struct ikw_exchange ring[IKW_EXCHANGES];
 };
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -152,15 +154,17 @@ static void check_prototype(struct ikw_loader *loader, size_t i)
 	note_why(loader, i, IKW_HOW_FENTRY, why);
 }
 
-static bool tier_allows(const struct ikw_loader *loader, enum ikw_part part, enum ikw_how how)
+/* A probe that has no fentry form says nothing of the tier. */
+static bool tier_allows(const struct ikw_loader *loader, const struct ikw_probe *probe,
+			enum ikw_how how)
 {
 	switch (loader->config.tier) {
 	case IKW_TIER_FENTRY:
-		return how != IKW_HOW_KPROBE;
+		return how != IKW_HOW_KPROBE || !offers(probe, IKW_HOW_FENTRY);
 	case IKW_TIER_KPROBE:
 		return how != IKW_HOW_FENTRY;
 	case IKW_TIER_NETLINK:
-		return part != IKW_PART_SA;
+		return probe->part != IKW_PART_SA;
 	default:
 		return true;
 	}
@@ -184,7 +188,7 @@ static void rule_out(struct ikw_loader *loader)
 		const struct ikw_probe *probe = loader->rows[i].probe;
 
 		for (enum ikw_how how = IKW_HOW_FENTRY; how < IKW_HOWS; how++) {
-			if (!offers(probe, how) || !tier_allows(loader, probe->part, how))
+			if (!offers(probe, how) || !tier_allows(loader, probe, how))
 				loader->rows[i].refused[how] = true;
 			else if (!trials[how].can)
 				note_why(loader, i, how, trials[how].why);
@@ -432,6 +436,7 @@ enum ikw_tier ikw_loader_tier(const struct ikw_loader *loader)
 		return IKW_TIER_NETLINK;
 	for (size_t i = 0; i < ikw_probe_count; i++)
 		if (loader->rows[i].probe->part == IKW_PART_SA &&
+		    offers(loader->rows[i].probe, IKW_HOW_FENTRY) &&
 		    loader->status[i].how == IKW_HOW_KPROBE)
 			tier = IKW_TIER_KPROBE;
 	return tier;
@@ -477,11 +482,22 @@ static void keep_why(struct ikw_loader *loader)
 	}
 }
 
+/* The kernel loads xfrm_user for the first socket of its kind, and with it the functions probed
+ * there. */
+static void load_xfrm_user(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 int ikw_loader_attach(struct ikw_loader *loader)
 {
 	libbpf_print_fn_t before = libbpf_set_print(hear);
 	enum ikw_tier tier;
 
+	load_xfrm_user();
 	loader->btf = btf__load_vmlinux_btf();
 	rule_out(loader);
 	for (enum ikw_part part = 0; part < IKW_PARTS; part++)
@@ -666,9 +682,10 @@ static void unpin_name(const char *dir, const char *sub, const char *name)
 	unlink(path);
 }
 
-static const char *const pinned_maps[] = { "ikw_events", "ikw_state",	"ikw_daemons",
-					   "ikw_seen",	 "ikw_watched", "ikw_calls",
-					   "ikw_timer",	 "ikw_clients", "ikw_connects" };
+static const char *const pinned_maps[] = { "ikw_events",  "ikw_state",	 "ikw_daemons",
+					   "ikw_seen",	  "ikw_watched", "ikw_calls",
+					   "ikw_timer",	  "ikw_askers",	 "ikw_clients",
+					   "ikw_connects" };
 
 void ikw_loader_unpin(const char *dir)
 {

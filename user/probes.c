@@ -45,6 +45,11 @@ const struct ikw_probe ikw_probe_table[] = {
 	  .args = 1,
 	  ENTRY("ikw_policy_kill"),
 	  .sees = IKW_SEES_POLICY },
+	/* these two are no part of the tier: they have one form only */
+	{ .name = "xfrm_get_sa", .kprobe = "ikw_sa_asked_k", .sees = IKW_SEES_ASKED },
+	{ .name = "xfrm_policy_bysel_ctx",
+	  .kretprobe = "ikw_policy_asked_kx",
+	  .sees = IKW_SEES_ASKED },
 	{ .name = "unix_stream_connect",
 	  .args = 4,
 	  EXIT("ikw_connect"),

@@ -122,17 +122,37 @@ static const struct ikw_rule rules[] = {
 	  "the Delete that begins a reauthentication was never answered" },
 	{ "informational_unanswered", R(EXCHANGE_TIMEOUT), LIKELY, false, F(GAVE_UP_INFO), ORDERS,
 	  0, "the peer never answered an INFORMATIONAL that carried something" },
+	{ "reauth_ordered_unanswered", R(REAUTH_TIMEOUT), LIKELY, false,
+	  F(GAVE_UP_LIVENESS) | F(ORDER_REKEY), F(LIVENESS_EMPTY), 0,
+	  "a reauthentication was ordered, and the Delete that begins it was never answered" },
 	{ "liveness_empty", R(DPD_TIMEOUT), CERTAIN, false, F(LIVENESS_EMPTY), 0, 0,
 	  "the peer never answered our liveness check" },
-	{ "liveness_regular", R(DPD_TIMEOUT), CERTAIN, false,
+	/* RFC 7296 2.4: the daemon looks when it last heard the peer, then checks it */
+	{ "reauth_not_a_check", R(REAUTH_TIMEOUT), LIKELY, false,
+	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_OUT) | F(NOT_ASKED), 0, 0,
+	  "the Delete that begins a reauthentication was never answered (no liveness check: the "
+	  "daemon had not looked when it last heard the peer, as it does before one)" },
+	{ "delete_not_a_check", R(EXCHANGE_TIMEOUT), POSSIBLE, false,
+	  F(GAVE_UP_LIVENESS) | F(NOT_ASKED), ORDERS, 0,
+	  "the peer never answered an INFORMATIONAL; it was a Delete (the daemon had not looked "
+	  "when it last heard the peer, as it does before a liveness check), or a liveness check "
+	  "that it did not look before" },
+	{ "liveness_regular", R(DPD_TIMEOUT), LIKELY, false,
 	  F(GAVE_UP_LIVENESS) | F(LIVENESS_CLEAR), F(NEW_IKE_FIRST) | ORDERS, 0,
 	  "the peer stopped answering our regular liveness checks" },
 	{ "liveness_restart", R(DPD_TIMEOUT), LIKELY, false,
 	  F(GAVE_UP_LIVENESS) | F(LIVENESS_CLEAR) | F(NEW_IKE_FIRST), 0, 0,
 	  "the peer stopped answering our liveness checks, and the daemon begins anew" },
+	{ "liveness_looked_restart", R(DPD_TIMEOUT), LIKELY, false,
+	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST) | F(ASKED), 0, 0,
+	  "the peer never answered a liveness check (the daemon had just looked when it last heard "
+	  "the peer), and the daemon begins anew" },
 	{ "reauth_or_liveness", R(REAUTH_TIMEOUT), POSSIBLE, false,
 	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST), 0, 0,
-	  "an unanswered INFORMATIONAL was followed by a new IKE_SA before the SAs went" },
+	  "the peer never answered an INFORMATIONAL, and the daemon began anew before the SAs "
+	  "went: "
+	  "the Delete of a reauthentication, or a liveness check with a restart (their lengths are "
+	  "the same)" },
 	{ "liveness_unanswered", R(DPD_TIMEOUT), LIKELY, false, F(GAVE_UP_LIVENESS), 0, 0,
 	  "the peer never answered what looks like a liveness check" },
 

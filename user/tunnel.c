@@ -6,8 +6,16 @@
 #include "alarm.h"
 #include "tunnel.h"
 
-#define MAX_IDLE_PEERS 16384		 /* peers without a tunnel that are remembered */
-#define MAX_PEER_IKES  64		 /* IKE_SAs remembered per peer */
+#define MAX_IDLE_PEERS 16384 /* peers without a tunnel that are remembered */
+#define MAX_PEER_IKES  64    /* IKE_SAs remembered per peer */
+/* From the daemon's look at the use times to the check it decides on: a look before that led to
+ * nothing */
+#define ASKED_BEFORE (300 * IKW_MS)
+#define ASKED_QUICK  (100 * IKW_MS) /* a daemon that was never slower than this ... */
+#define NOT_ASKED_SINCE                                                                            \
+	(2 * IKW_SECOND)		/* ... is not believed to take longer than ASKED_BEFORE    \
+					 */
+#define ASKED_FOR      (1 * IKW_SECOND) /* a look this soon after a request may be for its client */
 #define INSTALL_WINDOW (30 * IKW_SECOND) /* between an installing exchange and its SA */
 
 static const uint8_t no_addr[IKW_ADDR_LEN];
@@ -246,6 +254,61 @@ static void ike_move(struct ikw_ike_sa *ike, struct ikw_peer *p)
 	ike->peer = p;
 }
 
+/*
+ * A daemon that finds its peer silent reads the SAs' use times and sends a
+ * liveness check within milliseconds; before a Delete of an IKE_SA it reads
+ * nothing. Whoever lists tunnels makes it read too.
+ */
+static void note_asked(struct ikw_world *w, const struct ikw_peer *p, struct ikw_exchange *x)
+{
+	struct ikw_process *daemon = ikw_host_process(&w->host, p->asked_by);
+	uint64_t ago = p->asked ? x->first - p->asked : UINT64_MAX;
+
+	if (ago > ASKED_BEFORE) {
+		bool slow = ago < NOT_ASKED_SINCE && (!daemon || daemon->asks_gap > ASKED_QUICK);
+
+		if (!slow && w->asked_unseen + NOT_ASKED_SINCE < x->first)
+			x->asked = IKW_ASKED_NO;
+		return;
+	}
+	if (ikw_host_looked(&w->host, p->asked_by, p->asked - ASKED_FOR, x->first))
+		return;
+	x->asked = IKW_ASKED_YES;
+	x->asked_ms = (uint16_t)(ago / IKW_MS);
+	if (!daemon)
+		return;
+	daemon->asks = true;
+	if (ago > daemon->asks_gap)
+		daemon->asks_gap = ago;
+}
+
+static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct ikw_ike *m)
+{
+	struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, 0);
+
+	if (m->dir != IKW_DIR_OUT || !x || !x->ours || x->first != m->hdr.time ||
+	    (x->type != IKW_V2_INFORMATIONAL && x->type != IKW_V1_INFO))
+		return;
+	note_asked(w, ike->peer, x);
+	/* the one before was answered and ended nothing: a check */
+	if (ike->asked_last == IKW_ASKED_NO && ike->live_last == ike->asked_first)
+		ike->unasked = true;
+	ike->asked_last = x->asked;
+	ike->asked_first = x->first;
+}
+
+/* A process reads when an SA or a policy between these addresses was last used. */
+static void asked_event(struct ikw_world *w, struct ikw_peer *p, const struct ikw_hdr *hdr,
+			const struct ikw_actor *by)
+{
+	if (hdr->flags & IKW_F_MORE)
+		w->asked_unseen = hdr->time + IKW_ASK_WINDOW;
+	if (!p || !ikw_host_is_daemon(&w->host, by->tgid))
+		return;
+	p->asked = hdr->time;
+	p->asked_by = by->tgid;
+}
+
 static void ike_event(struct ikw_world *w, const struct ikw_ike *m)
 {
 	bool out = m->dir == IKW_DIR_OUT;
@@ -278,6 +341,7 @@ static void ike_event(struct ikw_world *w, const struct ikw_ike *m)
 		ike->local_port = out ? m->sport : m->dport;
 	}
 	ikw_ike_message(ike, m);
+	ike_asked(w, ike, m);
 }
 
 struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen)
@@ -596,11 +660,25 @@ static struct ikw_tunnel *tunnel_of_policy(const struct ikw_world *w, const stru
 	return t;
 }
 
+static void policy_asked(struct ikw_world *w, const struct ikw_policy *ev)
+{
+	bool out = ev->dir == IKW_DIR_OUT;
+
+	asked_event(w,
+		    ikw_world_peer(w, out ? ev->tmpl_saddr : ev->tmpl_daddr,
+				   out ? ev->tmpl_daddr : ev->tmpl_saddr),
+		    &ev->hdr, &ev->by);
+}
+
 static void policy_event(struct ikw_world *w, const struct ikw_policy *ev)
 {
 	struct ikw_selector sel = ev->sel;
 	struct ikw_tunnel *t;
 
+	if (ev->op == IKW_POLICY_ASKED) {
+		policy_asked(w, ev);
+		return;
+	}
 	if (ev->dir != IKW_DIR_OUT || ev->socket || !ev->tmpl_count)
 		return;
 	if (ev->op == IKW_POLICY_KILL) {
@@ -924,6 +1002,13 @@ static void sa_prefetch(const struct ikw_world *w, const struct ikw_sa *ev)
 						      : peer_hash(ev->saddr, ev->daddr));
 }
 
+static void sa_asked(struct ikw_world *w, const struct ikw_sa *ev)
+{
+	struct ikw_sa_node *sa = sa_find(w, ev->daddr, ev->spi, ev->proto, &ev->mark);
+
+	asked_event(w, sa ? sa->generation->tunnel->peer : NULL, &ev->hdr, &ev->by);
+}
+
 static void sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 {
 	sa_prefetch(w, ev);
@@ -948,6 +1033,9 @@ static void sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 	case IKW_SA_LARVAL_GONE:
 	case IKW_SA_FAILED:
 		mishap(w, ev);
+		break;
+	case IKW_SA_ASKED:
+		sa_asked(w, ev);
 		break;
 	default:
 		break;

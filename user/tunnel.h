@@ -26,7 +26,9 @@ struct ikw_peer {
 	struct ikw_tunnel *tunnels; /* newest first */
 	struct ikw_peer *idle_next; /* peers without tunnels, oldest first */
 	struct ikw_peer *idle_prev;
+	uint64_t asked;	      /* a daemon last read when SAs or policies of this peer were used */
 	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI from it */
+	uint32_t asked_by;    /* its tgid */
 	uint32_t notify_spi;
 	uint32_t ifindex; /* towards the peer; 0: not known */
 	uint32_t ike_count;
@@ -165,7 +167,8 @@ struct ikw_world {
 	uint64_t tunnels_up;
 	uint64_t generations;
 	uint64_t now;
-	uint32_t dump; /* number of the dump under way or last ended */
+	uint64_t asked_unseen; /* until then reads of use times were left out */
+	uint32_t dump;	       /* number of the dump under way or last ended */
 	bool dumping;
 	struct ikw_peer *idle_first; /* bounded: forged sources must not fill memory */
 	struct ikw_peer *idle_last;

@@ -132,8 +132,13 @@ struct xfrm_tmpl {
 	__u8 mode;
 };
 
+struct xfrm_policy_walk_entry {
+	__u8 dead;
+};
+
 struct xfrm_policy {
 	possible_net_t xp_net;
+	struct xfrm_policy_walk_entry walk;
 	__u32 priority;
 	__u32 index;
 	__u32 if_id;

@@ -147,6 +147,10 @@ net_reset() {
 		delete table ip nat
 		flush chain inet lab path
 	NFT
+	on gwa nft -f - <<-NFT
+		table inet fw
+		delete table inet fw
+	NFT
 }
 
 # path_down [a2b|b2a|both]: the router drops, silently, what goes that way (default both)
@@ -157,6 +161,18 @@ path_down() {
 	both) on router nft 'add rule inet lab path counter drop' ;;
 	esac
 	note "path down ${1:-both}"
+}
+# answers_lost: gwa's own firewall drops what the peer answers; it has arrived by then
+answers_lost() {
+	on gwa nft -f - <<-NFT
+		table inet fw {
+			chain in {
+				type filter hook input priority 0
+				udp sport { 500, 4500 } counter drop
+			}
+		}
+	NFT
+	note 'gwa drops IKE on its input'
 }
 # path_drop RULE...: the router drops what the nft expression matches
 path_drop() { on router nft "add rule inet lab path $* counter drop"; note "router drops $*"; }
@@ -357,6 +373,11 @@ charon_start() {
 	charon) binary=/usr/lib/ipsec/charon ;;
 	charon-systemd) binary=/usr/sbin/charon-systemd ;;
 	esac
+	# the same daemon under another name: neither its file nor its threads are called what one expects
+	if [ -n "$(opt "$side" renamed)" ]; then
+		cp "$binary" "$W/$side/$(opt "$side" renamed)"
+		binary=$W/$side/$(opt "$side" renamed)
+	fi
 	mkdir -p "$W/$side/run"
 	charon_conf "$side"
 	charon_conn "$side"

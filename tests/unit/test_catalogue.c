@@ -96,7 +96,8 @@ static void observables_are_named_and_sorted_into_one_mask(void **state)
 	assert_string_equal(ikw_catalogue_observable_text(IKW_SEES_IKE_IN), "ike_in");
 	assert_string_equal(ikw_catalogue_observable_text(IKW_SEES_LARVAL), "larval");
 	assert_string_equal(ikw_catalogue_observable_text(IKW_SEES_PORTID), "portid");
-	assert_null(ikw_catalogue_observable_text(IKW_SEES_PORTID << 1));
+	assert_string_equal(ikw_catalogue_observable_text(IKW_SEES_ASKED), "asked");
+	assert_null(ikw_catalogue_observable_text(IKW_SEES_ASKED << 1));
 	assert_null(ikw_catalogue_observable_text(0));
 	assert_null(ikw_catalogue_observable_text(3));
 }

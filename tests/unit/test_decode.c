@@ -171,13 +171,13 @@ static void decode_args(struct output *o, int argc, char **argv)
 static void decode(struct output *o, const void *bytes, size_t len, bool json)
 {
 	char path[] = "/tmp/ikewatch-decode-XXXXXX";
-	char *argv[] = { (char[]){ "decode" }, path, (char[]){ "--json" }, NULL };
+	char *argv[] = { (char[]){ "decode" }, path, (char[]){ "--text" }, NULL };
 	int fd = mkstemp(path);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, len), (ssize_t)len);
 	close(fd);
-	decode_args(o, json ? 3 : 2, argv);
+	decode_args(o, json ? 2 : 3, argv); /* JSON is what comes unasked */
 	unlink(path);
 }
 

@@ -307,7 +307,128 @@ static void test_liveness_cbc_regular(void **state)
 	}
 	silence(&s, 24000, V2(0xa0, 37, 6, 80), 5);
 	down(&s, 39000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+}
+
+/* The daemon reads when the inbound SA was last used. */
+static void look(struct story *s, uint64_t ms, unsigned int n)
+{
+	sa_op(s, ms, IN(n), IKW_SA_ASKED, 0, DAEMON);
+}
+
+/* CBC, never a check before, and a new IKE_SA before the deletes: a check or a Delete? */
+static void begin_anew(struct story *s, uint64_t ms)
+{
+	ike(s, ms, '>', V2(0xb0, 34, 0, 300));
+	down(s, ms + 60, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(s, ms + 900, '>', V2(0xb0, 34, 0, 300));
+}
+
+static void test_liveness_cbc_restart(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	look(&s, 19995, 0);
+	silence(&s, 20000, V2(0xa0, 37, 2, 80), 4);
+	begin_anew(&s, 24000);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+	assert_string_equal(s.told[0].rule, "liveness_looked_restart");
+}
+
+static void test_reauth_cbc_not_looked(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	for (uint32_t i = 2; i < 5; i++) {
+		look(&s, 11990 + i * 3000, 0);
+		ike(&s, 12000 + i * 3000, '>', V2(0xa0, 37, i, 80));
+		ike(&s, 12010 + i * 3000, '<', V2(0xa0, 37, i, 80));
+	}
+	silence(&s, 21800, V2(0xa0, 37, 5, 80), 4);
+	begin_anew(&s, 26000);
+	expect_one(&s, IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+	assert_string_equal(s.told[0].rule, "reauth_not_a_check");
+}
+
+/* A daemon that was seen to check without looking: that it did not look says nothing. */
+static void test_looks_not_always(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	look(&s, 12990, 0);
+	for (uint32_t i = 2; i < 5; i++) {
+		ike(&s, 7000 + i * 3000, '>', V2(0xa0, 37, i, 80));
+		ike(&s, 7010 + i * 3000, '<', V2(0xa0, 37, i, 80));
+	}
+	silence(&s, 24000, V2(0xa0, 37, 5, 80), 4);
+	down(&s, 34000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+}
+
+/* Nobody could tell: both readings, and no more than possible. */
+static void test_liveness_or_reauth(void **state)
+{
+	static const char args[] = "swanctl\0--list-sas";
+	struct story s;
+
+	(void)state;
+	for (int listed = 0; listed < 2; listed++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		if (listed) { /* it looked, but for somebody who listed the tunnels */
+			control(&s, 19990, args, sizeof(args), "list-sas");
+			look(&s, 19995, 0);
+		}
+		silence(&s, 20000, V2(0xa0, 37, 2, 80), 4);
+		begin_anew(&s, 24000);
+		expect_one(&s, IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_POSSIBLE);
+		assert_non_null(strstr(s.told[0].detail, "a liveness check with a restart"));
+		assert_non_null(strstr(s.told[0].detail, "the Delete of a reauthentication"));
+	}
+}
+
+/* The peer answers every copy, and the daemon never hears it: lost on this host. */
+static void test_answer_lost_here(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	for (uint64_t t = 20000; t < 24000; t += 1000) {
+		ike(&s, t, '>', V2(0xa0, 37, 2, 57));
+		ike(&s, t + 8, '<', V2(0xa0, 37, 2, 57));
+	}
+	down(&s, 25000, 0, IKW_CAUSE_CALL, DAEMON);
 	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+	assert_non_null(strstr(s.told[0].detail, "arrived at this host but never reached"));
+}
+
+/* A copy that crossed the response on its way is no sign of that. */
+static void test_answer_crossed(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, '>', V2(0xa0, 37, 2, 57));
+	ike(&s, 20990, '<', V2(0xa0, 37, 2, 57));
+	ike(&s, 21000, '>', V2(0xa0, 37, 2, 57));
+	ike(&s, 21010, '<', V2(0xa0, 37, 2, 57));
+	ike(&s, 22000, 'r', V2(0xa0, 37, 0, 65));
+	ike(&s, 22005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 22010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
 }
 
 static void test_monitoring_is_no_order(void **state)
@@ -647,6 +768,29 @@ static void test_v1_delete_for_delete(void **state)
 	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
 }
 
+/* Checks in silence, then a Delete that goes out well before the kernel's delete. */
+static void test_v1_liveness_then_delete(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	ike(&s, 10000, 'r', (struct ike_spec){ 0xa0, 1, 2, 0, 180, 9, 0, 0, 0 });
+	ike(&s, 10010, 'a', (struct ike_spec){ 0xa0, 1, 2, 0, 144, 9, 7, 128, 4 });
+	ike(&s, 10100, 'r', (struct ike_spec){ 0xa0, 1, 32, 5, 188, 9, 0, 0, 0 });
+	ike(&s, 10110, 'a', (struct ike_spec){ 0xa0, 1, 32, 5, 188, 9, 0, 0, 0 });
+	up(&s, 10120, 0, DAEMON);
+	ike(&s, 12000, '>', (struct ike_spec){ 0xa0, 1, 5, 70, 108, 9, 0, 0, 0 });
+	ike(&s, 12005, '<', (struct ike_spec){ 0xa0, 1, 5, 71, 108, 9, 0, 0, 0 });
+	for (uint32_t i = 0; i < 4; i++)
+		ike(&s, 14000 + i * 1000, '>',
+		    (struct ike_spec){ 0xa0, 1, 5, 72 + i, 108, 9, 0, 0, 0 });
+	ike(&s, 18000, '>', (struct ike_spec){ 0xa0, 1, 5, 80, 92, 9, 0, 0, 0 });
+	down(&s, 18060, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 18070, '>', (struct ike_spec){ 0xa0, 1, 5, 81, 92, 9, 0, 0, 0 });
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+}
+
 /* What was ordered before there was a tunnel did not end it. */
 static void test_order_before_birth(void **state)
 {
@@ -680,6 +824,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_liveness_aead),
 		cmocka_unit_test(test_liveness_cbc_regular),
+		cmocka_unit_test(test_liveness_cbc_restart),
+		cmocka_unit_test(test_reauth_cbc_not_looked),
+		cmocka_unit_test(test_looks_not_always),
+		cmocka_unit_test(test_liveness_or_reauth),
+		cmocka_unit_test(test_answer_lost_here),
+		cmocka_unit_test(test_answer_crossed),
 		cmocka_unit_test(test_monitoring_is_no_order),
 		cmocka_unit_test(test_exchange_timeout),
 		cmocka_unit_test(test_ordered_down),
@@ -701,6 +851,7 @@ int main(void)
 		cmocka_unit_test(test_dead_ike_is_not_the_next_tunnels),
 		cmocka_unit_test(test_dead_ike_explains_nothing_later),
 		cmocka_unit_test(test_v1_delete_for_delete),
+		cmocka_unit_test(test_v1_liveness_then_delete),
 		cmocka_unit_test(test_order_before_birth),
 		cmocka_unit_test(test_nothing_explains),
 	};

@@ -8,6 +8,10 @@ variations() {
 	variation natt dpd_a=2 nat_a=yes ike=aes256-sha512-modp2048 esp=aes256-sha512 traffic=yes
 	variation three-children dpd_a=2 children=3 ike=aes128gcm16-prfsha256-ecp256 rt='0.8 1.8 2'
 	variation action-restart dpd_a=2 dpd_action_a=restart ike=aes256-sha384-ecp384 traffic=yes
+	variation action-restart-idle dpd_a=2 dpd_action_a=restart daemon_a=charon-systemd
+	variation answer-lost dpd_a=2 lost=yes rt='0.8 1.5 3'
+	variation answer-lost-aead dpd_a=2 lost=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b
+	variation renamed-daemon dpd_a=2 renamed_a=vpnd ike=aes128gcm16-prfsha256-ecp256 esp=aes128gcm16
 	variation polled dpd_a=2 rt='1 1.5 2' poll=yes
 	variation agent-comes-later dpd_a=2 later=yes agent_own=yes ike=aes128-sha1-modp1024 esp=aes128-sha1
 	variation ikev1 version=1 dpd_a=1 dpd_timeout_a=4 traffic=yes
@@ -25,13 +29,13 @@ story() {
 	[ -z "$(opt x poll)" ] || background poll polling
 	# at least one check that was answered
 	if [ "$(opt x version 2)" = 2 ] && [ -z "$(opt x traffic)" ]; then wait_log a 'parsed INFORMATIONAL response' 30; fi
-	path_down
+	if [ -n "$(opt x lost)" ]; then answers_lost; else path_down; fi
 	wait_gone
 }
 expect() {
 	local n
 	for ((n = 1; n <= $(opt x children 1); n++)); do
-		alarm reason='dpd timeout' peer="$(peer_of a)" inside="10.$((n + 1)).0.0" up=false by='^charon' ordered=none \
-			confidence=likely version="$(opt a version 2)"
+		alarm reason='dpd timeout' peer="$(peer_of a)" inside="10.$((n + 1)).0.0" up=false by="^$(opt a renamed charon)" ordered=none \
+			confidence=likely detail="$([ -z "$(opt x lost)" ] || echo 'arrived at this host')" version="$(opt a version 2)"
 	done
 }

@@ -3,6 +3,7 @@
 # gwa begins a reauthentication and it comes to nothing: the peer is unreachable, or refuses.
 variations() {
 	variation unreachable rt='0.6 1.5 2'
+	variation unreachable-checked dpd_a=4 checks=yes rt='0.6 1.5 2'
 	variation unreachable-aead rt='0.5 1.8 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 timer=yes reauth_a=9 daemon_a=charon-systemd
 	variation make-unreachable mbb=yes rt='0.5 1.5 2' timer=yes reauth_a=8 over_a=8
 	variation rejected psk=first reject=yes
@@ -14,6 +15,8 @@ story() {
 		sed -i 's/secret = first/secret = another/' "$W/b/swanctl.conf"
 		order b --load-creds --clear --file "$W/b/swanctl.conf"
 	else
+		# liveness checks that were answered, of the same length as the Delete to come
+		[ -z "$(opt x checks)" ] || wait_log a 'parsed INFORMATIONAL response' 30
 		path_down
 	fi
 	not_yet 'reauthenticating'
