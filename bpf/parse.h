@@ -712,89 +712,128 @@ static __always_inline enum ikw_kind ikw_parse(const __u8 *start, const __u8 *en
 enum ikw_glance {
 	IKW_GLANCE_LOOK = 0, /* not so plain: ask ikw_parse() */
 	IKW_GLANCE_PASS = 1, /* nothing of ours */
-	IKW_GLANCE_ESP = 2,  /* ESP: as ikw_parse() would say */
+	IKW_GLANCE_ESP = 2,  /* as ikw_parse() would say: ESP, */
+	IKW_GLANCE_IKE = 3,  /* IKE */
 };
 
 enum {
 	IKW_GLANCE_TCP = 6,
-	IKW_GLANCE_V4 = 14 + 20, /* Ethernet and IP without options: what follows begins here */
-	IKW_GLANCE_V6 = 14 + 40,
 	IKW_GLANCE_NEED = 8 + 8, /* UDP and ESP header */
 };
 
+/* The IKE header at `p`, of a datagram with `len` bytes from there on. */
+static __always_inline enum ikw_glance ikw_glance_ike(const __u8 *p, const __u8 *end, __u32 len,
+						      struct ikw_packet *pkt)
+{
+	if (len < sizeof(struct ikw_ike_header) || len > 0xffff)
+		return IKW_GLANCE_LOOK;
+	pkt->len = len;
+	return ikw_parse_ike(p, end, pkt) == IKW_KIND_IKE ? IKW_GLANCE_IKE : IKW_GLANCE_LOOK;
+}
+
+static __always_inline enum ikw_glance ikw_glance_esp(const __u8 *p, __u32 len,
+						      struct ikw_packet *pkt)
+{
+	pkt->at = p;
+	if (len < sizeof(struct ikw_esp_header) || len > 0xffff || IKW_LOAD(__u32, p) == 0)
+		return IKW_GLANCE_LOOK;
+	return IKW_GLANCE_ESP;
+}
+
 /* What follows a plain IP header of a packet with `len` bytes behind it. */
-static __always_inline enum ikw_glance ikw_glance_rest(const __u8 *p, __u8 proto,
+static __always_inline enum ikw_glance ikw_glance_rest(const __u8 *p, const __u8 *end, __u8 proto,
 						       const volatile struct ikw_parse_cfg *cfg,
-						       enum ikw_dir dir, __u32 len,
+						       enum ikw_dir dir, int closer, __u32 len,
 						       struct ikw_packet *pkt)
 {
 	const struct ikw_udp *udp = (const void *)p;
+	enum ikw_udp_use use;
 
-	pkt->at = p;
-	if (proto == IKW_PROTO_UDP) {
-		pkt->sport = ikw_be16(udp->sport);
-		pkt->dport = ikw_be16(udp->dport);
-		switch (ikw_use_of_ports(cfg, dir, pkt)) {
-		case IKW_UDP_OTHER:
-			return IKW_GLANCE_PASS;
-		case IKW_UDP_NATT:
-			break;
-		default:
-			return IKW_GLANCE_LOOK;
-		}
-		if (ikw_be16(udp->length) != len)
-			return IKW_GLANCE_LOOK;
-		len -= sizeof(*udp);
-		pkt->at = (const __u8 *)(udp + 1);
-	}
-	if (len < sizeof(struct ikw_esp_header) || len > 0xffff || IKW_LOAD(__u32, pkt->at) == 0)
+	if (proto != IKW_PROTO_UDP)
+		return ikw_glance_esp(p, len, pkt);
+	pkt->sport = ikw_be16(udp->sport);
+	pkt->dport = ikw_be16(udp->dport);
+	use = ikw_use_of_ports(cfg, dir, pkt);
+	if (use == IKW_UDP_OTHER)
+		return IKW_GLANCE_PASS;
+	if (use == IKW_UDP_WIRE || ikw_be16(udp->length) != len)
 		return IKW_GLANCE_LOOK;
-	return IKW_GLANCE_ESP;
+	p = (const __u8 *)(udp + 1);
+	len -= sizeof(*udp);
+	if (use == IKW_UDP_NATT && IKW_LOAD(__u32, p) != 0)
+		return ikw_glance_esp(p, len, pkt);
+	if (!closer)
+		return IKW_GLANCE_LOOK;
+	if (use == IKW_UDP_IKE)
+		return ikw_glance_ike(p, end, len, pkt);
+	pkt->natt = 1;
+	return ikw_glance_ike(p + 4, end, len - 4, pkt);
+}
+
+static __always_inline enum ikw_glance ikw_glance_v4(const struct ikw_ipv4 *ip, const __u8 *end,
+						     const volatile struct ikw_parse_cfg *cfg,
+						     enum ikw_dir dir, int closer,
+						     struct ikw_packet *pkt)
+{
+	if (ip->protocol == IKW_GLANCE_TCP)
+		return IKW_GLANCE_PASS;
+	if (ip->protocol != IKW_PROTO_UDP && ip->protocol != IKW_PROTO_ESP)
+		return IKW_GLANCE_LOOK;
+	if (ip->version_ihl != 0x45 || ikw_be16(ip->fragment) & (IKW_IPV4_OFFSET | IKW_IPV4_MORE))
+		return IKW_GLANCE_LOOK;
+	pkt->family = 4;
+	pkt->saddr = ip->src;
+	pkt->ip_len = ikw_be16(ip->total);
+	return ikw_glance_rest((const __u8 *)(ip + 1), end, ip->protocol, cfg, dir, closer,
+			       pkt->ip_len - sizeof(*ip), pkt);
+}
+
+static __always_inline enum ikw_glance ikw_glance_v6(const struct ikw_ipv6 *ip, const __u8 *end,
+						     const volatile struct ikw_parse_cfg *cfg,
+						     enum ikw_dir dir, int closer,
+						     struct ikw_packet *pkt)
+{
+	if (ip->next == IKW_GLANCE_TCP)
+		return IKW_GLANCE_PASS;
+	if ((ip->next != IKW_PROTO_UDP && ip->next != IKW_PROTO_ESP) ||
+	    ip->version_class_flow[0] >> 4 != 6 || (const __u8 *)(ip + 1) + IKW_GLANCE_NEED > end)
+		return IKW_GLANCE_LOOK;
+	pkt->family = 6;
+	pkt->saddr = ip->src;
+	pkt->ip_len = ikw_be16(ip->payload) + sizeof(*ip);
+	return ikw_glance_rest((const __u8 *)(ip + 1), end, ip->next, cfg, dir, closer,
+			       pkt->ip_len - sizeof(*ip), pkt);
 }
 
 /*
  * The packets that a gateway has most of, told from an untagged Ethernet frame
  * in a few loads: TCP, other UDP, ESP in IP and in UDP behind plain headers.
- * Fills saddr, at, ip_len and family for ESP. It never contradicts ikw_parse().
+ * Looking closer (a constant), also those behind one VLAN tag, and IKE. Fills
+ * what ikw_parse() fills, but pkt->len for ESP. It never contradicts ikw_parse().
  */
 static __always_inline enum ikw_glance ikw_glance(const __u8 *start, const __u8 *end,
 						  const volatile struct ikw_parse_cfg *cfg,
-						  enum ikw_dir dir, struct ikw_packet *pkt)
+						  enum ikw_dir dir, int closer,
+						  struct ikw_packet *pkt)
 {
 	const struct ikw_ethernet *eth = (const void *)start;
-	const struct ikw_ipv4 *v4 = (const void *)(eth + 1);
-	const struct ikw_ipv6 *v6 = (const void *)(eth + 1);
+	const __u8 *ip = (const __u8 *)(eth + 1);
 	__u16 type;
 
-	if (start + IKW_GLANCE_V4 + IKW_GLANCE_NEED > end)
+	if (ip + sizeof(struct ikw_ipv4) + IKW_GLANCE_NEED > end)
 		return IKW_GLANCE_LOOK;
 	type = IKW_LOAD(__u16, eth->type);
-	if (type == IKW_SWAP(16, (__u16)IKW_ETH_IPV4)) {
-		if (v4->protocol == IKW_GLANCE_TCP)
-			return IKW_GLANCE_PASS;
-		if (v4->protocol != IKW_PROTO_UDP && v4->protocol != IKW_PROTO_ESP)
+	if (closer && type == IKW_SWAP(16, (__u16)IKW_ETH_VLAN)) {
+		type = IKW_LOAD(__u16, ((const struct ikw_vlan *)ip)->type);
+		ip += sizeof(struct ikw_vlan);
+		if (ip + sizeof(struct ikw_ipv4) + IKW_GLANCE_NEED > end)
 			return IKW_GLANCE_LOOK;
-		if (v4->version_ihl != 0x45 ||
-		    ikw_be16(v4->fragment) & (IKW_IPV4_OFFSET | IKW_IPV4_MORE))
-			return IKW_GLANCE_LOOK;
-		pkt->family = 4;
-		pkt->saddr = v4->src;
-		pkt->ip_len = ikw_be16(v4->total);
-		return ikw_glance_rest(start + IKW_GLANCE_V4, v4->protocol, cfg, dir,
-				       pkt->ip_len - sizeof(*v4), pkt);
 	}
-	if (type != IKW_SWAP(16, (__u16)IKW_ETH_IPV6))
-		return IKW_GLANCE_LOOK;
-	if (v6->next == IKW_GLANCE_TCP)
-		return IKW_GLANCE_PASS;
-	if ((v6->next != IKW_PROTO_UDP && v6->next != IKW_PROTO_ESP) ||
-	    v6->version_class_flow[0] >> 4 != 6 || start + IKW_GLANCE_V6 + IKW_GLANCE_NEED > end)
-		return IKW_GLANCE_LOOK;
-	pkt->family = 6;
-	pkt->saddr = v6->src;
-	pkt->ip_len = ikw_be16(v6->payload) + sizeof(*v6);
-	return ikw_glance_rest(start + IKW_GLANCE_V6, v6->next, cfg, dir, pkt->ip_len - sizeof(*v6),
-			       pkt);
+	if (type == IKW_SWAP(16, (__u16)IKW_ETH_IPV4))
+		return ikw_glance_v4((const void *)ip, end, cfg, dir, closer, pkt);
+	if (type == IKW_SWAP(16, (__u16)IKW_ETH_IPV6))
+		return ikw_glance_v6((const void *)ip, end, cfg, dir, closer, pkt);
+	return IKW_GLANCE_LOOK;
 }
 
 #endif /* IKEWATCH_PARSE_H */

@@ -192,7 +192,7 @@ static void test_every_flip(void **state)
 }
 
 /* The first glance says no more than the parser does, of whole, cut and damaged frames. */
-static void check_glance_of(const struct frame *f, size_t len)
+static void check_glance_of(const struct frame *f, size_t len, int closer)
 {
 	struct ikw_packet quick = { 0 }, full = { 0 };
 	uint8_t *exact = malloc(len ? len : 1);
@@ -201,7 +201,7 @@ static void check_glance_of(const struct frame *f, size_t len)
 
 	assert_non_null(exact);
 	memcpy(exact, f->bytes, len);
-	glance = ikw_glance(exact, exact + len, &cfg, IKW_DIR_IN, &quick);
+	glance = ikw_glance(exact, exact + len, &cfg, IKW_DIR_IN, closer, &quick);
 	kind = ikw_parse(exact, exact + len, IKW_START_ETHERNET, &cfg, IKW_DIR_IN, &full);
 	if (glance == IKW_GLANCE_ESP) {
 		assert_int_equal(kind, IKW_KIND_ESP);
@@ -209,6 +209,9 @@ static void check_glance_of(const struct frame *f, size_t len)
 		assert_ptr_equal(quick.saddr, full.saddr);
 		assert_int_equal(quick.ip_len, full.ip_len);
 		assert_int_equal(quick.family, full.family);
+	} else if (glance == IKW_GLANCE_IKE) {
+		assert_int_equal(kind, IKW_KIND_IKE);
+		assert_memory_equal(&quick, &full, offsetof(struct ikw_packet, next));
 	} else if (glance == IKW_GLANCE_PASS) {
 		/* TCP in IPv6 that is cut in its IP header is let go sooner */
 		assert_true(kind == IKW_KIND_OTHER || kind == IKW_KIND_SHORT);
@@ -226,31 +229,43 @@ static void check_glance(const struct frame *f, const struct carry *c, enum fram
 	if (link == LINK_IP)
 		return;
 	for (size_t len = 0; len <= f->len; len++)
-		check_glance_of(f, len);
+		for (int closer = 0; closer < 2; closer++)
+			check_glance_of(f, len, closer);
 	for (size_t bit = 0; bit < f->len * 8; bit++) {
 		flipped.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		check_glance_of(&flipped, f->len);
+		for (int closer = 0; closer < 2; closer++)
+			check_glance_of(&flipped, f->len, closer);
 		flipped.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 }
 
-static void test_glance(void **state)
+static enum ikw_glance glance_of(const struct frame *f, int closer)
 {
 	struct ikw_packet pkt = { 0 };
+
+	return ikw_glance(f->bytes, f->bytes + f->len, &cfg, IKW_DIR_IN, closer, &pkt);
+}
+
+static void test_glance(void **state)
+{
 	struct frame f;
 
 	(void)state;
 	each_stack(check_glance);
-	for (int net = NET_V4; net <= NET_V6; net += NET_V6) { /* and it does see the plain ones */
-		frame_make(&f, LINK_ETH, (enum frame_net)net, 0, 0, msg_esp, sizeof(msg_esp));
-		assert_int_equal(ikw_glance(f.bytes, f.bytes + f.len, &cfg, IKW_DIR_IN, &pkt),
-				 IKW_GLANCE_ESP);
-		frame_make(&f, LINK_ETH, (enum frame_net)net, 4500, 7, msg_esp, sizeof(msg_esp));
-		assert_int_equal(ikw_glance(f.bytes, f.bytes + f.len, &cfg, IKW_DIR_IN, &pkt),
-				 IKW_GLANCE_ESP);
-		frame_make(&f, LINK_ETH, (enum frame_net)net, 40000, 443, msg_esp, sizeof(msg_esp));
-		assert_int_equal(ikw_glance(f.bytes, f.bytes + f.len, &cfg, IKW_DIR_IN, &pkt),
-				 IKW_GLANCE_PASS);
+	for (int i = 0; i < 8;
+	     i++) { /* and it does see the plain ones, tagged if it looks closer */
+		enum frame_link link = i & 4 ? LINK_VLAN : LINK_ETH;
+		enum frame_net net = i & 2 ? NET_V6 : NET_V4;
+		int closer = i & 1, seen = closer || link == LINK_ETH;
+
+		frame_make(&f, link, net, 0, 0, msg_esp, sizeof(msg_esp));
+		assert_int_equal(glance_of(&f, closer), seen ? IKW_GLANCE_ESP : IKW_GLANCE_LOOK);
+		frame_make(&f, link, net, 4500, 7, msg_esp, sizeof(msg_esp));
+		assert_int_equal(glance_of(&f, closer), seen ? IKW_GLANCE_ESP : IKW_GLANCE_LOOK);
+		frame_make(&f, link, net, 40000, 443, msg_esp, sizeof(msg_esp));
+		assert_int_equal(glance_of(&f, closer), seen ? IKW_GLANCE_PASS : IKW_GLANCE_LOOK);
+		frame_make(&f, link, net, 7, 500, msg_v2_dpd, sizeof(msg_v2_dpd));
+		assert_int_equal(glance_of(&f, closer), closer ? IKW_GLANCE_IKE : IKW_GLANCE_LOOK);
 	}
 }
 
