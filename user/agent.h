@@ -33,9 +33,10 @@ struct ikw_run_options {
 	const char *state_dir; /* NULL: the default, and no error if it cannot be used */
 	const char *pin_dir;   /* NULL: the default */
 	const char *record;
-	const char *socket; /* NULL: by state_dir */
-	enum ikw_tier tier; /* IKW_TIER_NONE: the best */
-	uint64_t settle_ns; /* 0: the model's default */
+	const char *socket;  /* NULL: by state_dir */
+	enum ikw_tier tier;  /* IKW_TIER_NONE: the best */
+	uint64_t settle_ns;  /* 0: the model's default */
+	uint32_t ring_bytes; /* 0: by the machine's memory */
 	uint16_t ports[IKW_PORTS_MAX];
 	size_t port_count;
 	bool no_store;

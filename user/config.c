@@ -20,6 +20,7 @@ static const struct {
 	{ "settle", IKW_OPT_SETTLE },
 	{ "socket", IKW_OPT_SOCKET },
 	{ "ike-ports", IKW_CONFIG_PORT },
+	{ "ring-size", IKW_CONFIG_RING },
 };
 
 static cfg_t *config;
@@ -50,6 +51,7 @@ static bool parse(const char *path, char *why, size_t size)
 				CFG_STR("settle", NULL, CFGF_NONE),
 				CFG_STR("socket", NULL, CFGF_NONE),
 				CFG_STR_LIST("ike-ports", NULL, CFGF_NONE),
+				CFG_STR("ring-size", NULL, CFGF_NONE),
 				CFG_END() };
 	int err;
 

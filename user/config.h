@@ -9,6 +9,7 @@
  *	hook = "auto"           tier = "fentry"
  *	state-dir = "..."       pin-dir = "..."
  *	socket = "..."          settle = 2000
+ *	ring-size = 64          # MiB for records that wait; default: by the machine's memory
  */
 #ifndef IKEWATCH_CONFIG_H
 #define IKEWATCH_CONFIG_H
@@ -21,6 +22,8 @@ typedef const char *(*ikw_config_take)(void *ctx, int key, const char *value);
 
 /* Key under which further IKE ports are taken; the others are those of the options. */
 #define IKW_CONFIG_PORT 512
+/* Key of the ring's size in MiB. */
+#define IKW_CONFIG_RING 513
 
 /*
  * Reads the file and gives each setting to take, a list one by one. Values are

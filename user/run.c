@@ -16,6 +16,7 @@
 #include "witness.h"
 
 #define SETTLE_MAX_MS 600000
+#define RING_MAX_MIB  1024
 
 /* ---- options ------------------------------------------------------------- */
 
@@ -81,6 +82,16 @@ static const char *set_settle(struct ikw_run_options *options, const char *value
 	return NULL;
 }
 
+static const char *set_ring(struct ikw_run_options *options, const char *value)
+{
+	unsigned long mib;
+
+	if (!ikw_cli_number(value, 1, RING_MAX_MIB, &mib))
+		return "not a number of MiB (1 to 1024)";
+	options->ring_bytes = (uint32_t)mib << 20;
+	return NULL;
+}
+
 /* One option, or one setting of the configuration file; NULL, or what is wrong with it. */
 static const char *set_option(void *ctx, int key, const char *value)
 {
@@ -118,6 +129,8 @@ static const char *set_option(void *ctx, int key, const char *value)
 		return NULL;
 	case IKW_CONFIG_PORT:
 		return add_port(options, value);
+	case IKW_CONFIG_RING:
+		return set_ring(options, value);
 	default:
 		options->json = true;
 		return NULL;

@@ -4,12 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "cli.h"
 #include "hooks.h"
 #include "loader.h"
 #include "pin.h"
 
 #define DRAIN_BATCH 4096
+#define RING_SHARE  64 /* of memory, rounded up to a power of two; within: */
+#define RING_LEAST  (8u << 20)
+#define RING_MOST   (64u << 20)
 #define TICK	    (100 * IKW_MS) /* of the packet programs' clock */
 #define LAST_WORDS  (30 * IKW_S)   /* how long a namespace may take to be torn down */
 
@@ -42,10 +46,28 @@ static void say_fallback(const struct ikw_agent *agent, const char *why)
 	ikw_error("SAD probes: %s instead of fentry: %s", tier_text(agent->tier), why);
 }
 
+/*
+ * A flush of the SAD makes a record of each SA before anybody can read one: 280
+ * bytes, so 32 MiB are 119,000 SAs. A gateway with as many has memory to match;
+ * what does not fit is counted, and made good by a dump.
+ */
+static uint32_t ring_bytes(const struct ikw_agent *agent)
+{
+	uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
+	uint64_t share = pages * (uint64_t)sysconf(_SC_PAGESIZE) / RING_SHARE;
+
+	if (agent->options.ring_bytes)
+		return agent->options.ring_bytes;
+	if (share < RING_LEAST)
+		return RING_LEAST;
+	return share < RING_MOST ? (uint32_t)share : RING_MOST;
+}
+
 static bool open_loader(struct ikw_agent *agent, char *why, size_t size)
 {
 	struct ikw_loader_config config = { .tier = agent->options.tier,
-					    .netns = agent->netns.inode };
+					    .netns = agent->netns.inode,
+					    .ring_bytes = ring_bytes(agent) };
 	struct ikw_witness *witness = agent->witness;
 	enum ikw_tier wanted = agent->options.tier;
 
