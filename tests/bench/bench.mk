@@ -5,7 +5,7 @@
 BENCH_CFLAGS = $(IKW_CFLAGS) -O2 -g
 BENCH_MODEL := $(addprefix $(O)/user/,model.o tunnel.o ike.o host.o evidence.o reason.o compose.o alarm.o \
 	table.o)
-BENCH_BIN := $(addprefix $(O)/bench/,packet pipeline)
+BENCH_BIN := $(addprefix $(O)/bench/,packet pipeline inject traffic)
 
 $(O)/bench/bench.bpf.o: tests/bench/bench.bpf.c
 	@mkdir -p $(@D)
@@ -20,6 +20,8 @@ $(O)/bench/%.o: tests/bench/%.c $(O)/bench/bench.skel.h | $(SKELS)
 
 $(O)/bench/pipeline: $(O)/bench/pipeline.o $(BENCH_MODEL)
 $(O)/bench/packet: $(O)/bench/packet.o $(O)/user/esp_slots.o
+$(O)/bench/inject: $(O)/bench/inject.o
+$(O)/bench/traffic: $(O)/bench/traffic.o
 $(BENCH_BIN):
 	$(call say,LINK,$@) $(CC) $(CFLAGS) -o $@ $^ $(IKW_LDLIBS)
 

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Traffic from one network namespace to another for a while: what came in per
+ * second, on stdout.
+ *
+ * usage: traffic FROM_NS TO_NS TO_ADDRESS bulk|small MS
+ *	bulk: TCP as fast as it goes, bytes/s; small: UDP of 64 bytes, packets/s
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PORT	   40000
+#define BULK	   131072
+#define SMALL	   64
+#define BATCH	   32
+#define PATIENCE_S 5
+
+static void die(const char *what)
+{
+	fprintf(stderr, "traffic: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static double now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void enter(const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		die(path);
+	close(fd);
+}
+
+/* The sender and the receiver each on a CPU of their own, where there are two. */
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		sched_setaffinity(0, sizeof(set), &set);
+}
+
+static int open_socket(bool bulk)
+{
+	struct timeval patience = { .tv_sec = PATIENCE_S };
+	int fd = socket(AF_INET, (bulk ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0), on = 1;
+
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	return fd;
+}
+
+static void send_small(int fd)
+{
+	static char bytes[SMALL];
+	struct iovec iov = { bytes, sizeof(bytes) };
+	struct mmsghdr batch[BATCH] = { 0 };
+
+	for (int i = 0; i < BATCH; i++) {
+		batch[i].msg_hdr.msg_iov = &iov;
+		batch[i].msg_hdr.msg_iovlen = 1;
+	}
+	if (sendmmsg(fd, batch, BATCH, 0) < 0 && errno != ECONNREFUSED)
+		die("send");
+}
+
+/* In the child: sends until it is killed. */
+static void send_all(const struct sockaddr_in *to, bool bulk)
+{
+	static char bytes[BULK];
+	int fd = open_socket(bulk);
+
+	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)))
+		die("connect");
+	for (;;) {
+		if (!bulk)
+			send_small(fd);
+		else if (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) < 0)
+			exit(0);
+	}
+}
+
+static double receive(int fd, bool bulk, double seconds)
+{
+	static char bytes[BULK];
+	double start = 0, now = 0, got = 0;
+
+	do {
+		ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+
+		if (n <= 0)
+			die("receive");
+		now = now_s();
+		if (!start)
+			start = now; /* what came before the first does not count */
+		else
+			got += bulk ? (double)n : 1;
+	} while (now - start < seconds);
+	return got / (now - start);
+}
+
+static pid_t start_sender(const char *ns, const struct sockaddr_in *to, bool bulk)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		die("fork");
+	if (child)
+		return child;
+	enter(ns);
+	pin(0);
+	send_all(to, bulk);
+	exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	bool bulk = argc == 6 && !strcmp(argv[4], "bulk");
+	double rate;
+	pid_t child;
+	int fd, in;
+
+	if (argc != 6 || inet_pton(AF_INET, argv[3], &to.sin_addr) != 1) {
+		fprintf(stderr, "usage: traffic FROM_NS TO_NS TO_ADDRESS bulk|small MS\n");
+		return 2;
+	}
+	enter(argv[2]);
+	pin(1);
+	fd = open_socket(bulk);
+	if (bind(fd, (struct sockaddr *)&to, sizeof(to)) || (bulk && listen(fd, 1)))
+		die("bind");
+	child = start_sender(argv[1], &to, bulk);
+	in = bulk ? accept(fd, NULL, NULL) : fd;
+	if (in < 0)
+		die("accept");
+	rate = receive(in, bulk, strtod(argv[5], NULL) / 1e3);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	printf("%.0f\n", rate);
+	return 0;
+}
