@@ -157,8 +157,8 @@ static int print_peer_text(void *ctx, const struct ikw_store_peer *peer)
 
 struct alarms_options {
 	struct ikw_common_options common;
-	enum ikw_store_list list;
 	unsigned long limit; /* 0: none */
+	bool all;
 	bool by_peer;
 };
 
@@ -176,14 +176,14 @@ static int alarms_parse(int argc, char **argv, struct alarms_options *o)
 		active |= key == IKW_OPT_ACTIVE;
 		o->by_peer |= key == IKW_OPT_BY_PEER;
 		if (key == IKW_OPT_ALL)
-			o->list = IKW_STORE_ALL;
+			o->all = true;
 		if (key == IKW_OPT_LIMIT && !ikw_cli_number(value, 1, INT64_MAX, &o->limit))
 			return ikw_usage_error("alarms", "alarms: --limit %s: not a number above 0",
 					       value);
 	}
 	if (optind < argc)
 		return ikw_usage_error("alarms", "alarms: %s: takes no operand", argv[optind]);
-	if (o->list == IKW_STORE_ALL && (active || o->by_peer))
+	if (o->all && (active || o->by_peer))
 		return ikw_usage_error("alarms", "alarms: --all with --%s: one of them",
 				       active ? "active" : "by-peer");
 	if (o->by_peer && o->limit)
@@ -193,6 +193,7 @@ static int alarms_parse(int argc, char **argv, struct alarms_options *o)
 
 static int alarms_print(struct ikw_store *store, const struct alarms_options *o)
 {
+	const struct ikw_store_list list = { o->all, o->common.json, o->limit };
 	struct listing listing = { 0 };
 	int err;
 
@@ -200,20 +201,20 @@ static int alarms_print(struct ikw_store *store, const struct alarms_options *o)
 		err = ikw_store_peers(store, o->common.json ? print_peer_json : print_peer_text,
 				      &listing);
 	else
-		err = ikw_store_alarms(store, o->list, o->limit,
-				       o->common.json ? print_json : print_text, &listing);
+		err = ikw_store_alarms(store, &list, o->common.json ? print_json : print_text,
+				       &listing);
 	if (err) {
 		ikw_error("%s", ikw_store_error(store));
 		return IKW_EXIT_FAILED;
 	}
 	if (!listing.rows && !o->common.json)
-		puts(o->list == IKW_STORE_ALL ? "no alarms" : "no active alarms");
+		puts(o->all ? "no alarms" : "no active alarms");
 	return IKW_EXIT_OK;
 }
 
 int ikw_alarms_main(int argc, char **argv)
 {
-	struct alarms_options o = { .list = IKW_STORE_ACTIVE };
+	struct alarms_options o = { 0 };
 	int status = alarms_parse(argc, argv, &o);
 	struct ikw_store *store;
 

@@ -118,8 +118,9 @@ struct ikw_store_tunnel {
 int ikw_store_tunnels(struct ikw_store *store,
 		      int (*fn)(void *ctx, const struct ikw_store_tunnel *tunnel), void *ctx);
 
-/* As ikw_store_tunnels, with what is known of each tunnel's end. */
-int ikw_store_tunnels_seen(struct ikw_store *store,
+/* As ikw_store_tunnels, with what is known of each tunnel's end; index: of this one only (0: all).
+ */
+int ikw_store_tunnels_seen(struct ikw_store *store, uint32_t index,
 			   int (*fn)(void *ctx, const struct ikw_store_tunnel *tunnel), void *ctx);
 
 /* Deletions of a tunnel since a time, and in all. 0, or -1. */
@@ -135,7 +136,7 @@ struct ikw_store_row {
 	const char *confidence;
 	const char *peer;
 	bool tunnel_up;
-	const char *json;	/* the alarm object, one line */
+	const char *json;	/* the alarm object, one line; NULL when not asked for */
 	bool active;		/* stands for its tunnel in the active list */
 	uint64_t counted_in;	/* id of the later alarm whose entry counts this one; 0: none */
 	uint64_t count;		/* if active: alarms in the entry */
@@ -147,13 +148,15 @@ struct ikw_store_row {
 	const char *note;	/* or NULL */
 };
 
-enum ikw_store_list { IKW_STORE_ACTIVE, IKW_STORE_ALL };
+/* Which alarms. */
+struct ikw_store_list {
+	bool all;	 /* history too, not only the active list */
+	bool json;	 /* with the alarm objects */
+	uint64_t newest; /* no more than that many, the latest ones; 0: no limit */
+};
 
-/*
- * The alarms of a list, oldest first, until fn returns nonzero; newest: no more
- * than that many, the latest ones (0: all). 0, or -1.
- */
-int ikw_store_alarms(struct ikw_store *store, enum ikw_store_list list, uint64_t newest,
+/* The alarms of a list, oldest first, until fn returns nonzero. 0, or -1. */
+int ikw_store_alarms(struct ikw_store *store, const struct ikw_store_list *list,
 		     int (*fn)(void *ctx, const struct ikw_store_row *row), void *ctx);
 
 /* One alarm. 1: fn was called; 0: no such alarm; -1: failed. */

@@ -78,12 +78,18 @@ static int seen_row(void *ctx, sqlite3_stmt *stmt)
 	return call->fn(call->ctx, &tunnel);
 }
 
-int ikw_store_tunnels_seen(struct ikw_store *store,
+int ikw_store_tunnels_seen(struct ikw_store *store, uint32_t index,
 			   int (*fn)(void *ctx, const struct ikw_store_tunnel *tunnel), void *ctx)
 {
 	struct tunnel_call call = { fn, ctx };
 
-	return query(store, ikw_store_stmt(store, SQL_TUNNELS_SEEN), seen_row, &call) < 0 ? -1 : 0;
+	sqlite3_stmt *stmt = ikw_store_stmt(store, SQL_TUNNELS_SEEN);
+
+	if (stmt) {
+		sqlite3_bind_int64(stmt, 1, index);
+		sqlite3_bind_int64(stmt, 2, index ? index : UINT32_MAX);
+	}
+	return query(store, stmt, seen_row, &call) < 0 ? -1 : 0;
 }
 
 static int deletions_row(void *ctx, sqlite3_stmt *stmt)
@@ -149,15 +155,16 @@ static int alarm_row(void *ctx, sqlite3_stmt *stmt)
 	return call->fn(call->ctx, &row);
 }
 
-int ikw_store_alarms(struct ikw_store *store, enum ikw_store_list list, uint64_t newest,
+int ikw_store_alarms(struct ikw_store *store, const struct ikw_store_list *list,
 		     int (*fn)(void *ctx, const struct ikw_store_row *row), void *ctx)
 {
 	struct alarm_call call = { fn, ctx };
-	sqlite3_stmt *stmt =
-		ikw_store_stmt(store, list == IKW_STORE_ACTIVE ? SQL_LIST_ACTIVE : SQL_LIST_ALL);
+	sqlite3_stmt *stmt = ikw_store_stmt(store, list->all ? SQL_LIST_ALL : SQL_LIST_ACTIVE);
 
-	if (stmt)
-		sqlite3_bind_int64(stmt, 1, newest ? (sqlite3_int64)newest : -1);
+	if (stmt) {
+		sqlite3_bind_int64(stmt, 1, list->newest ? (sqlite3_int64)list->newest : -1);
+		sqlite3_bind_int(stmt, 2, list->json);
+	}
 	return query(store, stmt, alarm_row, &call) < 0 ? -1 : 0;
 }
 
@@ -167,8 +174,10 @@ int ikw_store_find(struct ikw_store *store, uint64_t id,
 	struct alarm_call call = { fn, ctx };
 	sqlite3_stmt *stmt = ikw_store_stmt(store, SQL_FIND);
 
-	if (stmt)
+	if (stmt) {
 		sqlite3_bind_int64(stmt, 1, (sqlite3_int64)id);
+		sqlite3_bind_int(stmt, 2, 1);
+	}
 	return query(store, stmt, alarm_row, &call);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Every SQL text of the store in one place. Columns of the lists are in the
- * order in which store_list.c reads them.
+ * order in which store_list.c reads them. The alarm object is most of a row and
+ * lies on pages of its own: a list that shows no JSON (?2 is 0) does not read it.
  */
 #include "store_private.h"
 
@@ -51,7 +52,7 @@ const char ikw_store_schema[] = "CREATE TABLE tunnels ("
 
 #define ROW_COLUMNS                                                                                \
 	"SELECT a.id, a.wall, a.tunnel_index, a.reason, a.confidence, a.peer, a.tunnel_up, "       \
-	"a.json,"                                                                                  \
+	"CASE WHEN ?2 THEN a.json END,"                                                            \
 	" e.last_id, e.count, e.first_wall, e.last_wall, e.up_since, c.wall, c.who, c.note "
 
 #define ROW_JOINS                                                                                  \
@@ -61,9 +62,10 @@ const char ikw_store_schema[] = "CREATE TABLE tunnels ("
 	" WHERE k.tunnel_index = a.tunnel_index AND k.last_id >= a.id AND k.first_id <= a.id"      \
 	" ORDER BY k.last_id LIMIT 1) "
 
-/* The lowest of the ?1 highest ids of a table (-1: of all); both ids are indexed or few. */
+/* The lowest of the ?1 highest ids of a table (-1: of all, which nobody looks for). */
 #define NEWEST(id, table)                                                                          \
-	"(SELECT min(i) FROM (SELECT " id " AS i FROM " table " ORDER BY " id " DESC LIMIT ?1))"
+	"CASE WHEN ?1 < 0 THEN 0 ELSE (SELECT min(i) FROM"                                         \
+	" (SELECT " id " AS i FROM " table " ORDER BY " id " DESC LIMIT ?1)) END"
 
 /* How many rows one trim may delete: a commit stays short whatever was let grow. */
 #define TRIM_LIMIT "2000"
@@ -109,7 +111,7 @@ const char *const ikw_store_sql[SQL_COUNT] = {
 		" e.last_id, e.up_since, (SELECT a.json FROM alarms a"
 		" WHERE a.tunnel_index = t.tunnel_index ORDER BY a.wall DESC LIMIT 1)"
 		" FROM tunnels t LEFT JOIN active e ON e.tunnel_index = t.tunnel_index"
-		" ORDER BY t.tunnel_index",
+		" WHERE t.tunnel_index BETWEEN ?1 AND ?2 ORDER BY t.tunnel_index",
 	[SQL_DELETIONS] = "SELECT (SELECT count(*) FROM alarms"
 			  " WHERE tunnel_index = ?1 AND wall >= ?2),"
 			  " (SELECT deletions FROM tunnels WHERE tunnel_index = ?1)",

@@ -65,6 +65,18 @@ static int take_stored(void *ctx, const struct ikw_store_tunnel *tunnel)
 	return 0;
 }
 
+static int each_wanted(struct ikw_store *store, struct look_call *call)
+{
+	int err = 0;
+
+	if (!call->o->wanted_count)
+		return ikw_store_tunnels_seen(store, 0, take_stored, call);
+	for (int i = 0; i < call->o->wanted_count && !err; i++)
+		err = ikw_store_tunnels_seen(store, (uint32_t)strtoul(call->o->wanted[i], NULL, 10),
+					     take_stored, call);
+	return err;
+}
+
 /* The store's view. 0, or -1 with why. */
 static int look_at_store(struct look_call *call, char *why, size_t size)
 {
@@ -75,7 +87,7 @@ static int look_at_store(struct look_call *call, char *why, size_t size)
 	if (!store)
 		return -1;
 	call->list->live = false;
-	err = ikw_store_tunnels_seen(store, take_stored, call);
+	err = each_wanted(store, call);
 	if (err)
 		snprintf(why, size, "%s", ikw_store_error(store));
 	ikw_store_close(store);
@@ -295,6 +307,14 @@ static int watch(const struct tunnels_options *o)
 
 /* ---- the command --------------------------------------------------------- */
 
+static int by_number(const void *a, const void *b)
+{
+	unsigned long x = strtoul(*(char *const *)a, NULL, 10);
+	unsigned long y = strtoul(*(char *const *)b, NULL, 10);
+
+	return (x > y) - (x < y);
+}
+
 static int parse(int argc, char **argv, struct tunnels_options *o)
 {
 	const struct ikw_command *command = ikw_cli_find("tunnels");
@@ -317,6 +337,7 @@ static int parse(int argc, char **argv, struct tunnels_options *o)
 		if (!ikw_cli_number(argv[i], 1, UINT32_MAX, &number))
 			return ikw_usage_error("tunnels", "tunnels: %s: not a tunnel's number",
 					       argv[i]);
+	qsort(o->wanted, (size_t)o->wanted_count, sizeof(char *), by_number);
 	return IKW_EXIT_OK;
 }
 
