@@ -18,6 +18,8 @@
 #define OUTCOME_QUIET  (1 * IKW_SECOND)
 #define OUTCOME_LIMIT  (10 * IKW_SECOND)
 #define CROSSING       (30 * IKW_SECOND)
+#define DELETE_AT_ONCE (300 * IKW_MS)
+#define ORDER_AT_ONCE  (1 * IKW_SECOND)
 #define IDLE_LEAST     (5 * IKW_SECOND)
 
 struct look {
@@ -497,6 +499,21 @@ static void see_deletes_v1(struct look *l)
 		see(l, IKW_FACT(PEER_ISAKMP_DELETE));
 }
 
+/*
+ * More than a liveness check that happened to come by: longer than one can be,
+ * of a Delete's length (IKEv1 answers none of these), or the deletion followed at once.
+ */
+static bool clearly_delete(const struct ikw_ike_sa *ike, const struct ikw_exchange *x, uint64_t at)
+{
+	switch (ike->version == 2 ? ikw_ike_content(ike, x->length) : IKW_CONTENT_SOMETHING) {
+	case IKW_CONTENT_UNKNOWN:
+	case IKW_CONTENT_MAYBE_EMPTY:
+		return at >= x->last && at - x->last < DELETE_AT_ONCE;
+	default:
+		return true;
+	}
+}
+
 static void see_deletes(struct look *l)
 {
 	const struct ikw_exchange *local, *peer;
@@ -525,6 +542,8 @@ static void see_deletes(struct look *l)
 		see(l, IKW_FACT(LOCAL_DELETE));
 	if (peer)
 		see(l, IKW_FACT(PEER_DELETE));
+	if (peer && clearly_delete(l->f->ike, peer, l->at))
+		see(l, IKW_FACT(PEER_CLEAR));
 	if (local && ikw_ike_content(l->f->ike, local->length) == IKW_CONTENT_DELETE_CHILD)
 		see(l, IKW_FACT(CHILD_ONLY));
 }
@@ -602,9 +621,19 @@ static void see_wire(struct look *l)
 
 /* ---- the host ---------------------------------------------------------------- */
 
+/* The first thing that the daemon did about it. */
+static uint64_t first_act(const struct look *l)
+{
+	if (l->f->gave_up)
+		return l->f->gave_up->first;
+	return l->f->local && l->f->local->first < l->at ? l->f->local->first : l->at;
+}
+
 static void see_order_kind(struct look *l, const struct ikw_order *order)
 {
 	l->f->order = order;
+	if (order->time + ORDER_AT_ONCE >= first_act(l))
+		see(l, IKW_FACT(ORDER_NEAR));
 	switch (order->kind) {
 	case IKW_ORDER_END:
 		see(l, IKW_FACT(ORDER_END));
@@ -660,7 +689,7 @@ static void see_order(struct look *l)
 				order = NULL;
 		}
 	} else {
-		from = l->f->local && l->f->local->first < l->at ? l->f->local->first : l->at;
+		from = first_act(l);
 		order = ikw_host_order(host, daemon,
 				       since_birth(c->gen, before(from, ORDER_BEFORE)), to);
 	}

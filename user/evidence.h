@@ -43,6 +43,7 @@
 	X(GAVE_UP_EXCHANGE, "exchange_unanswered", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)             \
 	X(LOCAL_DELETE, "local_delete", IKW_SEES_IKE_OUT)                                          \
 	X(PEER_DELETE, "peer_delete", IKW_SEES_IKE_IN)                                             \
+	X(PEER_CLEAR, "peer_delete_recognised", IKW_SEES_IKE_IN)                                   \
 	X(PEER_ISAKMP_DELETE, "peer_isakmp_delete_only", IKW_SEES_IKE_IN)                          \
 	X(DELETE_EXCHANGE, "delete_exchange", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                  \
 	X(NEW_IKE_OUT, "new_ike_sa_begun", IKW_SEES_IKE_OUT)                                       \
@@ -54,6 +55,7 @@
 	X(INVALID_SPI, "invalid_spi_notify", IKW_SEES_IKE_IN)                                      \
 	/* the host */                                                                             \
 	X(ORDER_END, "ordered_down", IKW_SEES_CONTROL | IKW_SEES_SIGNAL)                           \
+	X(ORDER_NEAR, "ordered_just_before", IKW_SEES_CONTROL | IKW_SEES_SIGNAL)                   \
 	X(ORDER_RELOAD, "ordered_reload", IKW_SEES_CONTROL | IKW_SEES_SIGNAL)                      \
 	X(ORDER_OTHER, "ordered", IKW_SEES_CONTROL)                                                \
 	X(ORDER_REKEY, "ordered_rekey", IKW_SEES_CONTROL)                                          \

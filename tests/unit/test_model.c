@@ -488,7 +488,7 @@ static void test_ordered_down_dead_path(void **state)
 	control(&s, 20000, args, sizeof(args), "terminate");
 	silence(&s, 20010, V2(0xa0, 37, 2, 80), 5);
 	down(&s, 33000, 0, IKW_CAUSE_CALL, DAEMON);
-	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY);
 }
 
 static void test_peer_delete(void **state)
@@ -585,7 +585,7 @@ static void test_reauth_unreachable(void **state)
 	silence(&s, 20000, V2(0xb0, 34, 0, 300), 4);
 	silence(&s, 48000, V2(0xa0, 37, 2, 65), 4);
 	down(&s, 57000, 0, IKW_CAUSE_CALL, DAEMON);
-	expect_one(&s, IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+	expect_one(&s, IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY);
 }
 
 static void test_initial_contact(void **state)
@@ -791,6 +791,36 @@ static void test_v1_liveness_then_delete(void **state)
 	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
 }
 
+/* An operator ends another tunnel while this one is reauthenticated, or while the peer checks us.
+ */
+static void test_order_for_another(void **state)
+{
+	static const char args[] = "swanctl\0--terminate\0--ike\0other";
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	control(&s, 29700, args, sizeof(args), "terminate");
+	ike(&s, 30000, '>', V2(0xa0, 37, 2, 80));
+	ike(&s, 30010, '<', V2(0xa0, 37, 2, 80));
+	ike(&s, 30040, '>', V2(0xb0, 34, 0, 300));
+	ike(&s, 30045, '<', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 9, AES_SHA256 });
+	down(&s, 30060, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 30100, '>', V2(0xb0, 35, 1, 300));
+	ike(&s, 30120, '<', V2(0xb0, 35, 1, 208));
+	up(&s, 30130, 1, DAEMON);
+	expect_one(&s, IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY);
+
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	control(&s, 26500, args, sizeof(args), "terminate");
+	ike(&s, 30000, 'r', V2(0xa0, 37, 0, 80));
+	ike(&s, 30003, 'a', V2(0xa0, 37, 0, 80));
+	down(&s, 30700, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_LIKELY);
+}
+
 /* What was ordered before there was a tunnel did not end it. */
 static void test_order_before_birth(void **state)
 {
@@ -852,6 +882,7 @@ int main(void)
 		cmocka_unit_test(test_dead_ike_explains_nothing_later),
 		cmocka_unit_test(test_v1_delete_for_delete),
 		cmocka_unit_test(test_v1_liveness_then_delete),
+		cmocka_unit_test(test_order_for_another),
 		cmocka_unit_test(test_order_before_birth),
 		cmocka_unit_test(test_nothing_explains),
 	};
