@@ -10,6 +10,7 @@
 #define BURST	     (2 * IKW_SECOND)  /* deletions under one IKE_SA that share a cause */
 #define OUTCOME_WAIT (15 * IKW_SECOND) /* for a reauthentication to succeed or fail */
 #define RECHECK	     (500 * IKW_MS)
+#define DUMP_WAIT    (10 * IKW_SECOND) /* for a dump to end that has begun */
 
 struct known_tunnel {
 	struct ikw_node node;
@@ -97,6 +98,26 @@ static bool waits_for_outcome(const struct ikw_case *c, const struct ikw_facts *
 	       !(f->seen & (IKW_FACT(RETURNED) | IKW_FACT(ORDER_END)));
 }
 
+/* While a dump is under way, what the SAD holds is about to be known: no case closes. */
+static bool holds(const struct ikw_model *m, uint64_t now)
+{
+	return m->world.dumping && now < m->world.dump_began + DUMP_WAIT;
+}
+
+/*
+ * More is about to go: the other SA of a generation of which one is known, or
+ * what still carries the flow when everything is taken at once.
+ */
+static bool more_follows(const struct ikw_model *m, const struct ikw_case *c,
+			 const struct ikw_facts *f)
+{
+	const uint64_t all = IKW_FACT(FLUSHED) | IKW_FACT(NETNS_EXIT) | IKW_FACT(DEVICE_EXIT);
+
+	if (ikw_generation_half(c->gen))
+		return true;
+	return (f->seen & all) && ikw_flow_usable(&m->world, c->gen->tunnel, c->gen);
+}
+
 /* Looks at a case again. final: its time has come. Returns true when it closed. */
 static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, bool final)
 {
@@ -105,7 +126,7 @@ static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, boo
 
 	ikw_facts_collect(&f, c, &m->world, now);
 	v = ikw_infer(&f);
-	if (!v.rule->now && !final)
+	if (!final && (!v.rule->now || more_follows(m, c, &f) || holds(m, now)))
 		return false;
 	if (!v.rule->now && waits_for_outcome(c, &f, now)) {
 		case_unlink(m, c);
@@ -342,7 +363,7 @@ int ikw_model_know_tunnel(struct ikw_model *m, const char *key, uint32_t index)
 
 void ikw_model_tick(struct ikw_model *m, uint64_t now)
 {
-	while (m->first && m->first->close_at <= now) {
+	while (!holds(m, now) && m->first && m->first->close_at <= now) {
 		struct ikw_case *c = m->first;
 		struct ikw_generation *gen = c->gen;
 		uint64_t at = c->close_at;
@@ -352,16 +373,34 @@ void ikw_model_tick(struct ikw_model *m, uint64_t now)
 	}
 }
 
+static void look_at_all(struct ikw_model *m, uint64_t now)
+{
+	struct ikw_case *c = m->first;
+
+	while (c) {
+		struct ikw_case *next = c->next;
+
+		look_and_release(m, c, now);
+		c = next;
+	}
+}
+
 void ikw_model_event(struct ikw_model *m, const union ikw_event *ev)
 {
 	m->events++;
 	ikw_model_tick(m, ev->hdr.time);
 	ikw_world_event(&m->world, ev);
+	if (ev->hdr.type == IKW_EV_DUMP && ev->dump.op == IKW_DUMP_END)
+		look_at_all(m, ev->hdr.time);
 }
 
 uint64_t ikw_model_deadline(const struct ikw_model *m)
 {
-	return m->first ? m->first->close_at : UINT64_MAX;
+	uint64_t held = m->world.dumping ? m->world.dump_began + DUMP_WAIT : 0;
+
+	if (!m->first)
+		return UINT64_MAX;
+	return m->first->close_at > held ? m->first->close_at : held;
 }
 
 void ikw_model_finish(struct ikw_model *m, uint64_t now)

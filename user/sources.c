@@ -199,9 +199,11 @@ static void feed_dump(struct ikw_agent *agent, enum ikw_dump_op op)
 }
 
 /*
- * Everything told before the dump is fed before it, everything told while it
- * ran before its end: an SA deleted meanwhile is then gone by its own record
+ * Everything told before the dump is fed before its SAs, everything told while
+ * it ran before its end: an SA deleted meanwhile is then gone by its own record
  * and not missed by the dump, and one added meanwhile is not taken for missing.
+ * The beginning comes first of all: what was told may be about SAs that only
+ * the dump makes known, and the model judges nothing until it has ended.
  */
 void ikw_agent_resync(struct ikw_agent *agent)
 {
@@ -210,8 +212,8 @@ void ikw_agent_resync(struct ikw_agent *agent)
 	agent->resync_at = UINT64_MAX;
 	if (!agent->attached)
 		return;
-	ikw_agent_drain(agent);
 	feed_dump(agent, IKW_DUMP_BEGIN);
+	ikw_agent_drain(agent);
 	err = ikw_xfrm_dump(&agent->xfrm, ikw_agent_take, agent);
 	ikw_agent_drain(agent);
 	if (!err) {

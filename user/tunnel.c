@@ -17,6 +17,8 @@
 					 */
 #define ASKED_FOR      (1 * IKW_SECOND) /* a look this soon after a request may be for its client */
 #define INSTALL_WINDOW (30 * IKW_SECOND) /* between an installing exchange and its SA */
+#define PAIR_APART     5		 /* s between the SAs of a generation found in place */
+#define MAX_HALVES     64		 /* of one tunnel that are paired in order */
 
 static const uint8_t no_addr[IKW_ADDR_LEN];
 
@@ -819,30 +821,65 @@ static uint8_t sa_direction(const struct ikw_world *w, const struct ikw_sa *sa)
 	return p && p->tunnels ? IKW_DIR_IN : IKW_DIR_OUT;
 }
 
-static bool pairs(const struct ikw_generation *gen, const struct ikw_sa *sa, uint8_t dir)
+/* Seconds between the additions of two SAs; 0 where a time is not known. */
+static uint64_t apart_s(uint64_t a, uint64_t b)
+{
+	if (!a || !b)
+		return 0;
+	return a > b ? a - b : b - a;
+}
+
+bool ikw_generation_half(const struct ikw_generation *gen)
+{
+	return !gen->in || !gen->out;
+}
+
+static bool lacks(const struct ikw_generation *gen, uint8_t dir)
+{
+	return !(dir == IKW_DIR_IN ? gen->in : gen->out);
+}
+
+/* How well an SA completes a generation: 0 best, UINT64_MAX not at all. */
+static uint64_t misfit(const struct ikw_generation *gen, const struct ikw_sa *sa, uint8_t dir)
 {
 	const struct ikw_sa_node *other = dir == IKW_DIR_IN ? gen->out : gen->in;
-	uint64_t a, b;
+	uint64_t apart;
 
-	if (!other || (dir == IKW_DIR_IN ? gen->in : gen->out))
-		return false;
+	if (!other || !lacks(gen, dir))
+		return UINT64_MAX;
 	if (gen->ending && !(sa->op == IKW_SA_DUMP && gen->deletion))
-		return false;
+		return UINT64_MAX;
 	if (!gen->dumped && sa->op != IKW_SA_DUMP)
-		return true;
-	a = other->add_wall_s;
-	b = sa->add_wall_s;
-	return !a || !b || (a > b ? a - b : b - a) <= 5;
+		return 0;
+	apart = apart_s(other->add_wall_s, sa->add_wall_s);
+	return apart <= PAIR_APART ? apart : UINT64_MAX;
+}
+
+/* The generation that an SA completes, the newest of those it fits best; NULL: none. */
+static struct ikw_generation *other_half(const struct ikw_tunnel *t, const struct ikw_sa *sa,
+					 uint8_t dir)
+{
+	struct ikw_generation *best = NULL;
+	uint64_t least = UINT64_MAX;
+
+	for (struct ikw_generation *gen = t->generations; gen; gen = gen->next) {
+		uint64_t m = misfit(gen, sa, dir);
+
+		if (m < least) {
+			least = m;
+			best = gen;
+		}
+	}
+	return best;
 }
 
 static struct ikw_generation *generation_get(struct ikw_world *w, struct ikw_tunnel *t,
 					     const struct ikw_sa *sa, uint8_t dir)
 {
-	struct ikw_generation *gen;
+	struct ikw_generation *gen = other_half(t, sa, dir);
 
-	for (gen = t->generations; gen; gen = gen->next)
-		if (pairs(gen, sa, dir))
-			return gen;
+	if (gen)
+		return gen;
 	gen = calloc(1, sizeof(*gen));
 	if (!gen)
 		return NULL;
@@ -939,10 +976,44 @@ void ikw_generation_release(struct ikw_world *w, struct ikw_generation *gen)
 		generation_free(w, gen);
 }
 
+/* Moves the SA of one half into the other, which lacks it; the first half is freed. */
+static void generation_join(struct ikw_world *w, struct ikw_generation *to,
+			    struct ikw_generation *from, uint64_t time)
+{
+	struct ikw_sa_node *sa = from->in ? from->in : from->out;
+	struct ikw_tunnel *left = from->tunnel;
+
+	*(sa->dir == IKW_DIR_IN ? &to->in : &to->out) = sa;
+	sa->generation = to;
+	from->in = from->out = NULL;
+	generation_free(w, from);
+	tunnel_state(w, left, time);
+}
+
+/*
+ * The deletion under way that an SA without a partner belongs to. Two SAs of
+ * opposite directions between the same peers that were never matched (added
+ * long before the agent and apart, or with marks of their own) and that go
+ * within one settle time were a pair.
+ */
+static struct ikw_generation *ending_half(const struct ikw_generation *gen, uint8_t dir)
+{
+	struct ikw_tunnel *t = gen->tunnel->peer->tunnels;
+
+	for (unsigned int k = 0; t && k < MAX_HALVES; t = t->peer_next, k++) {
+		if (t->reqid != gen->tunnel->reqid || t->proto != gen->tunnel->proto)
+			continue;
+		for (struct ikw_generation *g = t->generations; g; g = g->next)
+			if (g != gen && g->ending && g->deletion && lacks(g, dir))
+				return g;
+	}
+	return NULL;
+}
+
 static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev)
 {
 	struct ikw_sa_node *sa = sa_find(w, ev->daddr, ev->spi, ev->proto, &ev->mark);
-	struct ikw_generation *gen;
+	struct ikw_generation *gen, *begun = NULL;
 	bool first;
 
 	if (!sa) {
@@ -959,6 +1030,12 @@ static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev)
 	sa->gone = ev->hdr.time;
 	ikw_table_del(&w->sas, &sa->node);
 	gen = sa->generation;
+	if (!gen->ending && ikw_generation_half(gen))
+		begun = ending_half(gen, sa->dir);
+	if (begun) {
+		generation_join(w, begun, gen, ev->hdr.time);
+		gen = begun;
+	}
 	first = !gen->ending;
 	gen->ending = true;
 	tunnel_state(w, gen->tunnel, ev->hdr.time);
@@ -1114,12 +1191,56 @@ static bool undumped(const struct ikw_sa_node *sa, const void *arg)
 	return sa->dumped != *(const uint32_t *)arg;
 }
 
+struct halves {
+	struct ikw_generation *list[MAX_HALVES];
+	unsigned int count;
+};
+
+/* By the time their SA was added; the oldest first. */
+static void halves_add(struct halves *h, struct ikw_generation *gen)
+{
+	const struct ikw_sa_node *sa = gen->in ? gen->in : gen->out;
+	unsigned int at = h->count;
+
+	if (at == MAX_HALVES)
+		return;
+	h->count++;
+	for (; at; at--) {
+		const struct ikw_generation *g = h->list[at - 1];
+
+		if ((g->in ? g->in : g->out)->add_wall_s <= sa->add_wall_s)
+			break;
+		h->list[at] = h->list[at - 1];
+	}
+	h->list[at] = gen;
+}
+
+/*
+ * What is left of a tunnel found in place after the SAs added together have
+ * been matched: as many in as out are pairs, the oldest with the oldest.
+ */
+static void pair_left(struct ikw_world *w, struct ikw_tunnel *t, uint64_t time)
+{
+	struct halves in = { .count = 0 }, out = { .count = 0 };
+
+	for (struct ikw_generation *gen = t->generations; gen; gen = gen->next)
+		if (!gen->ending && ikw_generation_half(gen))
+			halves_add(gen->in ? &in : &out, gen);
+	if (in.count != out.count || in.count == MAX_HALVES)
+		return;
+	for (unsigned int i = 0; i < in.count; i++)
+		if (in.list[i]->dumped && out.list[i]->dumped)
+			generation_join(w, in.list[i], out.list[i], time);
+}
+
 static void dump_event(struct ikw_world *w, const struct ikw_dump *ev)
 {
 	struct ikw_hdr hdr = ev->hdr;
 
 	if (ev->op == IKW_DUMP_BEGIN) {
 		w->dump++;
+		if (!w->dumping) /* one that failed is begun again */
+			w->dump_began = ev->hdr.time;
 		w->dumping = true;
 		return;
 	}
@@ -1128,6 +1249,9 @@ static void dump_event(struct ikw_world *w, const struct ikw_dump *ev)
 	w->dumping = false;
 	hdr.flags |= IKW_F_LATE;
 	sas_vanish(w, &hdr, NULL, IKW_CAUSE_UNKNOWN, undumped, &w->dump);
+	for (size_t i = 0; i <= w->tunnels.mask; i++)
+		for (struct ikw_node *node = w->tunnels.buckets[i]; node; node = node->next)
+			pair_left(w, IKW_CONTAINER(node, struct ikw_tunnel, node), hdr.time);
 }
 
 /* Comes with an SA's end only, so that memory goes to those few. */

@@ -170,6 +170,7 @@ struct ikw_world {
 	uint64_t asked_unseen; /* until then reads of use times were left out */
 	uint32_t dump;	       /* number of the dump under way or last ended */
 	bool dumping;
+	uint64_t dump_began;
 	struct ikw_peer *idle_first; /* bounded: forged sources must not fill memory */
 	struct ikw_peer *idle_last;
 	size_t idle_count;
@@ -184,6 +185,9 @@ void ikw_world_event(struct ikw_world *world, const union ikw_event *event);
 /* The peer with these addresses, or NULL. */
 struct ikw_peer *ikw_world_peer(const struct ikw_world *world, const uint8_t *local,
 				const uint8_t *remote);
+
+/* True while one SA of the generation is not known: never seen, or not yet. */
+bool ikw_generation_half(const struct ikw_generation *generation);
 
 /* True while the generation can carry traffic: nothing of it has gone. */
 bool ikw_generation_usable(const struct ikw_generation *gen);

@@ -849,6 +849,217 @@ static void test_nothing_explains(void **state)
 	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
 }
 
+/* ---- SAs older than the agent ------------------------------------------------ */
+
+struct found {
+	struct sa_spec sa;
+	uint64_t added; /* Unix seconds */
+	uint32_t mark;
+};
+
+static void found_op(struct story *s, uint64_t ms, struct found f, uint8_t op, uint8_t cause)
+{
+	NEW(s, e, sa, SA, ms);
+
+	e.sa.op = op;
+	e.sa.cause = cause;
+	e.sa.spi = f.sa.spi;
+	e.sa.reqid = f.sa.reqid;
+	e.sa.mark = f.mark;
+	e.sa.mark_mask = f.mark ? ~0U : 0;
+	e.sa.add_wall_s = f.added;
+	e.sa.proto = 50;
+	e.sa.mode = 1;
+	e.sa.family = 2;
+	if (op == IKW_SA_DELETE) {
+		e.sa.by.tgid = OTHER;
+		strcpy(e.sa.by.comm, "tool");
+	}
+	addr4(e.sa.saddr, f.sa.dir == IKW_DIR_OUT ? 1 : f.sa.peer);
+	addr4(e.sa.daddr, f.sa.dir == IKW_DIR_OUT ? f.sa.peer : 1);
+	feed(s, &e);
+}
+
+static void dump_op(struct story *s, uint64_t ms, uint8_t op)
+{
+	NEW(s, e, dump, DUMP, ms);
+
+	e.dump.op = op;
+	feed(s, &e);
+}
+
+static void found_dump(struct story *s, uint64_t ms, const struct found *list, size_t count)
+{
+	dump_op(s, ms, IKW_DUMP_BEGIN);
+	for (size_t i = 0; i < count; i++)
+		found_op(s, ms, list[i], IKW_SA_DUMP, 0);
+	dump_op(s, ms + 1, IKW_DUMP_END);
+}
+
+static void found_flushed(struct story *s, uint64_t ms, const struct found *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		found_op(s, ms + i, list[i], IKW_SA_DELETE, IKW_CAUSE_FLUSH);
+}
+
+#define FOUND(sa, added) ((struct found){ sa, added, 0 })
+#define COUNT(list)	 (sizeof(list) / sizeof((list)[0]))
+
+/* As the agent feeds it: what the probes saw before the dump comes after its beginning. */
+static void test_found_flushed_before_dump(void **state)
+{
+	const struct found pair[] = { FOUND(IN(0), 1000), FOUND(OUT(0), 1000) };
+	struct story s;
+
+	(void)state;
+	for (int told = 0; told < 2; told++) {
+		begin(&s, ALL_SEES);
+		if (told)
+			dump_op(&s, 60000, IKW_DUMP_BEGIN);
+		found_flushed(&s, 20000, pair, 2);
+		if (told)
+			dump_op(&s, 60010, IKW_DUMP_END);
+		expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+		assert_string_equal(s.told[0].rule, "flush");
+		assert_false(s.told[0].tunnel_up);
+	}
+}
+
+static void test_found_flushed_during_dump(void **state)
+{
+	const struct found pair[] = { FOUND(IN(0), 1000), FOUND(OUT(0), 1000) };
+	struct story s;
+
+	(void)state;
+	for (size_t shown = 0; shown < 2; shown++) {
+		begin(&s, ALL_SEES);
+		dump_op(&s, 20000, IKW_DUMP_BEGIN);
+		found_op(&s, 20001, pair[shown], IKW_SA_DUMP, 0);
+		found_flushed(&s, 20000, pair, 2);
+		dump_op(&s, 20010, IKW_DUMP_END);
+		expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+	}
+}
+
+/* One SA goes before the dump, the other stands in it and goes much later: one deletion. */
+static void test_found_half_gone(void **state)
+{
+	const struct found pair[] = { FOUND(IN(0), 1000), FOUND(OUT(0), 1003) };
+	struct story s;
+
+	(void)state;
+	for (size_t first = 0; first < 2; first++) {
+		begin(&s, ALL_SEES);
+		dump_op(&s, 60000, IKW_DUMP_BEGIN);
+		found_op(&s, 20000, pair[first], IKW_SA_DELETE, IKW_CAUSE_CALL);
+		found_op(&s, 60001, pair[!first], IKW_SA_DUMP, 0);
+		dump_op(&s, 60002, IKW_DUMP_END);
+		found_op(&s, 90000, pair[!first], IKW_SA_DELETE, IKW_CAUSE_CALL);
+		expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+		assert_false(s.told[0].tunnel_up);
+	}
+}
+
+/* By hand, with a pause between the two: still a pair, whichever way it goes. */
+static void test_found_added_apart(void **state)
+{
+	const struct found pair[] = { FOUND(IN(0), 1000), FOUND(OUT(0), 1040) };
+	const uint64_t gaps[] = { 1, 30000 };
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		begin(&s, ALL_SEES);
+		found_dump(&s, 20000, pair, 2);
+		found_op(&s, 40000, pair[i & 1], IKW_SA_DELETE, IKW_CAUSE_CALL);
+		found_op(&s, 40000 + gaps[i / 2], pair[!(i & 1)], IKW_SA_DELETE, IKW_CAUSE_CALL);
+		expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+		assert_false(s.told[0].tunnel_up);
+	}
+}
+
+/* Several pairs between the same peers: as many alarms as pairs, reqid or none. */
+static void test_found_pairs(void **state)
+{
+	struct found list[] = { FOUND(IN(0), 1000), FOUND(IN(1), 2000), FOUND(OUT(1), 2020),
+				FOUND(OUT(0), 1002) };
+	struct story s;
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		begin(&s, ALL_SEES);
+		for (size_t k = 0; k < COUNT(list); k++)
+			list[k].sa.reqid = i & 1;
+		if (i & 2)
+			found_dump(&s, 20000, list, COUNT(list));
+		found_flushed(&s, 40000, list, COUNT(list));
+		end(&s);
+		assert_int_equal(s.count, 2);
+		assert_int_equal(s.told[0].reason, IKW_REASON_MANUAL);
+		assert_int_equal(s.told[1].reason, IKW_REASON_MANUAL);
+		assert_false(s.told[0].tunnel_up || s.told[1].tunnel_up);
+	}
+}
+
+/* Without a reqid each direction may have a mark of its own. */
+static void test_found_marks_differ(void **state)
+{
+	struct found pair[] = { FOUND(IN(0), 1000), FOUND(OUT(0), 1000) };
+	struct story s;
+
+	(void)state;
+	pair[0].sa.reqid = pair[1].sa.reqid = 0;
+	pair[0].mark = 1;
+	pair[1].mark = 2;
+	begin(&s, ALL_SEES);
+	found_dump(&s, 20000, pair, 2);
+	found_flushed(&s, 40000, pair, 2);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* A rekey of which the agent saw the end only: the new pair is a pair, the old inbound SA is not of
+ * it. */
+static void test_found_in_a_rekey(void **state)
+{
+	const struct found list[] = { FOUND(OUT(1), 1004), FOUND(IN(1), 1004), FOUND(IN(0), 1000) };
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	dump_op(&s, 22000, IKW_DUMP_BEGIN);
+	found_op(&s, 20000, FOUND(OUT(0), 1000), IKW_SA_DELETE, IKW_CAUSE_CALL);
+	for (size_t k = 0; k < COUNT(list); k++)
+		found_op(&s, 22001, list[k], IKW_SA_DUMP, 0);
+	dump_op(&s, 22002, IKW_DUMP_END);
+	found_op(&s, 25000, list[2], IKW_SA_DELETE, IKW_CAUSE_CALL);
+	ikw_model_tick(s.model, s.now + 60000000000ULL);
+	assert_int_equal(s.count, 1);
+	assert_true(s.told[0].tunnel_up);
+	found_flushed(&s, 90000, list, 2);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_string_equal(s.told[1].rule, "flush");
+	assert_false(s.told[1].tunnel_up);
+}
+
+/* A dump that never ends holds nothing up for good. */
+static void test_dump_without_end(void **state)
+{
+	const struct found pair[] = { FOUND(IN(0), 1000), FOUND(OUT(0), 1000) };
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	found_dump(&s, 20000, pair, 2);
+	for (uint64_t ms = 30000; ms < 45000; ms += 1000)
+		dump_op(&s, ms, IKW_DUMP_BEGIN);
+	found_flushed(&s, 45000, pair, 2);
+	ikw_model_tick(s.model, s.now + 5000000000ULL);
+	assert_int_equal(s.count, 1);
+	end(&s);
+	assert_int_equal(s.count, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -885,6 +1096,14 @@ int main(void)
 		cmocka_unit_test(test_order_for_another),
 		cmocka_unit_test(test_order_before_birth),
 		cmocka_unit_test(test_nothing_explains),
+		cmocka_unit_test(test_found_flushed_before_dump),
+		cmocka_unit_test(test_found_flushed_during_dump),
+		cmocka_unit_test(test_found_half_gone),
+		cmocka_unit_test(test_found_added_apart),
+		cmocka_unit_test(test_found_pairs),
+		cmocka_unit_test(test_found_marks_differ),
+		cmocka_unit_test(test_found_in_a_rekey),
+		cmocka_unit_test(test_dump_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
