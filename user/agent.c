@@ -21,7 +21,7 @@ void ikw_agent_init(struct ikw_agent *agent)
 	struct ikw_poll *const polls[] = { &agent->rt_poll,	&agent->xfrm_poll,
 					   &agent->proc_poll,	&agent->netns_poll,
 					   &agent->signal_poll, &agent->clock_poll,
-					   &agent->ring_poll };
+					   &agent->ring_poll,	&agent->end_poll };
 
 	memset(agent, 0, sizeof(*agent));
 	for (size_t i = 0; i < sizeof(polls) / sizeof(polls[0]); i++)
@@ -30,6 +30,7 @@ void ikw_agent_init(struct ikw_agent *agent)
 	agent->rt.fd = agent->rt.dump_fd = -1;
 	agent->xfrm.fd = agent->xfrm.dump_fd = -1;
 	agent->netns.home_fd = agent->netns.watch_fd = -1;
+	agent->netns_end.fd = agent->netns_end.id = -1;
 	agent->resync_at = agent->netns_retry = UINT64_MAX;
 	agent->lines_end = &agent->lines;
 }

@@ -15,6 +15,7 @@
 #include "netlink_rt.h"
 #include "netlink_xfrm.h"
 #include "netns.h"
+#include "netns_end.h"
 #include "recording.h"
 #include "store.h"
 #include <uthash.h>
@@ -75,13 +76,14 @@ struct ikw_witness;
 struct ikw_agent {
 	struct ikw_run_options options;
 	struct ikw_netns_ref netns;
-	bool attached; /* to the namespace's links and SAD */
+	struct ikw_netns_end netns_end; /* netlink tier: the kernel's word on the namespace's end */
+	bool attached;			/* to the namespace's links and SAD */
 	bool stopping;
 	bool failed;   /* the reason has been said */
 	bool snapshot; /* wanted by a recording client */
 	struct ikw_loop loop;
 	struct ikw_poll rt_poll, xfrm_poll, proc_poll, netns_poll, signal_poll, clock_poll,
-		ring_poll;
+		ring_poll, end_poll;
 	struct ikw_rt rt;
 	struct ikw_xfrm xfrm;
 	struct ikw_witness *witness; /* probes and packet programs */

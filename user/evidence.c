@@ -153,6 +153,16 @@ static const struct ikw_ike_sa *pick_ike(const struct look *l)
 
 /* ---- the SAD ----------------------------------------------------------------- */
 
+/*
+ * A DELSA repeats the nlmsg_pid of the request it answers (xfrm_del_sa()): what
+ * the requester wrote there, its port or always 0. A program does one or the other.
+ */
+static bool port_told(const struct ikw_sa *sa)
+{
+	return (sa->hdr.flags & IKW_F_NETLINK) && !(sa->hdr.flags & IKW_F_LATE) &&
+	       sa->cause != IKW_CAUSE_FLUSH;
+}
+
 static void see_actor(struct look *l)
 {
 	const struct ikw_sa *first = &l->c->first;
@@ -161,7 +171,7 @@ static void see_actor(struct look *l)
 	bool ike = gen->tunnel->peer->ikes != NULL;
 	uint32_t tgid = first->by.tgid;
 
-	if (first->by.portid && gen->installer_portid && first->by.portid != gen->installer_portid)
+	if (gen->installer_portid && port_told(first) && first->by.portid != gen->installer_portid)
 		see(l, IKW_FACT(FOREIGN_PORT));
 	if (!tgid)
 		return;
@@ -187,6 +197,8 @@ static void see_sad(struct look *l)
 		see(l, IKW_FACT(VANISHED));
 	if (l->c->same_spi_back)
 		see(l, IKW_FACT(SAME_SPI_BACK));
+	if (l->c->gen->quiet)
+		see(l, IKW_FACT(HAND_MADE));
 	switch (first->cause) {
 	case IKW_CAUSE_TIMER:
 		see(l, IKW_FACT(HARD_LIMIT));

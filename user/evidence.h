@@ -25,6 +25,7 @@
 	X(FOREIGN_PORT, "foreign_netlink_port", IKW_SEES_PORTID)                                   \
 	X(OTHER_DAEMON, "other_daemon", IKW_SEES_ACTOR)                                            \
 	X(NO_DAEMON, "no_ike_daemon", IKW_SEES_ACTOR)                                              \
+	X(HAND_MADE, "not_negotiated", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                         \
 	X(VANISHED, "vanished", IKW_SEES_SA)                                                       \
 	X(SAME_SPI_BACK, "same_spi_back", IKW_SEES_SA)                                             \
 	X(REPLACED_CHILD, "replaced_under_same_ike", IKW_SEES_SA)                                  \

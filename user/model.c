@@ -202,8 +202,7 @@ static void look_and_release(struct ikw_model *m, struct ikw_case *c, uint64_t n
 }
 
 /* MOBIKE: the SPI of an open case is installed again, with another address. */
-static void match_spi(struct ikw_model *m, const struct ikw_generation *gen,
-		      const struct ikw_sa *ev)
+static void match_spi(struct ikw_model *m, struct ikw_generation *gen, const struct ikw_sa *ev)
 {
 	struct ikw_case *c = m->last;
 
@@ -214,6 +213,7 @@ static void match_spi(struct ikw_model *m, const struct ikw_generation *gen,
 		if (old->spi == ev->spi && old->proto == ev->proto && old->reqid == ev->reqid &&
 		    c->gen != gen && memcmp(old->saddr, ev->saddr, 2 * IKW_ADDR_LEN)) {
 			c->same_spi_back = true;
+			gen->quiet = false;
 			look_and_release(m, c, ev->hdr.time);
 		}
 		c = prev;

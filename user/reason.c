@@ -230,6 +230,9 @@ static const struct ikw_rule rules[] = {
 	{ "by_hand_unseen", R(MANUAL), LIKELY, false, 0, F(IKE_SEEN) | F(VANISHED),
 	  F(FOREIGN_DELETER),
 	  "the SA was deleted on this host and no IKE was ever spoken with the peer" },
+	{ "by_hand_quiet", R(MANUAL), LIKELY, false, F(HAND_MADE) | F(IKE_SEEN), F(VANISHED),
+	  F(FOREIGN_DELETER),
+	  "the SA was deleted on this host, and no IKE had been spoken when it was installed" },
 	{ "unknown", R(UNKNOWN), IKW_CONFIDENCE_NONE, false, 0, 0, 0,
 	  "nothing that was seen explains the deletion" },
 };

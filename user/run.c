@@ -422,6 +422,8 @@ static void stop(struct ikw_agent *agent)
 	ikw_agent_detach(agent);
 	ikw_loop_del(&agent->loop, &agent->ring_poll);
 	ikw_loop_del(&agent->loop, &agent->netns_poll);
+	ikw_loop_del(&agent->loop, &agent->end_poll);
+	ikw_netns_end_close(&agent->netns_end);
 	close_poll(agent, &agent->signal_poll);
 	close_poll(agent, &agent->clock_poll);
 	close_poll(agent, &agent->proc_poll);

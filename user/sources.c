@@ -174,6 +174,7 @@ static bool read_rt(struct ikw_agent *agent)
 		ikw_agent_lost(agent, IKW_LOST_NETLINK, 0, IKW_SEES_LINK);
 		read_links(agent);
 	}
+	ikw_agent_probes(agent); /* links came, went, or could not be hooked */
 	return got > 0 || got == -ENOBUFS;
 }
 
@@ -277,6 +278,34 @@ static int poll_on(struct ikw_agent *agent, struct ikw_poll *poll, int fd, void 
 	return fd < 0 ? 0 : ikw_loop_add(&agent->loop, poll, fd, EPOLLIN);
 }
 
+/* A namespace that is torn down sends no XFRM message: its SAs go with it, unsaid. */
+static void end_ready(void *ctx)
+{
+	struct ikw_agent *agent = ctx;
+	union ikw_event event;
+
+	if (!ikw_netns_end_read(&agent->netns_end))
+		return;
+	ikw_stamp(&event, IKW_EV_FLUSH, sizeof(event.flush), agent->netns.inode);
+	event.hdr.flags = IKW_F_NETLINK;
+	event.flush.what = IKW_FLUSH_SA;
+	ikw_agent_feed(agent, &event);
+}
+
+static void await_end(struct ikw_agent *agent)
+{
+	int err;
+
+	if (agent->tier != IKW_TIER_NETLINK || agent->netns.own)
+		return;
+	err = ikw_netns_end_await(&agent->netns_end, agent->netns.path, agent->netns.inode);
+	if (!err && agent->end_poll.fd < 0)
+		err = poll_on(agent, &agent->end_poll, agent->netns_end.fd, end_ready);
+	if (err)
+		ikw_error("netns %s: its end cannot be told: %s; its tunnels give no alarm then",
+			  agent->netns.name, strerror(-err));
+}
+
 static int open_sockets(struct ikw_agent *agent)
 {
 	bool subscribe = agent->tier == IKW_TIER_NETLINK;
@@ -318,6 +347,7 @@ bool ikw_agent_attach(struct ikw_agent *agent, char *why, size_t size)
 		ikw_agent_detach(agent);
 		return false;
 	}
+	await_end(agent);
 	ikw_agent_clock(agent);
 	feed_netns(agent, IKW_NETNS_NAMED);
 	err = read_links(agent);

@@ -372,12 +372,24 @@ static uint64_t ike_installing(const struct ikw_ike_sa *ike, uint64_t now, uint8
 	return best;
 }
 
-static void generation_attribute(struct ikw_generation *gen, uint64_t now)
+/* These peers speak IKE where it is seen, and did not when the generation came. */
+static bool spoke_not(const struct ikw_peer *p, uint64_t now)
 {
+	for (const struct ikw_ike_sa *ike = p->ikes; ike; ike = ike->next)
+		if (ike->last_in + INSTALL_WINDOW > now || ike->last_out + INSTALL_WINDOW > now)
+			return false;
+	return p->ikes;
+}
+
+static void generation_attribute(const struct ikw_world *w, struct ikw_generation *gen,
+				 uint64_t now)
+{
+	const uint32_t wire = IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT;
 	struct ikw_ike_sa *ike, *best = NULL, *only = NULL;
 	uint64_t when = 0;
 	unsigned int count = 0;
 
+	gen->quiet = (w->host.sees & wire) == wire && spoke_not(gen->tunnel->peer, now);
 	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
 		uint8_t type = 0;
 		uint64_t at = ike_installing(ike, now, &type);
@@ -944,7 +956,7 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev)
 		t->if_id = ev->if_id;
 	}
 	if (first && ev->op == IKW_SA_ADD)
-		generation_attribute(gen, ev->hdr.time);
+		generation_attribute(w, gen, ev->hdr.time);
 	if (gen->exchange && ev->by.tgid)
 		ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
 	tunnel_state(w, t, ev->hdr.time);
@@ -981,11 +993,17 @@ static void generation_join(struct ikw_world *w, struct ikw_generation *to,
 			    struct ikw_generation *from, uint64_t time)
 {
 	struct ikw_sa_node *sa = from->in ? from->in : from->out;
+	struct ikw_sa_node *moved = &to->sas[sa->dir != IKW_DIR_IN];
 	struct ikw_tunnel *left = from->tunnel;
 
-	*(sa->dir == IKW_DIR_IN ? &to->in : &to->out) = sa;
-	sa->generation = to;
-	from->in = from->out = NULL;
+	if (!sa->gone)
+		ikw_table_del(&w->sas, &sa->node);
+	*moved = *sa;
+	moved->generation = to;
+	sa->traffic = NULL;
+	*(sa->dir == IKW_DIR_IN ? &to->in : &to->out) = moved;
+	if (!moved->gone)
+		ikw_table_add(&w->sas, &moved->node);
 	generation_free(w, from);
 	tunnel_state(w, left, time);
 }
@@ -1250,7 +1268,7 @@ static void dump_event(struct ikw_world *w, const struct ikw_dump *ev)
 	hdr.flags |= IKW_F_LATE;
 	sas_vanish(w, &hdr, NULL, IKW_CAUSE_UNKNOWN, undumped, &w->dump);
 	for (size_t i = 0; i <= w->tunnels.mask; i++)
-		for (struct ikw_node *node = w->tunnels.buckets[i]; node; node = node->next)
+		for (struct ikw_node *node = w->tunnels.buckets[i].first; node; node = node->next)
 			pair_left(w, IKW_CONTAINER(node, struct ikw_tunnel, node), hdr.time);
 }
 

@@ -81,7 +81,8 @@ struct ikw_generation {
 	uint8_t exchange; /* type of the exchange that brought it; 0: not seen */
 	bool ending;	  /* its deletion has begun */
 	bool dumped;	  /* was there before the agent began */
-	uint8_t pad[5];
+	bool quiet;	  /* came while the peers, known to speak IKE, spoke none */
+	uint8_t pad[4];
 	struct ikw_sa_node sas[2];
 };
 

@@ -299,12 +299,26 @@ void ikw_witness_daemon(struct ikw_agent *agent, uint32_t tgid)
 		ikw_loader_add_daemon(agent->witness->loader, tgid);
 }
 
+/* A link that was to be hooked and could not: IKE there goes unseen. */
+static bool one_failed(const struct ikw_agent *agent)
+{
+	for (const struct ikw_agent_link *link = agent->links; link; link = link->hh.next)
+		if (link->why[0])
+			return true;
+	return false;
+}
+
+/*
+ * What is claimed here makes an absence count as evidence, whichever interface
+ * the peer is behind: packets are claimed only if every link that was to be
+ * watched is.
+ */
 uint32_t ikw_witness_sees(const struct ikw_agent *agent)
 {
 	const struct ikw_witness *witness = agent->witness;
 	uint32_t sees = witness->loader ? ikw_loader_sees(witness->loader) : 0;
 
-	if (witness->hooked)
+	if (witness->hooked && !one_failed(agent))
 		sees |= IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_ESP | IKW_SEES_WIRE;
 	return sees;
 }

@@ -594,7 +594,8 @@ agent_launch() {
 	AGENT_DIR=$1
 	mkdir -p "$AGENT_DIR/state"
 	# shellcheck disable=SC2086  # several words
-	"$IKEWATCH" run --netns gwa --json --state-dir "$AGENT_DIR/state" ${AGENT_ARGS:-} </dev/null \
+	"$IKEWATCH" run --netns gwa --json --state-dir "$AGENT_DIR/state" ${IKEWATCH_TIER:+--tier "$IKEWATCH_TIER"} \
+		${AGENT_ARGS:-} </dev/null \
 		>"$AGENT_DIR/alarms.jsonl" 2>"$AGENT_DIR/agent.err" &
 	AGENT_PID=$!
 }
@@ -649,7 +650,8 @@ alarms_are() { [ -n "${NO_AGENT:-}" ] || [ "$(agent_alarms | wc -l)" -ge "$1" ];
 # ---- what must come of it ------------------------------------------------------------------------------------
 
 # alarm KEY=VALUE...: one alarm that must come. Keys: reason (or reason|reason), peer, inside, up (true false any),
-# by and ordered (a regular expression for the comm, or none), confidence (at least), version (1 2 none), detail (regex)
+# by and ordered (a regular expression for the comm, or none), confidence (at least), version (1 2 none), detail (regex),
+# netlink (reason|reason where the netlink tier may know less)
 alarm() {
 	local kv args=()
 	for kv; do args+=(--arg "${kv%%=*}" "${kv#*=}"); done
@@ -674,7 +676,7 @@ await_alarms() {
 # judge: compares, once everything that may still come has come; prints what is wrong
 judge() {
 	agent_alarms >"$W/alarms.told"
-	jq -nr --slurpfile expected "$W/expected.jsonl" --slurpfile alarms "$W/alarms.told" \
+	jq -nr --arg tier "${IKEWATCH_TIER:-}" --slurpfile expected "$W/expected.jsonl" --slurpfile alarms "$W/alarms.told" \
 		-f /ikewatch/tests/lab/judge.jq 2>&1
 }
 

@@ -1042,6 +1042,90 @@ static void test_found_in_a_rekey(void **state)
 	assert_false(s.told[1].tunnel_up);
 }
 
+/* Netlink tier: what the requester writes into its header is all that is told of it. */
+static void netlink_sa(struct story *s, uint64_t ms, struct sa_spec spec, uint8_t op,
+		       uint32_t portid)
+{
+	NEW(s, e, sa, SA, ms);
+
+	e.hdr.flags = IKW_F_NETLINK;
+	e.sa.op = op;
+	e.sa.spi = spec.spi;
+	e.sa.reqid = spec.reqid;
+	e.sa.proto = 50;
+	e.sa.mode = 1;
+	e.sa.family = 2;
+	e.sa.by.portid = portid;
+	addr4(e.sa.saddr, spec.dir == IKW_DIR_OUT ? 1 : spec.peer);
+	addr4(e.sa.daddr, spec.dir == IKW_DIR_OUT ? spec.peer : 1);
+	feed(s, &e);
+}
+
+#define NETLINK_SEES                                                                               \
+	(IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_SA | IKW_SEES_POLICY | IKW_SEES_LINK |      \
+	 IKW_SEES_ESP | IKW_SEES_PORTID)
+
+static void netlink_pair(struct story *s, uint64_t ms, uint8_t op, uint32_t portid)
+{
+	netlink_sa(s, ms, IN(0), op, portid);
+	netlink_sa(s, ms + 3, OUT(0), op, portid);
+}
+
+static void test_netlink_other_header(void **state)
+{
+	/* who installed, who deleted: as their headers have it */
+	static const struct {
+		uint32_t installer, deleter;
+		enum ikw_reason reason;
+		enum ikw_confidence confidence;
+	} rows[] = {
+		{ 77, 0, IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY },
+		{ 77, 78, IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY },
+		{ 77, 77, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE },
+		{ 0, 0, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE },
+	};
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		begin(&s, NETLINK_SEES);
+		ike(&s, 10000, '>', V2(0xa0, 34, 0, 300));
+		ike(&s, 10005, '<', V2(0xa0, 34, 0, 300));
+		ike(&s, 10010, '>', V2(0xa0, 35, 1, 300));
+		ike(&s, 10030, '<', V2(0xa0, 35, 1, 208));
+		netlink_pair(&s, 10035, IKW_SA_ADD, rows[i].installer);
+		netlink_pair(&s, 60000, IKW_SA_DELETE, rows[i].deleter);
+		expect_one(&s, rows[i].reason, rows[i].confidence);
+	}
+}
+
+/* Peers that speak IKE, and did not when this SA came: no daemon's. */
+static void test_netlink_hand_made(void **state)
+{
+	static const struct {
+		uint64_t installed;
+		uint32_t sees;
+		enum ikw_reason reason;
+	} rows[] = {
+		{ 100000, NETLINK_SEES, IKW_REASON_MANUAL },
+		{ 20000, NETLINK_SEES, IKW_REASON_UNKNOWN },
+		{ 100000, NETLINK_SEES & ~IKW_SEES_IKE_IN, IKW_REASON_UNKNOWN },
+	};
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		begin(&s, rows[i].sees);
+		ike(&s, 10000, '>', V2(0xa0, 34, 0, 300));
+		ike(&s, 10005, '<', V2(0xa0, 34, 0, 300));
+		netlink_pair(&s, rows[i].installed, IKW_SA_ADD, 0);
+		netlink_pair(&s, 200000, IKW_SA_DELETE, 0);
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_int_equal(s.told[0].reason, rows[i].reason);
+	}
+}
+
 /* A dump that never ends holds nothing up for good. */
 static void test_dump_without_end(void **state)
 {
@@ -1104,6 +1188,8 @@ int main(void)
 		cmocka_unit_test(test_found_marks_differ),
 		cmocka_unit_test(test_found_in_a_rekey),
 		cmocka_unit_test(test_dump_without_end),
+		cmocka_unit_test(test_netlink_other_header),
+		cmocka_unit_test(test_netlink_hand_made),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,7 @@ static const struct {
 	{ "spi_conflict", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, false },
 	{ "replaced_plain", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "by_hand_unseen", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
+	{ "by_hand_quiet", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
 	{ "unknown", IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE, false },
 };
 #define ROWS (sizeof(mirror) / sizeof(mirror[0]))
