@@ -348,3 +348,57 @@ int ikw_exit_tp(struct bpf_raw_tracepoint_args *ctx)
 	ikw_emit_end(&proc->hdr);
 	return 0;
 }
+
+/* ---- who sends probes ---------------------------------------------------- */
+
+#define IPPROTO_ICMP   1
+#define IPPROTO_ICMPV6 58
+
+#define PROBERS_PER_S 32
+
+static __u64 prober_second; /* boot time ns at which it began */
+static __u32 prober_count;  /* told in it; racing CPUs may tell a few more */
+
+/* A process opened a socket for ICMP: what it sends are probes. Its parents tell whose. */
+static __always_inline int prober(struct net *net, int protocol, int wanted)
+{
+	__u64 now;
+
+	if (protocol != wanted || !netns_watched(net_inode(net)) || task_is_kthread(current_task()))
+		return 0;
+	now = bpf_ktime_get_boot_ns();
+	if (now - prober_second >= 1000000000ull) {
+		prober_second = now;
+		prober_count = 0;
+	}
+	if (prober_count >= PROBERS_PER_S)
+		return 0;
+	prober_count++;
+	proc_emit(IKW_PROC_PROBER);
+	return 0;
+}
+
+/* inet_create(net, sock, protocol, kern), in the process that calls socket(). */
+SEC("fentry/inet_create")
+int BPF_PROG(ikw_prober4_f, struct net *net, struct socket *sock, int protocol)
+{
+	return prober(net, protocol, IPPROTO_ICMP);
+}
+
+SEC("kprobe/inet_create")
+int BPF_KPROBE(ikw_prober4_k, struct net *net, struct socket *sock, int protocol)
+{
+	return prober(net, protocol, IPPROTO_ICMP);
+}
+
+SEC("fentry/inet6_create")
+int BPF_PROG(ikw_prober6_f, struct net *net, struct socket *sock, int protocol)
+{
+	return prober(net, protocol, IPPROTO_ICMPV6);
+}
+
+SEC("kprobe/inet6_create")
+int BPF_KPROBE(ikw_prober6_k, struct net *net, struct socket *sock, int protocol)
+{
+	return prober(net, protocol, IPPROTO_ICMPV6);
+}

@@ -44,6 +44,7 @@ enum ikw_event_type {
 	IKW_EV_CONTROL = 6, /* struct ikw_control: someone talks to an IKE daemon */
 	IKW_EV_SIGNAL = 7,  /* struct ikw_signal: a unix signal sent to an IKE daemon */
 	IKW_EV_WIRE = 8,    /* struct ikw_wire: RADIUS, BFD, VRRP, DNS, DHCP, ICMP echo */
+	IKW_EV_RAW = 9,	    /* struct ikw_raw: such a packet's bytes; user space makes WIRE of it */
 	/* made by user space only */
 	IKW_EV_CLOCK = 16,  /* struct ikw_clock: wall time of a boot time */
 	IKW_EV_PROBES = 17, /* struct ikw_probes: what can be observed from now on */
@@ -132,14 +133,19 @@ struct ikw_ike {
 
 /* Signals from other protocols that explain a deletion (DESIGN.md "other signals"). */
 enum ikw_wire_kind {
-	IKW_WIRE_RADIUS = 1, /* code, id; user = User-Name; addr = Framed-IP-Address */
-	IKW_WIRE_BFD = 2,    /* code = state (0 admin down .. 3 up), id = my discriminator */
+	IKW_WIRE_RADIUS = 1, /* code, id, value = Session-Timeout s; user = User-Name; addr =
+				Framed-IP-Address */
+	IKW_WIRE_BFD = 2,    /* code = state (0 admin down .. 3 up), id = my discriminator, value =
+				diagnostic */
 	IKW_WIRE_VRRP = 3,   /* code = priority, id = VRID */
-	IKW_WIRE_DNS = 4, /* code = rcode, id = answer count, value = TTL; addr = first answer; user
-			     = QNAME */
-	IKW_WIRE_DHCP = 5, /* code = message type, value = lease s; addr = yiaddr */
-	IKW_WIRE_ECHO = 6, /* code = ICMP type, id = identifier, value = sequence */
+	IKW_WIRE_DNS = 4,    /* one for each address: code = rcode, IKW_DNS_QUERY in a query; id =
+				query ID << 16 | QTYPE, value = TTL, value2 = addresses in the
+				answer; addr; user = QNAME */
+	IKW_WIRE_DHCP = 5,   /* code = message type, value = lease s; addr = yiaddr, or ciaddr */
+	IKW_WIRE_ECHO = 6,   /* code = ICMP type, id = identifier, value = sequence */
 };
+
+#define IKW_DNS_QUERY 0x8000
 
 struct ikw_wire {
 	struct ikw_hdr hdr;
@@ -156,6 +162,28 @@ struct ikw_wire {
 	__u32 value;
 	__u32 value2;
 	char user[64]; /* NUL-terminated text */
+};
+
+/*
+ * The bytes of such a packet, behind its IP header (UDP's too where there is
+ * one). Only between the packet programs and user space (user/wire.h), never
+ * in a recording.
+ */
+#define IKW_RAW_LEN 432
+
+struct ikw_raw {
+	struct ikw_hdr hdr;
+	__u8 saddr[IKW_ADDR_LEN];
+	__u8 daddr[IKW_ADDR_LEN];
+	__u16 sport;
+	__u16 dport;
+	__u32 ifindex;
+	__u8 kind;   /* enum ikw_wire_kind */
+	__u8 dir;    /* enum ikw_dir */
+	__u16 len;   /* bytes in data; a longer packet is cut */
+	__u8 family; /* 4 or 6 */
+	__u8 pad[3];
+	__u8 data[IKW_RAW_LEN];
 };
 
 /* ---- SAD, SPD --------------------------------------------------------- */
@@ -300,6 +328,7 @@ enum ikw_proc_op {
 	IKW_PROC_EXEC = 2, /* exec of something that looks like an IKE daemon */
 	IKW_PROC_EXIT = 3, /* a process that is an IKE daemon ended; see exit_code */
 	IKW_PROC_DAEMON = 4, /* user space: this process owns an IKE socket or installed SAs */
+	IKW_PROC_PROBER = 5, /* opened a socket for ICMP: it sends probes */
 };
 
 struct ikw_parent {
@@ -478,6 +507,7 @@ union ikw_event {
 	struct ikw_hdr hdr;
 	struct ikw_ike ike;
 	struct ikw_wire wire;
+	struct ikw_raw raw;
 	struct ikw_sa sa;
 	struct ikw_policy policy;
 	struct ikw_flush flush;
@@ -503,6 +533,7 @@ IKW_ASSERT_SIZE(ikw_actor, 32);
 IKW_ASSERT_SIZE(ikw_selector, 48);
 IKW_ASSERT_SIZE(ikw_ike, 128);
 IKW_ASSERT_SIZE(ikw_wire, 168);
+IKW_ASSERT_SIZE(ikw_raw, 512);
 IKW_ASSERT_SIZE(ikw_sa, 272);
 IKW_ASSERT_SIZE(ikw_policy, 184);
 IKW_ASSERT_SIZE(ikw_flush, 72);

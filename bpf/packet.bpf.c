@@ -16,6 +16,7 @@
 #include "bpf/maps.h"
 #include "bpf/packet.h"
 #include "bpf/ike.h"
+#include "bpf/wire.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -365,6 +366,11 @@ static __always_inline void take(const __u8 *data, const __u8 *end, const struct
 		break;
 	case IKW_KIND_ESP:
 		take_esp(data, end, handle);
+		break;
+	case IKW_KIND_WIRE:
+		counts->wire++;
+		handle_open(handle, data, &pkt);
+		ikw_emit_wire(counts, &pkt, end, ikw_netns, ifindex, handle->dir);
 		break;
 	case IKW_KIND_KEEPALIVE:
 		counts->keepalive++;

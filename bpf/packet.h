@@ -51,7 +51,9 @@ struct ikw_counts {
 	/* between the parts of one program */
 	__u64 handle[2];
 	__u32 scratch;
-	__u32 pad[7]; /* to two cache lines */
+	__u32 wire_used;   /* packets of other protocols told in their window */
+	__u64 wire_window; /* boot time at which it began */
+	__u32 pad[4];	   /* to two cache lines */
 };
 
 /* Key of ikw_peers and ikw_sources: the remote address. */

@@ -53,14 +53,14 @@ enum ikw_start { IKW_START_ETHERNET = 0, IKW_START_IP = 1 };
 struct ikw_parse_cfg {
 	__u16 ike[IKW_IKE_PORTS];
 	__u16 natt;
-	__u16 radius[IKW_RADIUS_PORTS]; /* dynamic authorization, RFC 5176 */
+	__u16 radius[IKW_RADIUS_PORTS]; /* dynamic authorization (RFC 5176), authentication */
 	__u16 pad;
 	__u32 wire; /* mask of 1 << enum ikw_wire_kind; 0: none of them */
 };
 
 #define IKW_PARSE_CFG_DEFAULT                                                                      \
 	{                                                                                          \
-		.ike = { 500 }, .natt = 4500, .radius = { 3799 }                                   \
+		.ike = { 500 }, .natt = 4500, .radius = { 3799, 1812 }                             \
 	}
 
 /* Where things are in a packet. Pointers go into the bytes that were parsed. */
@@ -505,7 +505,7 @@ ikw_wire_of_ports(const volatile struct ikw_parse_cfg *cfg, __u16 sport, __u16 d
 {
 	__u32 wire = cfg->wire;
 
-	if (wire & 1 << IKW_WIRE_DNS && sport == IKW_PORT_DNS)
+	if (wire & 1 << IKW_WIRE_DNS && (sport == IKW_PORT_DNS || dport == IKW_PORT_DNS))
 		return IKW_WIRE_DNS;
 	if (wire & 1 << IKW_WIRE_BFD && (dport == IKW_PORT_BFD || dport == IKW_PORT_BFD_MULTIHOP))
 		return IKW_WIRE_BFD;

@@ -487,12 +487,10 @@ static const struct ikw_catalogue_entry entries[] = {
 		.cause = "The lease of the inner address that the remote end had been given (mode "
 			 "config, DHCP, pool) expired.",
 		.evidence = "The DHCP lease seen on the wire for the tunnel's inner address ended, and "
-			    "the gateway's own delete followed.",
-		.not_emitted = "This version has no rule for it: leases on the wire are not yet "
-			       "matched with inner addresses, and strongSwan's own pools do not "
-			       "expire leases.",
-		.needs = BIT(SA) | IKE_BOTH | BIT(WIRE),
-		.helps = BIT(ACTOR) | BIT(CONTROL),
+			    "the gateway's own delete or a command from the DHCP server's script "
+			    "followed. Pools of the IKE daemons do not expire leases on Linux.",
+		.needs = BIT(SA) | BIT(WIRE),
+		.helps = IKE_BOTH | BIT(ACTOR) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(modecfg_lease),
 	},
 	[IKW_REASON_REAUTH_TIMEOUT] = {
@@ -512,11 +510,10 @@ static const struct ikw_catalogue_entry entries[] = {
 		.impact = GONE,
 		.cause = "The AAA server ordered the gateway to disconnect the user.",
 		.evidence = "A RADIUS Disconnect-Request that came in, its acknowledgement that went "
-			    "out, and our own Delete to that user's peer right after.",
-		.not_emitted = "This version has no rule for it: RADIUS messages on the wire are not "
-			       "yet matched with tunnels.",
-		.needs = BIT(SA) | IKE_BOTH | BIT(WIRE),
-		.helps = BIT(ACTOR) | BIT(CONTROL),
+			    "out, and our own Delete right after, without a command on this host; or "
+			    "the end of the Session-Timeout that the server had set.",
+		.needs = BIT(SA) | BIT(WIRE),
+		.helps = IKE_BOTH | BIT(ACTOR) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(aaa_cut),
 	},
 	[IKW_REASON_KICK_OLD_SA] = {
@@ -570,11 +567,10 @@ static const struct ikw_catalogue_entry entries[] = {
 		.impact = GONE,
 		.cause = "A tracking mechanism took it down: a BFD session, a VRRP state or a probe (NQA; "
 			 "on Linux a script that pings) changed, and its action followed.",
-		.evidence = "The BFD or VRRP change or the failing probe on the wire, and a command to "
-			    "the daemon whose parents are bfdd, keepalived or their scripts.",
-		.not_emitted = "This version has no rule for it: such a command is \"config modify or "
-			       "manual offline\", and ordered_by names the tracking process among "
-			       "the parents.",
+		.evidence = "A command to the daemon whose parents are keepalived, bfdd or their like; or "
+			    "one that nobody at a terminal or in a session gave, shortly after this "
+			    "host's own BFD or VRRP announcements changed, or from a script whose echo "
+			    "probes stay unanswered.",
 		.needs = BIT(SA) | BIT(CONTROL),
 		.helps = BIT(WIRE) | BIT(REQUEST) | BIT(ACTOR) | IKE_BOTH,
 		STEPS(track),
@@ -595,12 +591,11 @@ static const struct ikw_catalogue_entry entries[] = {
 		.impact = GONE,
 		.cause = "The peer is configured by name, the name's resolution changed or failed, and "
 			 "the gateway dropped the tunnel to the old address.",
-		.evidence = "A DNS answer for the peer's name that no longer holds the old address, then "
-			    "the delete of the old and the negotiation with the new.",
-		.not_emitted = "This version has no rule for it: DNS answers on the wire are not yet "
-			       "matched with peers.",
-		.needs = BIT(SA) | IKE_BOTH | BIT(WIRE),
-		.helps = BIT(ACTOR) | BIT(CONTROL),
+		.evidence = "An answer to this host's own query, for a name that had resolved to the "
+			    "peer, that no longer holds its address; then a command that no person gave "
+			    "or the daemon's own delete, and mostly a negotiation with the new address.",
+		.needs = BIT(SA) | BIT(WIRE),
+		.helps = IKE_BOTH | BIT(ACTOR) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(dns_change),
 	},
 	[IKW_REASON_PHASE1_DEPENDENT] = {

@@ -232,7 +232,8 @@ static void fill_process(const struct report *r, struct ikw_alarm_process *out,
 static bool order_matters(const struct report *r)
 {
 	uint64_t orders = IKW_FACT(ORDER_END) | IKW_FACT(ORDER_RELOAD) | IKW_FACT(ORDER_OTHER) |
-			  IKW_FACT(ORDER_REKEY);
+			  IKW_FACT(ORDER_REKEY) | IKW_FACT(BY_TRACKER) | IKW_FACT(BY_SERVICE) |
+			  IKW_FACT(BY_LEASES);
 	enum ikw_reason reason = r->v->reason;
 
 	if (!r->f->order)
@@ -516,6 +517,11 @@ static void tell_host(struct report *r)
 			   false, NULL, 0, 0);
 }
 
+static void tell_outside(void *ctx, uint64_t time, const char *fact, const char *text)
+{
+	evidence(ctx, time, fact, "%s", text);
+}
+
 static int by_time(const void *a, const void *b)
 {
 	const struct ikw_evidence *x = a, *y = b;
@@ -538,6 +544,7 @@ static void fill_evidence(struct report *r)
 	tell_negotiation(r, f->failed_ike, "failed_reauthentication");
 	tell_birth(r);
 	tell_host(r);
+	ikw_compose_outside(r->f, tell_outside, r);
 	tell_sas(r);
 	if (r->a->evidence_count)
 		qsort(r->a->evidence, r->a->evidence_count, sizeof(*r->a->evidence), by_time);
@@ -558,6 +565,7 @@ static const struct {
 	{ IKW_SEES_ESP, "ESP traffic could not be counted" },
 	{ IKW_SEES_FAILED, "failed installs could not be seen" },
 	{ IKW_SEES_ASKED, "whether the daemon looked when the SA was last used could not be seen" },
+	{ IKW_SEES_WIRE, "RADIUS, BFD, VRRP, DNS and DHCP packets could not be seen" },
 	{ IKW_SEES_CAUSE, "what made the kernel delete the SA could not be seen" },
 };
 

@@ -15,6 +15,11 @@ void ikw_compose(struct ikw_alarm *alarm, const struct ikw_case *c, const struct
 		 const struct ikw_verdict *verdict, const struct ikw_world *world, const char *vsys,
 		 uint64_t now);
 
+/* The evidence of other protocols in f, told piece by piece; text lives for the call only. */
+void ikw_compose_outside(const struct ikw_facts *facts,
+			 void (*tell)(void *ctx, uint64_t time, const char *fact, const char *text),
+			 void *ctx);
+
 /* FlowInfo: source, destination, protocol, ports, DSCP; into buf, returned. */
 const char *ikw_flow_text(const struct ikw_tunnel *tunnel, char *buf, size_t size);
 

@@ -138,6 +138,7 @@ static const struct name proc_ops[] = {
 	{ IKW_PROC_EXEC, "exec" },
 	{ IKW_PROC_EXIT, "exit" },
 	{ IKW_PROC_DAEMON, "daemon" },
+	{ IKW_PROC_PROBER, "prober" },
 	END
 };
 static const struct name control_ops[] = {

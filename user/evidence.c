@@ -790,5 +790,6 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_link(&l);
 	see_mishap(&l);
 	see_idle(&l);
+	ikw_facts_outside(f, c, w, l.at);
 	see_blind(&l);
 }

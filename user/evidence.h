@@ -64,7 +64,19 @@
 	X(LINK_DOWN, "interface_down", IKW_SEES_LINK)                                              \
 	X(SPI_TAKEN, "spi_taken", IKW_SEES_FAILED)                                                 \
 	X(IDLE, "idle", IKW_SEES_ESP)                                                              \
-	X(CHILD_ONLY, "delete_of_child_only", IKW_SEES_IKE_OUT)
+	X(CHILD_ONLY, "delete_of_child_only", IKW_SEES_IKE_OUT)                                    \
+	/* other protocols, and who is behind an order */                                          \
+	X(AAA_ORDER, "aaa_order_acknowledged", IKW_SEES_WIRE)                                      \
+	X(AAA_USER, "aaa_order_names_inner_address", IKW_SEES_WIRE)                                \
+	X(AAA_SESSION, "aaa_session_time_over", IKW_SEES_WIRE)                                     \
+	X(BY_TRACKER, "ordered_by_tracker", IKW_SEES_CONTROL)                                      \
+	X(BY_SERVICE, "ordered_without_session", IKW_SEES_CONTROL)                                 \
+	X(BY_LEASES, "ordered_by_dhcp_server", IKW_SEES_CONTROL)                                   \
+	X(TRACK_CHANGED, "tracked_state_changed", IKW_SEES_WIRE)                                   \
+	X(PROBE_SILENT, "probe_unanswered", IKW_SEES_WIRE)                                         \
+	X(DNS_CHANGED, "dns_changed", IKW_SEES_WIRE)                                               \
+	X(DNS_FOLLOWED, "new_ike_sa_to_new_address", IKW_SEES_WIRE | IKW_SEES_IKE_OUT)             \
+	X(LEASE_OVER, "lease_over", IKW_SEES_WIRE)
 
 enum ikw_fact_bit {
 #define IKW_X(name, slug, needs) IKW_FACT_BIT_##name,
@@ -102,7 +114,14 @@ struct ikw_facts {
 	const struct ikw_order *order;
 	const struct ikw_link_state *link;
 	const struct ikw_mishap *mishap;
-	enum ikw_content content;   /* what the decisive INFORMATIONAL may carry */
+	const struct ikw_radius_order *aaa_order;
+	const struct ikw_radius_session *aaa_session;
+	const struct ikw_track_state *track;
+	const struct ikw_echo *echo;
+	const struct ikw_name *name;
+	const struct ikw_lease *lease;
+	const struct ikw_peer *moved_to; /* the peer at its new address */
+	enum ikw_content content;	 /* what the decisive INFORMATIONAL may carry */
 	unsigned int silent_checks; /* IKEv1: unanswered R-U-THERE since the last sign of life */
 	uint64_t silent_since;
 	uint64_t idle_ns;
@@ -112,6 +131,13 @@ struct ikw_facts {
 /* Collects the facts of a case as known now. */
 void ikw_facts_collect(struct ikw_facts *facts, const struct ikw_case *c,
 		       const struct ikw_world *world, uint64_t now);
+
+/*
+ * Those of other protocols, once the rest is known (evidence_outside.c); at:
+ * where the cause is looked for.
+ */
+void ikw_facts_outside(struct ikw_facts *facts, const struct ikw_case *c,
+		       const struct ikw_world *world, uint64_t at);
 
 /* Slug of a fact; static. */
 const char *ikw_fact_slug(enum ikw_fact_bit bit);

@@ -173,6 +173,8 @@ static void set_config(struct packet_bpf *skel, const struct ikw_hooks_config *c
 
 	skel->rodata->ikw_netns = config->netns;
 	skel->rodata->ikw_cfg.wire = config->wire;
+	if (config->radius_port)
+		skel->rodata->ikw_cfg.radius[0] = config->radius_port;
 	for (size_t i = 0; i < config->port_count && i + 1 < IKW_IKE_PORTS; i++)
 		skel->rodata->ikw_cfg.ike[i + 1] = config->ports[i];
 	bpf_program__set_autoload(skel->progs.ikw_xdp, frags);

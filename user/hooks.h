@@ -28,9 +28,15 @@ struct ikw_hooks_config {
 	int state_fd;	       /* ... and ikw_state, of the loader */
 	const uint16_t *ports; /* further IKE ports */
 	size_t port_count;
-	uint32_t wire;	     /* mask of 1 << enum ikw_wire_kind: these protocols too */
-	const char *pin_dir; /* on a bpffs; NULL: nothing is pinned */
+	uint32_t wire;	      /* mask of 1 << enum ikw_wire_kind: these protocols too */
+	uint16_t radius_port; /* of dynamic authorization; 0: 3799 */
+	const char *pin_dir;  /* on a bpffs; NULL: nothing is pinned */
 };
+
+/* Every other protocol that explains deletions. */
+#define IKW_WIRE_ALL                                                                               \
+	(1U << IKW_WIRE_RADIUS | 1U << IKW_WIRE_BFD | 1U << IKW_WIRE_VRRP | 1U << IKW_WIRE_DNS |   \
+	 1U << IKW_WIRE_DHCP | 1U << IKW_WIRE_ECHO)
 
 struct ikw_hooks;
 

@@ -124,9 +124,13 @@ static struct ikw_process *process_get(struct ikw_host *host, uint32_t tgid)
 
 static void proc_event(struct ikw_host *host, const struct ikw_proc *ev)
 {
-	struct ikw_process *p = process_get(host, ev->tgid);
+	struct ikw_process *p;
 	bool reused;
 
+	/* short-lived and many: outside.c keeps what matters of them */
+	if (ev->op == IKW_PROC_PROBER)
+		return;
+	p = process_get(host, ev->tgid);
 	if (!p)
 		return;
 	if (ev->op == IKW_PROC_EXIT) {
@@ -565,6 +569,52 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 			best = o;
 	}
 	return best;
+}
+
+/* ---- who is behind an order ---------------------------------------------- */
+
+static const struct {
+	const char *prefix; /* of a process's name */
+	enum ikw_who who;
+} known_parents[] = {
+	{ "keepalived", IKW_WHO_TRACKER },    { "bfdd", IKW_WHO_TRACKER },
+	{ "vrrpd", IKW_WHO_TRACKER },	      { "ucarp", IKW_WHO_TRACKER },
+	{ "openbfdd", IKW_WHO_TRACKER },      { "dnsmasq", IKW_WHO_LEASES },
+	{ "dhcpd", IKW_WHO_LEASES },	      { "kea-dhcp", IKW_WHO_LEASES },
+	{ "sshd", IKW_WHO_PERSON },	      { "login", IKW_WHO_PERSON },
+	{ "sudo", IKW_WHO_PERSON },	      { "su", IKW_WHO_PERSON },
+	{ "systemd-logind", IKW_WHO_PERSON },
+};
+
+static enum ikw_who who_of_comm(const char *comm)
+{
+	for (size_t i = 0; i < sizeof(known_parents) / sizeof(known_parents[0]); i++) {
+		const char *prefix = known_parents[i].prefix;
+
+		if (strlen(prefix) > 5 ? !strncmp(comm, prefix, strlen(prefix))
+				       : !strcmp(comm, prefix))
+			return known_parents[i].who;
+	}
+	return IKW_WHO_UNKNOWN;
+}
+
+/*
+ * The nearest parent that says something decides: what keepalived runs is
+ * keepalived's, though a person may have started keepalived from a terminal.
+ */
+enum ikw_who ikw_host_who(const struct ikw_host *host, const struct ikw_order *order)
+{
+	const struct ikw_process *p = ikw_host_process(host, order->by.tgid);
+
+	if (!p || !p->described)
+		return IKW_WHO_UNKNOWN;
+	for (unsigned int i = 0; i < p->seen.parent_count && i < IKW_PARENTS; i++) {
+		enum ikw_who who = who_of_comm(p->seen.parents[i].comm);
+
+		if (who != IKW_WHO_UNKNOWN)
+			return who;
+	}
+	return p->seen.tty[0] || p->seen.loginuid != ~0U ? IKW_WHO_PERSON : IKW_WHO_SERVICE;
 }
 
 /* ---- links, addresses, clock, losses ------------------------------------ */

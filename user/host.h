@@ -120,6 +120,16 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 /* Did anybody read a daemon's state through its control socket between these times (boot ns)? */
 bool ikw_host_looked(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t from, uint64_t to);
 
+/* Who is behind an order. */
+enum ikw_who {
+	IKW_WHO_UNKNOWN = 0, /* the process was not described */
+	IKW_WHO_PERSON,	     /* a session: a terminal, a login */
+	IKW_WHO_TRACKER,     /* what tracks links is among its parents (keepalived, bfdd ...) */
+	IKW_WHO_LEASES,	     /* a DHCP server is */
+	IKW_WHO_SERVICE,     /* none of these: no terminal and nobody logged in */
+};
+enum ikw_who ikw_host_who(const struct ikw_host *host, const struct ikw_order *order);
+
 /* What a command line or a request to a daemon means; see host.c's tables. */
 enum ikw_order_kind ikw_order_of_args(const char *args, uint32_t len);
 /* -1: not recognised. name gets the request's name. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "loader.h"
+#include "wire.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -530,6 +531,30 @@ int ikw_loader_poll_fd(const struct ikw_loader *loader)
 	return ring_buffer__epoll_fd(loader->ring);
 }
 
+static bool is_raw(const void *data, size_t size)
+{
+	const struct ikw_hdr *hdr = data;
+
+	return size >= sizeof(struct ikw_raw) && hdr->type == IKW_EV_RAW &&
+	       hdr->size == sizeof(struct ikw_raw);
+}
+
+/* Packets of other protocols become records of what they say. */
+static void take_raw(struct ikw_loader *loader, const void *data)
+{
+	struct ikw_wire wires[IKW_WIRE_RECORDS];
+	struct ikw_raw raw;
+	union ikw_event event;
+	size_t n;
+
+	memcpy(&raw, data, sizeof(raw));
+	n = ikw_wire_read(&raw, wires);
+	for (size_t i = 0; i < n; i++) {
+		event.wire = wires[i];
+		loader->fn(loader->ctx, &event);
+	}
+}
+
 /* Records are copied: they lie in read-only memory that the kernel writes. */
 static int take(void *ctx, void *data, size_t size)
 {
@@ -537,7 +562,9 @@ static int take(void *ctx, void *data, size_t size)
 	union ikw_event event;
 	const char *why;
 
-	if (ikw_event_valid(data, size, &why)) {
+	if (is_raw(data, size)) {
+		take_raw(loader, data);
+	} else if (ikw_event_valid(data, size, &why)) {
 		memcpy(&event, data, ((const struct ikw_hdr *)data)->size);
 		loader->fn(loader->ctx, &event);
 	}

@@ -60,6 +60,9 @@ const struct ikw_probe ikw_probe_table[] = {
 	  ENTRY("ikw_send"),
 	  .part = IKW_PART_HOST,
 	  .sees = IKW_SEES_REQUEST },
+	/* without them a script's failing probes are not told from a script that has none */
+	{ .name = "inet_create", .args = 4, ENTRY("ikw_prober4"), .part = IKW_PART_HOST },
+	{ .name = "inet6_create", .args = 4, ENTRY("ikw_prober6"), .part = IKW_PART_HOST },
 	{ .name = "signal_generate",
 	  .tracepoint = "ikw_signal_tp",
 	  .part = IKW_PART_HOST,

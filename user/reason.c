@@ -96,6 +96,48 @@ static const struct ikw_rule rules[] = {
 	  NOTHING_ELSE | ORDERS, 0,
 	  "the peer was setting up a new IKE_SA when its old SAs were dropped without a Delete" },
 
+	/* RFC 5176 3.5: only what this host acknowledged (41) was believed */
+	{ "aaa_user_cut", R(AAA_CUT), CERTAIN, false, F(AAA_ORDER) | F(AAA_USER),
+	  ORDERS | F(PEER_DELETE) | F(GAVE_UP_EXCHANGE), 0,
+	  "the AAA server ordered this user to be disconnected, and the gateway acknowledged it" },
+	{ "aaa_cut", R(AAA_CUT), LIKELY, false, F(AAA_ORDER),
+	  ORDERS | F(PEER_DELETE) | F(GAVE_UP_EXCHANGE), 0,
+	  "the AAA server ordered a user to be disconnected, and the gateway acknowledged it" },
+	/* RFC 2865 5.27: Session-Timeout of the Access-Accept, or of a CoA-Request */
+	{ "aaa_session_over", R(AAA_CUT), LIKELY, false, F(AAA_SESSION) | F(LOCAL_DELETE),
+	  ORDERS | F(PEER_DELETE), 0, "the session time that the AAA server had set was over" },
+	{ "aaa_session_over_silence", R(AAA_CUT), LIKELY, false, F(AAA_SESSION) | F(GAVE_UP_INFO),
+	  ORDERS | F(PEER_DELETE), 0,
+	  "the session time that the AAA server had set was over, and the peer did not answer" },
+	/* an order that no person gave: what made that process give it is the root */
+	{ "tracker", R(TRACK), CERTAIN, false, F(BY_TRACKER) | F(TRACK_CHANGED), F(PEER_DELETE), 0,
+	  "a BFD session or VRRP router of this host changed, and what tracks it took the tunnel "
+	  "down" },
+	{ "tracker_alone", R(TRACK), LIKELY, false, F(BY_TRACKER), F(PEER_DELETE), 0,
+	  "a process that tracks links or routers took it down" },
+	{ "track_followed", R(TRACK), LIKELY, false, F(BY_SERVICE) | F(TRACK_CHANGED),
+	  F(PEER_DELETE), 0,
+	  "a BFD session or VRRP router of this host changed, and a script then took the tunnel "
+	  "down" },
+	{ "probe_followed", R(TRACK), LIKELY, false, F(BY_SERVICE) | F(PROBE_SILENT),
+	  F(PEER_DELETE), 0,
+	  "a script's echo probes stayed unanswered, and it then took the tunnel down" },
+	{ "name_moved", R(DNS_CHANGE), LIKELY, false,
+	  F(DNS_CHANGED) | F(DNS_FOLLOWED) | F(BY_SERVICE), F(PEER_DELETE), 0,
+	  "the peer's name resolved to another address, and the gateway went there" },
+	{ "name_moved_alone", R(DNS_CHANGE), LIKELY, false,
+	  F(DNS_CHANGED) | F(DNS_FOLLOWED) | F(LOCAL_DELETE), F(PEER_DELETE) | ORDERS | GAVE_UP, 0,
+	  "the peer's name resolved to another address, and the daemon went there" },
+	{ "name_lost", R(DNS_CHANGE), LIKELY, false, F(DNS_CHANGED) | F(BY_SERVICE), F(PEER_DELETE),
+	  0, "the peer's name no longer resolved to its address, and the tunnel was taken down" },
+	{ "lease_over", R(MODECFG_LEASE), LIKELY, false, F(LEASE_OVER) | F(BY_LEASES),
+	  F(PEER_DELETE), 0,
+	  "the lease of the inner address ran out, and the DHCP server's script took the tunnel "
+	  "down" },
+	{ "lease_over_alone", R(MODECFG_LEASE), LIKELY, false, F(LEASE_OVER) | F(LOCAL_DELETE),
+	  F(PEER_DELETE) | ORDERS | GAVE_UP, 0,
+	  "the lease of the inner address ran out, and the daemon deleted the tunnel" },
+
 	/* an order given while the path was dead: the order is the root */
 	{ "ordered_dead_path", R(MANUAL), LIKELY, false, F(GAVE_UP_LIVENESS) | F(ORDER_END), 0, 0,
 	  "it was ordered down, and the peer did not answer" },

@@ -1318,6 +1318,7 @@ void ikw_world_event(struct ikw_world *w, const union ikw_event *ev)
 	if (ev->hdr.time > w->now)
 		w->now = ev->hdr.time;
 	ikw_host_event(&w->host, ev);
+	ikw_outside_event(&w->outside, &w->host, ev);
 	switch (ev->hdr.type) {
 	case IKW_EV_IKE:
 		ike_event(w, &ev->ike);
@@ -1387,4 +1388,5 @@ void ikw_world_free(struct ikw_world *w)
 	ikw_table_free(&w->sas);
 	ikw_table_free(&w->policies);
 	ikw_host_free(&w->host);
+	ikw_outside_free(&w->outside);
 }

@@ -11,6 +11,7 @@
 #include "bpf/ikewatch_event.h"
 #include "host.h"
 #include "ike.h"
+#include "outside.h"
 #include "table.h"
 
 struct ikw_tunnel;
@@ -157,6 +158,7 @@ struct ikw_mishap {
 struct ikw_world {
 	struct ikw_world_ops ops;
 	struct ikw_host host;
+	struct ikw_outside outside;
 	struct ikw_table peers;
 	struct ikw_table ikes;
 	struct ikw_table tunnels;

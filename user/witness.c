@@ -205,6 +205,7 @@ static bool open_hooks(struct ikw_agent *agent, char *why, size_t size)
 		.state_fd = ikw_loader_map_fd(witness->loader, "ikw_state"),
 		.ports = agent->options.ports + IKW_PORTS_USUAL,
 		.port_count = agent->options.port_count - IKW_PORTS_USUAL,
+		.wire = IKW_WIRE_ALL,
 	};
 	char cause[200] = "";
 

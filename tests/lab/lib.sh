@@ -254,6 +254,20 @@ peer_of() {
 }
 child_ts() { if [ "$1" = a ]; then echo 10.1.0.0/16; else echo "10.$(($2 + 1)).0.0/16"; fi; }
 
+# need COMMAND...: servers that only the further root file system has (tests/lab/run --with extra)
+need() {
+	local c
+	for c; do command -v "$c" >/dev/null || [ -x "$c" ] || skip "no $c in the root file system (tests/lab/run --with extra)"; done
+}
+# person SIDE COMMAND...: as somebody at a terminal would run it, in that gateway's namespaces
+person() {
+	local side=$1
+	shift
+	note "somebody at a terminal of gw$side: $*"
+	nsenter -t "${PID[gw$side]}" -m -n script -qec "STRONGSWAN_CONF=$W/$side/strongswan.conf $*" /dev/null </dev/null \
+		>>"$W/$side/person.out" 2>&1 || :
+}
+
 # ---- strongSwan ----------------------------------------------------------------------------------------------
 
 # settings SIDE NAME=DEFAULT...: that gateway's values in V, without a process for each (emulation is slow at those)
@@ -269,11 +283,11 @@ settings() {
 
 charon_conf() {
 	local side=$1 rt
-	settings "$side" rt='0.8 1.5 2' delete_rekeyed_delay=1 mbb=no charon_more=
+	settings "$side" rt='0.8 1.5 2' delete_rekeyed_delay=1 mbb=no plugins= charon_more=
 	read -r -a rt <<<"${V[rt]}"
 	cat >"$W/$side/strongswan.conf" <<-CONF
 		charon {
-			load = random nonce openssl kdf kernel-netlink socket-default vici updown counters xauth-generic attr
+			load = random nonce openssl kdf kernel-netlink socket-default vici updown counters xauth-generic attr ${V[plugins]}
 			threads = 8
 			retransmit_timeout = ${rt[0]}
 			retransmit_base = ${rt[1]}

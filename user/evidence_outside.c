@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The facts that lie outside IKE and the SAD: AAA, tracking, names, leases. */
+#include <string.h>
+#include "evidence.h"
+
+#define AAA_BEFORE   (2 * IKW_SECOND)  /* from an order to our first act */
+#define TRACK_BEFORE (10 * IKW_SECOND) /* from a change to the order that follows it */
+#define PROBE_BEFORE (60 * IKW_SECOND) /* probes that fail some times before something is done */
+#define DNS_BEFORE   (60 * IKW_SECOND) /* likewise for a name that is asked for now and then */
+#define DNS_AFTER    (10 * IKW_SECOND)
+#define LIMIT_BEFORE (2 * IKW_SECOND) /* a time that ran out, by two clocks */
+#define LIMIT_AFTER  (20 * IKW_SECOND)
+#define SLACK	     (50 * IKW_MS)
+
+struct outer {
+	struct ikw_facts *f;
+	const struct ikw_case *c;
+	const struct ikw_world *w;
+	const struct ikw_tunnel *t;
+	const uint8_t *inner; /* the remote side's one inner address; NULL: a network */
+	uint64_t root;	      /* the first thing this host did about it */
+};
+
+static uint64_t before(uint64_t t, uint64_t d)
+{
+	return t > d ? t - d : 0;
+}
+
+/* Nothing before the tunnel's birth explains its end. */
+static uint64_t since(const struct outer *o, uint64_t d)
+{
+	uint64_t from = before(o->root, d);
+	const struct ikw_generation *gen = o->c->gen;
+
+	return !gen->dumped && from < gen->born ? gen->born : from;
+}
+
+static const uint8_t *inner_of(const struct ikw_tunnel *t)
+{
+	const struct ikw_selector *s = &t->flow.sel;
+
+	if (!t->flow.known || s->prefixlen_d != (s->family == 10 ? 128 : 32))
+		return NULL;
+	return s->daddr;
+}
+
+static uint64_t root_of(const struct ikw_facts *f, uint64_t at)
+{
+	uint64_t root = at;
+
+	if (f->gave_up)
+		root = f->gave_up->first;
+	else if (f->local && f->local->first < root)
+		root = f->local->first;
+	return f->order && f->order->time < root ? f->order->time : root;
+}
+
+static void see_aaa(struct outer *o)
+{
+	const struct ikw_radius_session *s;
+	const struct ikw_generation *gen = o->c->gen;
+	uint64_t end;
+
+	o->f->aaa_order =
+		ikw_outside_order(&o->w->outside, o->inner, since(o, AAA_BEFORE), o->root + SLACK);
+	if (o->f->aaa_order) {
+		static const uint8_t none[IKW_ADDR_LEN];
+
+		o->f->seen |= IKW_FACT(AAA_ORDER);
+		if (memcmp(o->f->aaa_order->framed, none, IKW_ADDR_LEN))
+			o->f->seen |= IKW_FACT(AAA_USER);
+	}
+	if (!o->f->ike || !o->f->ike->whole || gen->dumped)
+		return;
+	s = ikw_outside_session(&o->w->outside, o->inner, o->f->ike->created, gen->born, o->root);
+	if (!s)
+		return;
+	end = s->time + s->timeout_s * IKW_SECOND;
+	if (o->root < before(end, LIMIT_BEFORE) || o->root > end + LIMIT_AFTER)
+		return;
+	o->f->aaa_session = s;
+	o->f->seen |= IKW_FACT(AAA_SESSION);
+}
+
+static void see_probe(struct outer *o, const struct ikw_order *order)
+{
+	const struct ikw_process *p = ikw_host_process(&o->w->host, order->by.tgid);
+	uint32_t parents[3];
+	size_t count = 0;
+
+	parents[count++] = order->by.tgid;
+	for (unsigned int i = 0; p && i < p->seen.parent_count && i < 2; i++)
+		parents[count++] = p->seen.parents[i].tgid;
+	o->f->echo = ikw_outside_probe(&o->w->outside, parents, count,
+				       before(order->time, PROBE_BEFORE), order->time);
+	if (o->f->echo)
+		o->f->seen |= IKW_FACT(PROBE_SILENT);
+}
+
+/* What a person does is the person's, whatever changed shortly before. */
+static void see_who(struct outer *o)
+{
+	const struct ikw_order *order = o->f->order;
+
+	if (!order || order->kind == IKW_ORDER_REKEY)
+		return;
+	switch (ikw_host_who(&o->w->host, order)) {
+	case IKW_WHO_TRACKER:
+		o->f->seen |= IKW_FACT(BY_TRACKER);
+		break;
+	case IKW_WHO_LEASES:
+		o->f->seen |= IKW_FACT(BY_LEASES);
+		break;
+	case IKW_WHO_SERVICE:
+		o->f->seen |= IKW_FACT(BY_SERVICE);
+		break;
+	default:
+		return;
+	}
+	o->f->track =
+		ikw_outside_track(&o->w->outside, before(order->time, TRACK_BEFORE), order->time);
+	if (o->f->track)
+		o->f->seen |= IKW_FACT(TRACK_CHANGED);
+	see_probe(o, order);
+}
+
+/* The name's new address with which we began an IKE_SA around the deletion. */
+static const struct ikw_peer *followed(const struct outer *o, uint64_t at)
+{
+	for (unsigned int i = 0; i < o->f->name->count; i++) {
+		const struct ikw_peer *p =
+			ikw_world_peer(o->w, o->t->peer->local, o->f->name->addrs[i]);
+		const struct ikw_ike_sa *ike = p ? p->ikes : NULL;
+
+		for (; ike; ike = ike->next)
+			if (ike->ours && ike->whole && ike->created > o->f->name->changed &&
+			    ike->created < at + DNS_AFTER)
+				return p;
+	}
+	return NULL;
+}
+
+static void see_name(struct outer *o, uint64_t at)
+{
+	if (o->f->order && !(o->f->seen & IKW_FACT(BY_SERVICE)))
+		return;
+	o->f->name = ikw_outside_name(&o->w->outside, o->t->peer->remote, since(o, DNS_BEFORE),
+				      o->root + SLACK);
+	if (!o->f->name)
+		return;
+	o->f->seen |= IKW_FACT(DNS_CHANGED);
+	o->f->moved_to = followed(o, at);
+	if (o->f->moved_to)
+		o->f->seen |= IKW_FACT(DNS_FOLLOWED);
+}
+
+static void see_lease(struct outer *o)
+{
+	const struct ikw_lease *lease = NULL;
+	uint64_t end;
+
+	if (o->inner)
+		lease = ikw_outside_lease(&o->w->outside, o->inner);
+	if (!lease)
+		return;
+	end = lease->time + lease->lease_s * IKW_SECOND;
+	if (lease->released || o->root < before(end, LIMIT_BEFORE) || o->root > end + LIMIT_AFTER)
+		return;
+	o->f->lease = lease;
+	o->f->seen |= IKW_FACT(LEASE_OVER);
+}
+
+void ikw_facts_outside(struct ikw_facts *f, const struct ikw_case *c, const struct ikw_world *w,
+		       uint64_t at)
+{
+	struct outer o = { .f = f, .c = c, .w = w, .t = c->gen->tunnel };
+
+	if (!f->order && !w->outside.store)
+		return;
+	o.inner = inner_of(o.t);
+	o.root = root_of(f, at);
+	see_who(&o);
+	if (!w->outside.store)
+		return;
+	see_aaa(&o);
+	see_name(&o, at);
+	see_lease(&o);
+}

@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "outside.h"
+#include <stdlib.h>
+#include <string.h>
+#include "host.h"
+#include "table.h"
+
+#define ORDERS	 64
+#define SESSIONS 1024
+#define TRACKS	 64
+#define NAMES	 512
+#define QUERIES	 64
+#define LEASES	 1024
+#define ECHOES	 128
+#define PROBERS	 64
+#define SECOND	 1000000000ULL
+
+enum { ACCESS_REQUEST = 1, ACCESS_ACCEPT = 2 };
+enum { DISCONNECT = 40, DISCONNECT_ACK = 41, COA = 43, COA_ACK = 44 };
+enum { BFD_UP = 3 };
+enum { DHCP_DECLINE = 4, DHCP_ACK = 5, DHCP_RELEASE = 7 };
+#define QUERY_LIFE (10 * SECOND)
+
+struct query {
+	uint64_t time;
+	uint64_t hash;
+	uint8_t server[IKW_ADDR_LEN];
+	uint32_t id;
+	uint16_t port;
+};
+
+struct ikw_outside_store {
+	struct ikw_radius_order orders[ORDERS];
+	struct ikw_radius_session sessions[SESSIONS];
+	struct ikw_track_state tracks[TRACKS];
+	struct ikw_name names[NAMES];
+	struct query queries[QUERIES];
+	struct ikw_lease leases[LEASES];
+	struct ikw_echo echoes[ECHOES];
+	struct ikw_prober probers[PROBERS];
+	uint64_t asked; /* RADIUS: when this host last sent an Access-Request */
+	uint32_t asked_id;
+	uint8_t asked_server[IKW_ADDR_LEN];
+	unsigned int order_head, session_head, query_head, prober_head;
+};
+
+static struct ikw_outside_store *store_of(struct ikw_outside *outside)
+{
+	if (!outside->store)
+		outside->store = calloc(1, sizeof(*outside->store));
+	return outside->store;
+}
+
+void ikw_outside_free(struct ikw_outside *outside)
+{
+	free(outside->store);
+	outside->store = NULL;
+}
+
+static bool same(const uint8_t *a, const uint8_t *b)
+{
+	return !memcmp(a, b, IKW_ADDR_LEN);
+}
+
+static bool given(const uint8_t *addr)
+{
+	static const uint8_t none[IKW_ADDR_LEN];
+
+	return !same(addr, none);
+}
+
+static bool within(uint64_t time, uint64_t from, uint64_t to)
+{
+	return time && time >= from && time <= to;
+}
+
+/* ---- RADIUS ---------------------------------------------------------------- */
+
+static void radius_order(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	struct ikw_radius_order *o = &s->orders[s->order_head];
+
+	s->order_head = (s->order_head + 1) % ORDERS;
+	memset(o, 0, sizeof(*o));
+	o->time = w->hdr.time;
+	memcpy(o->server, w->saddr, IKW_ADDR_LEN);
+	memcpy(o->framed, w->addr, IKW_ADDR_LEN);
+	memcpy(o->user, w->user, sizeof(o->user));
+	o->port = w->sport;
+	o->id = (uint8_t)w->id;
+	o->code = (uint8_t)w->code;
+	o->timeout_s = w->value;
+}
+
+static void session_push(struct ikw_outside_store *s, const struct ikw_radius_session *session)
+{
+	s->sessions[s->session_head] = *session;
+	s->session_head = (s->session_head + 1) % SESSIONS;
+}
+
+/* This host's acknowledgement: what was ordered came from a server it believes. */
+static void radius_ack(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	for (unsigned int i = 0; i < ORDERS; i++) {
+		struct ikw_radius_order *o = &s->orders[i];
+		struct ikw_radius_session session = { .time = w->hdr.time, .changed = true };
+
+		if (!o->time || o->acked || o->id != w->id || o->code + 1 != w->code ||
+		    o->port != w->dport || !same(o->server, w->daddr))
+			continue;
+		o->acked = w->hdr.time;
+		session.timeout_s = o->timeout_s;
+		memcpy(session.framed, o->framed, IKW_ADDR_LEN);
+		memcpy(session.user, o->user, sizeof(session.user));
+		if (o->code == COA && o->timeout_s)
+			session_push(s, &session);
+	}
+}
+
+/* Only in answer to a request of ours to that server. */
+static void radius_accept(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	struct ikw_radius_session session = { .time = w->hdr.time, .timeout_s = w->value };
+
+	if (!w->value || !s->asked || s->asked_id != w->id || !same(s->asked_server, w->saddr))
+		return;
+	memcpy(session.framed, w->addr, IKW_ADDR_LEN);
+	memcpy(session.user, w->user, sizeof(session.user));
+	session_push(s, &session);
+}
+
+static void radius_event(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	bool in = w->dir == IKW_DIR_IN;
+
+	if (in && (w->code == DISCONNECT || w->code == COA))
+		radius_order(s, w);
+	else if (!in && (w->code == DISCONNECT_ACK || w->code == COA_ACK))
+		radius_ack(s, w);
+	else if (in && w->code == ACCESS_ACCEPT)
+		radius_accept(s, w);
+	if (!in && w->code == ACCESS_REQUEST) {
+		s->asked = w->hdr.time;
+		s->asked_id = w->id;
+		memcpy(s->asked_server, w->daddr, IKW_ADDR_LEN);
+	}
+}
+
+static bool names_other(const uint8_t *framed, const uint8_t *inner)
+{
+	return given(framed) && (!inner || !same(framed, inner));
+}
+
+const struct ikw_radius_order *ikw_outside_order(const struct ikw_outside *outside,
+						 const uint8_t *inner, uint64_t from, uint64_t to)
+{
+	const struct ikw_radius_order *best = NULL;
+
+	for (unsigned int i = 0; outside->store && i < ORDERS; i++) {
+		const struct ikw_radius_order *o = &outside->store->orders[i];
+
+		if (o->acked && o->code == DISCONNECT && within(o->time, from, to) &&
+		    !names_other(o->framed, inner) && (!best || o->time > best->time))
+			best = o;
+	}
+	return best;
+}
+
+const struct ikw_radius_session *ikw_outside_session(const struct ikw_outside *outside,
+						     const uint8_t *inner, uint64_t from,
+						     uint64_t born, uint64_t until)
+{
+	const struct ikw_radius_session *best = NULL;
+
+	for (unsigned int i = 0; outside->store && i < SESSIONS; i++) {
+		const struct ikw_radius_session *s = &outside->store->sessions[i];
+		bool named = given(s->framed) && inner && same(s->framed, inner);
+
+		if (!within(s->time, from, s->changed && named ? until : born) ||
+		    names_other(s->framed, inner))
+			continue;
+		if (!best || s->time > best->time)
+			best = s;
+	}
+	return best;
+}
+
+/* ---- BFD, VRRP --------------------------------------------------------------- */
+
+static struct ikw_track_state *track_get(struct ikw_outside_store *s, const struct ikw_wire *w,
+					 const uint8_t *peer, uint32_t id)
+{
+	struct ikw_track_state *oldest = &s->tracks[0];
+
+	for (unsigned int i = 0; i < TRACKS; i++) {
+		struct ikw_track_state *t = &s->tracks[i];
+
+		if (t->heard && t->kind == w->kind && t->id == id && t->ifindex == w->ifindex &&
+		    (!peer || same(t->peer, peer)))
+			return t;
+		if (t->heard < oldest->heard)
+			oldest = t;
+	}
+	/* a stranger's advertisement opens nothing: only what we take part in is kept */
+	if (w->dir != IKW_DIR_OUT)
+		return NULL;
+	memset(oldest, 0, sizeof(*oldest));
+	oldest->kind = w->kind;
+	oldest->id = id;
+	oldest->ifindex = w->ifindex;
+	oldest->state = (uint8_t)w->code;
+	oldest->ours = w->kind == IKW_WIRE_BFD;
+	if (peer)
+		memcpy(oldest->peer, peer, IKW_ADDR_LEN);
+	return oldest;
+}
+
+/* Our own announcement alone: what a forged packet says changes nothing until we believe it. */
+static void bfd_event(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	struct ikw_track_state *t;
+
+	if (w->dir != IKW_DIR_OUT)
+		return;
+	t = track_get(s, w, w->daddr, w->id);
+	t->heard = w->hdr.time;
+	if (t->state == BFD_UP && w->code != BFD_UP) {
+		t->fell_to = (uint8_t)w->code;
+		t->changed = w->hdr.time;
+	}
+	t->state = (uint8_t)w->code;
+}
+
+/*
+ * RFC 5798 6.4: a master sends, a backup is silent, and who resigns sends
+ * priority 0. We become backup when another's higher priority is heard; that
+ * counts as a change of ours only while our own advertisements had been going.
+ */
+static void vrrp_event(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	struct ikw_track_state *t = track_get(s, w, NULL, w->id);
+
+	if (!t)
+		return;
+	if (w->dir == IKW_DIR_OUT) {
+		if (!t->heard || !t->ours || !w->code || w->code != t->state)
+			t->changed = w->hdr.time;
+		t->state = (uint8_t)w->code;
+		t->elected = 0;
+		t->ours = w->code != 0;
+		memcpy(t->peer, w->saddr, IKW_ADDR_LEN);
+	} else if (t->ours && w->code >= t->state && !same(w->saddr, t->peer)) {
+		t->elected = (uint8_t)w->code;
+		t->changed = w->hdr.time;
+		t->ours = false;
+	}
+	t->heard = w->hdr.time;
+}
+
+const struct ikw_track_state *ikw_outside_track(const struct ikw_outside *outside, uint64_t from,
+						uint64_t to)
+{
+	const struct ikw_track_state *best = NULL;
+
+	for (unsigned int i = 0; outside->store && i < TRACKS; i++) {
+		const struct ikw_track_state *t = &outside->store->tracks[i];
+
+		if (within(t->changed, from, to) && (!best || t->changed > best->changed))
+			best = t;
+	}
+	return best;
+}
+
+/* ---- DNS ---------------------------------------------------------------------- */
+
+static uint64_t name_hash(const struct ikw_wire *w)
+{
+	return ikw_hash(w->user, strnlen(w->user, sizeof(w->user)), w->id & 0xffff);
+}
+
+static void dns_query(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	struct query *q = &s->queries[s->query_head];
+
+	s->query_head = (s->query_head + 1) % QUERIES;
+	q->time = w->hdr.time;
+	q->hash = name_hash(w);
+	memcpy(q->server, w->daddr, IKW_ADDR_LEN);
+	q->id = w->id;
+	q->port = w->sport;
+}
+
+static bool dns_asked(const struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	uint64_t hash = name_hash(w);
+
+	for (unsigned int i = 0; i < QUERIES; i++) {
+		const struct query *q = &s->queries[i];
+
+		if (q->time && w->hdr.time - q->time < QUERY_LIFE && q->hash == hash &&
+		    q->id == w->id && q->port == w->dport && same(q->server, w->saddr))
+			return true;
+	}
+	return false;
+}
+
+static struct ikw_name *name_get(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	uint64_t hash = name_hash(w);
+	struct ikw_name *oldest = &s->names[0];
+
+	for (unsigned int i = 0; i < NAMES; i++) {
+		struct ikw_name *n = &s->names[i];
+
+		if (n->time && n->hash == hash && !strcmp(n->name, w->user))
+			return n;
+		if (n->time < oldest->time)
+			oldest = n;
+	}
+	memset(oldest, 0, sizeof(*oldest));
+	oldest->hash = hash;
+	oldest->type = (uint16_t)w->id;
+	memcpy(oldest->name, w->user, sizeof(oldest->name));
+	return oldest;
+}
+
+static bool holds(const uint8_t (*addrs)[IKW_ADDR_LEN], unsigned int count, const uint8_t *addr)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (same(addrs[i], addr))
+			return true;
+	return false;
+}
+
+static void dns_settle(struct ikw_name *n, uint64_t time)
+{
+	bool lost = false;
+
+	for (unsigned int i = 0; i < n->count; i++)
+		lost = lost || !holds(n->next, n->next_count, n->addrs[i]);
+	if (lost) {
+		memcpy(n->old, n->addrs, sizeof(n->old));
+		n->old_count = n->count;
+		n->changed = time;
+	}
+	memcpy(n->addrs, n->next, sizeof(n->addrs));
+	n->count = n->next_count;
+	n->time = time;
+}
+
+/* One record for each address of an answer; compared when all are there. */
+static void dns_answer(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	struct ikw_name *n = name_get(s, w);
+
+	if (!n->next_due || n->next_id != w->id) {
+		n->next_count = 0;
+		n->next_id = w->id;
+		n->next_due = w->value2 < IKW_NAME_ADDRS ? (uint8_t)w->value2 : IKW_NAME_ADDRS;
+	}
+	n->rcode = (uint8_t)w->code;
+	if (n->next_due) {
+		memcpy(n->next[n->next_count++], w->addr, IKW_ADDR_LEN);
+		n->next_due--;
+	}
+	if (!n->next_due)
+		dns_settle(n, w->hdr.time);
+}
+
+static void dns_event(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	if (w->dir == IKW_DIR_OUT && w->code == IKW_DNS_QUERY)
+		dns_query(s, w);
+	else if (w->dir == IKW_DIR_IN && w->code < 16 && dns_asked(s, w))
+		dns_answer(s, w);
+}
+
+bool ikw_name_has(const struct ikw_name *name, const uint8_t *addr)
+{
+	return holds(name->addrs, name->count, addr);
+}
+
+const struct ikw_name *ikw_outside_name(const struct ikw_outside *outside, const uint8_t *addr,
+					uint64_t from, uint64_t to)
+{
+	for (unsigned int i = 0; outside->store && i < NAMES; i++) {
+		const struct ikw_name *n = &outside->store->names[i];
+
+		if (within(n->changed, from, to) && !ikw_name_has(n, addr) &&
+		    holds(n->old, n->old_count, addr))
+			return n;
+	}
+	return NULL;
+}
+
+/* ---- DHCP ----------------------------------------------------------------------- */
+
+static void dhcp_event(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	struct ikw_lease *lease = &s->leases[0];
+
+	if (!given(w->addr))
+		return;
+	for (unsigned int i = 0; i < LEASES; i++) {
+		if (same(s->leases[i].addr, w->addr)) {
+			lease = &s->leases[i];
+			break;
+		}
+		if (s->leases[i].time < lease->time)
+			lease = &s->leases[i];
+	}
+	if (w->code == DHCP_ACK && w->value) {
+		memset(lease, 0, sizeof(*lease));
+		memcpy(lease->addr, w->addr, IKW_ADDR_LEN);
+		lease->time = w->hdr.time;
+		lease->lease_s = w->value;
+	} else if (w->code == DHCP_RELEASE && same(lease->addr, w->addr)) {
+		lease->released = true;
+	}
+}
+
+const struct ikw_lease *ikw_outside_lease(const struct ikw_outside *outside, const uint8_t *addr)
+{
+	for (unsigned int i = 0; outside->store && i < LEASES; i++) {
+		const struct ikw_lease *lease = &outside->store->leases[i];
+
+		if (lease->time && same(lease->addr, addr))
+			return lease;
+	}
+	return NULL;
+}
+
+/* ---- echoes and who sends them ----------------------------------------------------- */
+
+static struct ikw_echo *echo_get(struct ikw_outside_store *s, const uint8_t *addr, bool make)
+{
+	struct ikw_echo *oldest = &s->echoes[0];
+
+	for (unsigned int i = 0; i < ECHOES; i++) {
+		struct ikw_echo *e = &s->echoes[i];
+
+		if (e->request && same(e->addr, addr))
+			return e;
+		if (e->request < oldest->request)
+			oldest = e;
+	}
+	if (!make)
+		return NULL;
+	memset(oldest, 0, sizeof(*oldest));
+	memcpy(oldest->addr, addr, IKW_ADDR_LEN);
+	return oldest;
+}
+
+static void echo_event(struct ikw_outside_store *s, const struct ikw_host *host,
+		       const struct ikw_wire *w)
+{
+	bool request = w->code == 8 || w->code == 128;
+	struct ikw_echo *e;
+
+	/* our own, not what is forwarded */
+	if (request != (w->dir == IKW_DIR_OUT) ||
+	    !ikw_host_address(host, request ? w->saddr : w->daddr))
+		return;
+	e = echo_get(s, request ? w->daddr : w->saddr, request);
+	if (!e)
+		return;
+	if (request) {
+		if (!e->asked++)
+			e->silent = w->hdr.time;
+		e->request = w->hdr.time;
+	} else {
+		e->reply = w->hdr.time;
+		e->asked = 0;
+	}
+}
+
+static void prober_event(struct ikw_outside_store *s, const struct ikw_proc *ev)
+{
+	struct ikw_prober *p = &s->probers[s->prober_head];
+
+	s->prober_head = (s->prober_head + 1) % PROBERS;
+	p->time = ev->hdr.time;
+	p->tgid = ev->tgid;
+	p->parents[0] = ev->parent_count > 0 ? ev->parents[0].tgid : 0;
+	p->parents[1] = ev->parent_count > 1 ? ev->parents[1].tgid : 0;
+}
+
+static bool shares(const struct ikw_prober *p, const uint32_t *parents, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (unsigned int k = 0; k < 2; k++)
+			if (parents[i] > 1 && parents[i] == p->parents[k])
+				return true;
+	return false;
+}
+
+const struct ikw_echo *ikw_outside_probe(const struct ikw_outside *outside, const uint32_t *parents,
+					 size_t count, uint64_t from, uint64_t to)
+{
+	const struct ikw_outside_store *s = outside->store;
+
+	for (unsigned int i = 0; s && i < PROBERS; i++) {
+		const struct ikw_prober *p = &s->probers[i];
+
+		if (!within(p->time, from, to) || !shares(p, parents, count))
+			continue;
+		for (unsigned int k = 0; k < ECHOES; k++) {
+			const struct ikw_echo *e = &s->echoes[k];
+
+			if (e->asked && e->reply < e->silent && within(e->request, p->time, to))
+				return e;
+		}
+	}
+	return NULL;
+}
+
+/* ---- all ------------------------------------------------------------------------------ */
+
+static void wire_event(struct ikw_outside_store *s, const struct ikw_host *host,
+		       const struct ikw_wire *w)
+{
+	switch (w->kind) {
+	case IKW_WIRE_RADIUS:
+		radius_event(s, w);
+		break;
+	case IKW_WIRE_BFD:
+		bfd_event(s, w);
+		break;
+	case IKW_WIRE_VRRP:
+		vrrp_event(s, w);
+		break;
+	case IKW_WIRE_DNS:
+		dns_event(s, w);
+		break;
+	case IKW_WIRE_DHCP:
+		dhcp_event(s, w);
+		break;
+	case IKW_WIRE_ECHO:
+		echo_event(s, host, w);
+		break;
+	}
+}
+
+void ikw_outside_event(struct ikw_outside *outside, const struct ikw_host *host,
+		       const union ikw_event *ev)
+{
+	bool prober = ev->hdr.type == IKW_EV_PROC && ev->proc.op == IKW_PROC_PROBER;
+	struct ikw_outside_store *s;
+
+	if (ev->hdr.type != IKW_EV_WIRE && !prober)
+		return;
+	s = store_of(outside);
+	if (!s)
+		return;
+	if (prober)
+		prober_event(s, &ev->proc);
+	else
+		wire_event(s, host, &ev->wire);
+}
