@@ -74,6 +74,7 @@ charon_conn() {
 					local_addrs = 192.0.2.1
 					proposals = ${V[ike]}
 					dpd_delay = ${V[dpd]}
+					rekey_time = 0
 					over_time = 1
 					mobike = no
 					$([ -n "$(opt x nvip)" ] || echo "pools = $([ -n "$(opt x framed)" ] && echo radius || echo users)")
@@ -92,6 +93,7 @@ charon_conn() {
 							$([ -z "$(opt x nvip)" ] || echo 'remote_ts = 10.2.0.0/16')
 							esp_proposals = ${V[esp]}
 							rekey_time = 0
+							rand_time = 0
 							life_time = 4h
 						}
 					}
@@ -134,6 +136,7 @@ charon_conn() {
 							remote_ts = 10.1.0.0/16
 							esp_proposals = ${V[esp]}
 							rekey_time = 0
+							rand_time = 0
 							life_time = 4h
 						}
 					}
