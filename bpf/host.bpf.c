@@ -59,6 +59,14 @@ struct {
 	__type(value, __u64); /* struct socket * */
 } ikw_connects SEC(".maps");
 
+/* Processes that opened a socket for ICMP, and when. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, IKW_CLIENTS);
+	__type(key, __u32); /* tgid */
+	__type(value, __u64);
+} ikw_probers SEC(".maps");
+
 /* ---- control sockets --------------------------------------------------- */
 
 static __always_inline bool is_daemon(__u32 tgid)
@@ -323,6 +331,19 @@ int ikw_exec_tp(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+static __always_inline int exit_emit(const struct task_struct *task, __u8 op)
+{
+	struct ikw_proc *proc = ikw_emit_begin(IKW_EV_PROC, sizeof(*proc),
+					       net_inode(BPF_CORE_READ(task, nsproxy, net_ns)));
+
+	if (!proc)
+		return 0;
+	fill_proc(proc, op);
+	proc->exit_code = BPF_CORE_READ(task, exit_code);
+	ikw_emit_end(&proc->hdr);
+	return 0;
+}
+
 /*
  * sched_process_exit(task): once per thread, in that thread, after it was taken
  * off signal->live. The last one ends the process; two that end together both
@@ -333,20 +354,18 @@ int ikw_exit_tp(struct bpf_raw_tracepoint_args *ctx)
 {
 	const struct task_struct *task = (const void *)ctx->args[0];
 	__u32 tgid = BPF_CORE_READ(task, tgid);
-	struct ikw_proc *proc;
+	bool daemon = is_daemon(tgid);
+	__u8 op = IKW_PROC_EXIT;
 
-	if (!is_daemon(tgid) || BPF_CORE_READ(task, signal, live.counter) > 0)
+	if (!daemon && !bpf_map_lookup_elem(&ikw_probers, &tgid))
 		return 0;
-	if (bpf_map_delete_elem(&ikw_daemons, &tgid))
+	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
-	proc = ikw_emit_begin(IKW_EV_PROC, sizeof(*proc),
-			      net_inode(BPF_CORE_READ(task, nsproxy, net_ns)));
-	if (!proc)
+	if (!bpf_map_delete_elem(&ikw_probers, &tgid) && !daemon)
+		op = IKW_PROC_PROBED;
+	else if (bpf_map_delete_elem(&ikw_daemons, &tgid))
 		return 0;
-	fill_proc(proc, IKW_PROC_EXIT);
-	proc->exit_code = BPF_CORE_READ(task, exit_code);
-	ikw_emit_end(&proc->hdr);
-	return 0;
+	return exit_emit(task, op);
 }
 
 /* ---- who sends probes ---------------------------------------------------- */
@@ -363,6 +382,7 @@ static __u32 prober_count;  /* told in it; racing CPUs may tell a few more */
 static __always_inline int prober(struct net *net, int protocol, int wanted)
 {
 	__u64 now;
+	__u32 tgid;
 
 	if (protocol != wanted || !netns_watched(net_inode(net)) || task_is_kthread(current_task()))
 		return 0;
@@ -374,6 +394,8 @@ static __always_inline int prober(struct net *net, int protocol, int wanted)
 	if (prober_count >= PROBERS_PER_S)
 		return 0;
 	prober_count++;
+	tgid = bpf_get_current_pid_tgid() >> 32;
+	bpf_map_update_elem(&ikw_probers, &tgid, &now, BPF_ANY);
 	proc_emit(IKW_PROC_PROBER);
 	return 0;
 }

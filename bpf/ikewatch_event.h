@@ -329,6 +329,7 @@ enum ikw_proc_op {
 	IKW_PROC_EXIT = 3, /* a process that is an IKE daemon ended; see exit_code */
 	IKW_PROC_DAEMON = 4, /* user space: this process owns an IKE socket or installed SAs */
 	IKW_PROC_PROBER = 5, /* opened a socket for ICMP: it sends probes */
+	IKW_PROC_PROBED = 6, /* such a process ended; see exit_code: ping fails without an answer */
 };
 
 struct ikw_parent {

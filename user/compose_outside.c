@@ -98,6 +98,12 @@ void ikw_compose_outside(const struct ikw_facts *f,
 		tell_bfd(&t, f->track);
 	else if (f->track)
 		tell_vrrp(&t, f->track);
+	if (f->prober && !f->echo) {
+		snprintf(text, sizeof(text),
+			 "%.16s (pid %u), which the same script had started to send probes, failed",
+			 f->prober->comm, f->prober->tgid);
+		tell(ctx, f->prober->ended, "probe_failed", text);
+	}
 	if (f->echo) {
 		snprintf(text, sizeof(text), "the script's echo requests to %s unanswered since",
 			 ikw_addr_text(f->echo->addr, addr, sizeof(addr)));

@@ -139,6 +139,7 @@ static const struct name proc_ops[] = {
 	{ IKW_PROC_EXIT, "exit" },
 	{ IKW_PROC_DAEMON, "daemon" },
 	{ IKW_PROC_PROBER, "prober" },
+	{ IKW_PROC_PROBED, "probed" },
 	END
 };
 static const struct name control_ops[] = {

@@ -117,6 +117,7 @@ struct ikw_facts {
 	const struct ikw_radius_order *aaa_order;
 	const struct ikw_radius_session *aaa_session;
 	const struct ikw_track_state *track;
+	const struct ikw_prober *prober;
 	const struct ikw_echo *echo;
 	const struct ikw_name *name;
 	const struct ikw_lease *lease;

@@ -91,9 +91,10 @@ static void see_probe(struct outer *o, const struct ikw_order *order)
 	parents[count++] = order->by.tgid;
 	for (unsigned int i = 0; p && i < p->seen.parent_count && i < 2; i++)
 		parents[count++] = p->seen.parents[i].tgid;
-	o->f->echo = ikw_outside_probe(&o->w->outside, parents, count,
-				       before(order->time, PROBE_BEFORE), order->time);
-	if (o->f->echo)
+	o->f->prober =
+		ikw_outside_probe(&o->w->outside, parents, count, before(order->time, PROBE_BEFORE),
+				  order->time, &o->f->echo);
+	if (o->f->prober)
 		o->f->seen |= IKW_FACT(PROBE_SILENT);
 }
 

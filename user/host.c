@@ -128,7 +128,7 @@ static void proc_event(struct ikw_host *host, const struct ikw_proc *ev)
 	bool reused;
 
 	/* short-lived and many: outside.c keeps what matters of them */
-	if (ev->op == IKW_PROC_PROBER)
+	if (ev->op == IKW_PROC_PROBER || ev->op == IKW_PROC_PROBED)
 		return;
 	p = process_get(host, ev->tgid);
 	if (!p)

@@ -479,10 +479,25 @@ static void prober_event(struct ikw_outside_store *s, const struct ikw_proc *ev)
 	struct ikw_prober *p = &s->probers[s->prober_head];
 
 	s->prober_head = (s->prober_head + 1) % PROBERS;
+	memset(p, 0, sizeof(*p));
 	p->time = ev->hdr.time;
 	p->tgid = ev->tgid;
 	p->parents[0] = ev->parent_count > 0 ? ev->parents[0].tgid : 0;
 	p->parents[1] = ev->parent_count > 1 ? ev->parents[1].tgid : 0;
+	memcpy(p->comm, ev->comm, sizeof(p->comm));
+}
+
+/* A wait status: the exit code in the upper byte, a signal in the lower. */
+static void probed_event(struct ikw_outside_store *s, const struct ikw_proc *ev)
+{
+	for (unsigned int i = 0; i < PROBERS; i++) {
+		struct ikw_prober *p = &s->probers[i];
+
+		if (!p->time || p->ended || p->tgid != ev->tgid)
+			continue;
+		p->ended = ev->hdr.time;
+		p->failed = !(ev->exit_code & 0x7f) && ev->exit_code >> 8;
+	}
 }
 
 static bool shares(const struct ikw_prober *p, const uint32_t *parents, size_t count)
@@ -494,24 +509,41 @@ static bool shares(const struct ikw_prober *p, const uint32_t *parents, size_t c
 	return false;
 }
 
-const struct ikw_echo *ikw_outside_probe(const struct ikw_outside *outside, const uint32_t *parents,
-					 size_t count, uint64_t from, uint64_t to)
+static const struct ikw_echo *echo_silent(const struct ikw_outside_store *s, uint64_t from,
+					  uint64_t to)
 {
-	const struct ikw_outside_store *s = outside->store;
+	for (unsigned int k = 0; k < ECHOES; k++) {
+		const struct ikw_echo *e = &s->echoes[k];
 
-	for (unsigned int i = 0; s && i < PROBERS; i++) {
-		const struct ikw_prober *p = &s->probers[i];
-
-		if (!within(p->time, from, to) || !shares(p, parents, count))
-			continue;
-		for (unsigned int k = 0; k < ECHOES; k++) {
-			const struct ikw_echo *e = &s->echoes[k];
-
-			if (e->asked && e->reply < e->silent && within(e->request, p->time, to))
-				return e;
-		}
+		if (e->asked > 1 && e->reply < e->silent && within(e->request, from, to))
+			return e;
 	}
 	return NULL;
+}
+
+const struct ikw_prober *ikw_outside_probe(const struct ikw_outside *outside,
+					   const uint32_t *parents, size_t count, uint64_t from,
+					   uint64_t to, const struct ikw_echo **echo)
+{
+	const struct ikw_outside_store *s = outside->store;
+	const struct ikw_prober *last = NULL;
+
+	*echo = NULL;
+	for (unsigned int i = 0; s && i < PROBERS; i++) {
+		const struct ikw_prober *p = &s->probers[i];
+		bool lives = !p->ended && within(p->time, 1, to);
+
+		if (!shares(p, parents, count) || (!lives && !within(p->ended, from, to)))
+			continue;
+		if (!last || p->time > last->time)
+			last = p;
+	}
+	if (!last)
+		return NULL;
+	if (last->ended)
+		return last->failed ? last : NULL;
+	*echo = echo_silent(s, last->time, to);
+	return *echo ? last : NULL;
 }
 
 /* ---- all ------------------------------------------------------------------------------ */
@@ -544,7 +576,8 @@ static void wire_event(struct ikw_outside_store *s, const struct ikw_host *host,
 void ikw_outside_event(struct ikw_outside *outside, const struct ikw_host *host,
 		       const union ikw_event *ev)
 {
-	bool prober = ev->hdr.type == IKW_EV_PROC && ev->proc.op == IKW_PROC_PROBER;
+	bool prober = ev->hdr.type == IKW_EV_PROC &&
+		      (ev->proc.op == IKW_PROC_PROBER || ev->proc.op == IKW_PROC_PROBED);
 	struct ikw_outside_store *s;
 
 	if (ev->hdr.type != IKW_EV_WIRE && !prober)
@@ -552,7 +585,9 @@ void ikw_outside_event(struct ikw_outside *outside, const struct ikw_host *host,
 	s = store_of(outside);
 	if (!s)
 		return;
-	if (prober)
+	if (prober && ev->proc.op == IKW_PROC_PROBED)
+		probed_event(s, &ev->proc);
+	else if (prober)
 		prober_event(s, &ev->proc);
 	else
 		wire_event(s, host, &ev->wire);

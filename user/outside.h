@@ -91,8 +91,11 @@ struct ikw_echo {
 /* A process that opened a socket for ICMP. */
 struct ikw_prober {
 	uint64_t time;
+	uint64_t ended; /* 0: it lives, as far as known */
 	uint32_t tgid;
 	uint32_t parents[2]; /* nearest first */
+	bool failed;	     /* ended with a status of its own that is not 0 */
+	char comm[IKW_COMM_LEN];
 };
 
 struct ikw_outside_store;
@@ -139,10 +142,13 @@ bool ikw_name_has(const struct ikw_name *name, const uint8_t *addr);
 const struct ikw_lease *ikw_outside_lease(const struct ikw_outside *outside, const uint8_t *addr);
 
 /*
- * An address whose echo replies stayed away, asked by a process that began
- * within [from, to] and has one of these parents (tgids; 0: none).
+ * The last of the probing processes that ended within [from, to] and have one
+ * of these parents (tgids; 0: none), or that still run and whose echo requests
+ * stay unanswered: then *echo says which. NULL when there is none or that last
+ * one was content.
  */
-const struct ikw_echo *ikw_outside_probe(const struct ikw_outside *outside, const uint32_t *parents,
-					 size_t count, uint64_t from, uint64_t to);
+const struct ikw_prober *ikw_outside_probe(const struct ikw_outside *outside,
+					   const uint32_t *parents, size_t count, uint64_t from,
+					   uint64_t to, const struct ikw_echo **echo);
 
 #endif

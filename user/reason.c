@@ -109,6 +109,10 @@ static const struct ikw_rule rules[] = {
 	{ "aaa_session_over_silence", R(AAA_CUT), LIKELY, false, F(AAA_SESSION) | F(GAVE_UP_INFO),
 	  ORDERS | F(PEER_DELETE), 0,
 	  "the session time that the AAA server had set was over, and the peer did not answer" },
+	/* RFC 4478: the gateway tells the peer when the session ends, and the peer obeys */
+	{ "aaa_session_over_peer", R(AAA_CUT), LIKELY, false, F(AAA_SESSION) | F(PEER_DELETE),
+	  ORDERS | F(RETURNED), 0,
+	  "the session time that the AAA server had set was over, and the peer deleted it" },
 	/* an order that no person gave: what made that process give it is the root */
 	{ "tracker", R(TRACK), CERTAIN, false, F(BY_TRACKER) | F(TRACK_CHANGED), F(PEER_DELETE), 0,
 	  "a BFD session or VRRP router of this host changed, and what tracks it took the tunnel "
@@ -120,8 +124,7 @@ static const struct ikw_rule rules[] = {
 	  "a BFD session or VRRP router of this host changed, and a script then took the tunnel "
 	  "down" },
 	{ "probe_followed", R(TRACK), LIKELY, false, F(BY_SERVICE) | F(PROBE_SILENT),
-	  F(PEER_DELETE), 0,
-	  "a script's echo probes stayed unanswered, and it then took the tunnel down" },
+	  F(PEER_DELETE), 0, "a script's probes failed, and it then took the tunnel down" },
 	{ "name_moved", R(DNS_CHANGE), LIKELY, false,
 	  F(DNS_CHANGED) | F(DNS_FOLLOWED) | F(BY_SERVICE), F(PEER_DELETE), 0,
 	  "the peer's name resolved to another address, and the gateway went there" },

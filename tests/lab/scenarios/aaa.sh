@@ -7,6 +7,7 @@ variations() {
 	variation disconnect-address what=cut framed=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd
 	variation disconnect-network what=cut nvip=yes dpd_a=3
 	variation session-timeout what=session
+	variation session-timeout-silence what=session silent=yes
 	variation refused what=refused
 	variation forged what=forged dpd_a=2
 }
@@ -199,7 +200,10 @@ story() {
 	cut)
 		order_of_server between-us 'User-Name = "alice"' ${P[framed]:+'Framed-IP-Address = 10.3.0.77'}
 		wait_gone ;;
-	session) wait_gone 60 ;;
+	session)
+		# strongSwan as the peer obeys AUTH_LIFETIME; in silence the gateway ends the session itself
+		[ -z "$(opt x silent)" ] || path_down
+		wait_gone 60 ;;
 	refused)
 		order_of_server between-us 'User-Name = "nobody"'
 		grep -q 'Disconnect-NAK' "$W/radius/radclient.out" || fail 'the request was not refused'

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034,SC2154  # P and OLD are those of lib.sh
+# Something on gwa tracks a router or a link and takes the tunnel down by a script: keepalived loses its VRRP
+# mastership or its own check fails, FRR's bfdd says a neighbour is gone, a script's pings stay unanswered. Beside them
+# a person who gives the same command while all that changes, and forged packets that nobody believes.
+variations() {
+	variation vrrp-backup by=vrrp
+	variation vrrp-check by=check ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd
+	variation vrrp-person by=vrrp person=yes
+	variation bfd by=bfd
+	variation bfd-person by=bfd person=yes dpd_a=5
+	variation bfd-forged by=bfd forged=yes dpd_a=2
+	variation ping by=ping dpd_a=30
+	variation ping-person by=ping person=yes
+}
+# what a gateway's script does
+write_script() {
+	cat >"$W/down.sh" <<-'SCRIPT'
+		#!/bin/sh
+		exec swanctl --terminate --ike tun --timeout 20
+	SCRIPT
+	chmod +x "$W/down.sh"
+}
+rival_conf() {
+	cat >"$W/rival.conf" <<-CONF
+		vrrp_instance inside {
+			state BACKUP
+			interface eth0
+			virtual_router_id 51
+			priority 200
+			advert_int 1
+			virtual_ipaddress {
+				10.1.0.254/16
+			}
+		}
+	CONF
+}
+keepalived_conf() {
+	cat >"$W/keepalived.conf" <<-CONF
+		global_defs {
+			enable_script_security
+			script_user root
+			vrrp_garp_master_delay 0
+		}
+		vrrp_script check {
+			script "/usr/bin/test ! -e $W/fails"
+			interval 1
+			fall 2
+			rise 1
+		}
+		vrrp_instance inside {
+			state MASTER
+			interface in
+			virtual_router_id 51
+			priority 100
+			advert_int 1
+			virtual_ipaddress {
+				10.1.0.254/16
+			}
+			track_script {
+				check
+			}
+			$([ -n "$(opt x person)" ] || printf 'notify_backup "%s"\n\t\t\tnotify_fault "%s"' "$W/down.sh" "$W/down.sh")
+		}
+	CONF
+}
+in_gwa() { STRONGSWAN_CONF=$W/a/strongswan.conf nsenter -t "${PID[gwa]}" -m -n "$@"; }
+in_gwa_background() {
+	local name=$1
+	shift
+	STRONGSWAN_CONF=$W/a/strongswan.conf background "$name" nsenter -t "${PID[gwa]}" -m -n "$@"
+}
+vrrp_master() { ip -n gwa addr show dev in | grep -q 10.1.0.254; }
+bfd_start() {
+	local side
+	mkdir -p "$W/frr/gwa" "$W/frr/hosta"
+	chmod 777 "$W/frr" "$W/frr/gwa" "$W/frr/hosta"
+	for side in gwa hosta; do
+		printf 'bfd\n peer %s\n  receive-interval 200\n  transmit-interval 200\n' \
+			"$([ $side = gwa ] && echo 10.1.0.2 || echo 10.1.0.1)" >"$W/frr/$side/bfdd.conf"
+		chmod 666 "$W/frr/$side/bfdd.conf"
+	done
+	background bfdhosta ip netns exec hosta /usr/lib/frr/bfdd -u root -g root -f "$W/frr/hosta/bfdd.conf" -i "$W/frr/hosta/pid" \
+		-z "$W/frr/hosta/zserv" --vty_socket "$W/frr/hosta" --bfdctl "$W/frr/hosta/ctl" -P 0 --log "file:$W/frr/hosta/log"
+	background bfdgwa ip netns exec gwa /usr/lib/frr/bfdd -u root -g root -f "$W/frr/gwa/bfdd.conf" -i "$W/frr/gwa/pid" \
+		-z "$W/frr/gwa/zserv" --vty_socket "$W/frr/gwa" --bfdctl "$W/frr/gwa/ctl" -P 0 --log "file:$W/frr/gwa/log"
+}
+bfd_says() { vtysh --vty_socket "$W/frr/gwa" -c 'show bfd peers' 2>/dev/null | grep -q "Status: $1"; }
+# the script of an operator who has FRR tell it what became of a neighbour
+bfd_watch() {
+	cat >"$W/watch.sh" <<-SCRIPT
+		#!/bin/sh
+		until vtysh --vty_socket $W/frr/gwa -c 'show bfd peers' | grep -q 'Status: down'; do sleep 0.3; done
+		$W/down.sh
+	SCRIPT
+	chmod +x "$W/watch.sh"
+	in_gwa_background watch "$W/watch.sh"
+}
+ping_watch() {
+	cat >"$W/watch.sh" <<-SCRIPT
+		#!/bin/sh
+		failed=0
+		while [ \$failed -lt 3 ]; do
+			if ping -q -c 1 -W 1 -I 10.1.0.1 10.2.0.2 >/dev/null; then failed=0; else failed=\$((failed + 1)); fi
+			sleep 0.5
+		done
+		$W/down.sh
+	SCRIPT
+	chmod +x "$W/watch.sh"
+	in_gwa_background watch "$W/watch.sh"
+}
+before() {
+	case $(opt x by) in
+	vrrp | check) need keepalived ;;
+	bfd) need /usr/lib/frr/bfdd vtysh ;;
+	esac
+	write_script
+	agent_start
+	tunnels_up
+	agent_ready
+	case $(opt x by) in
+	vrrp | check)
+		keepalived_conf
+		in_gwa_background keepalived keepalived -n -D -P -f "$W/keepalived.conf" -p "$W/keepalived.pid" -r "$W/vrrp.pid" -g
+		wait_for 30 'gwa is master' vrrp_master ;;
+	bfd)
+		bfd_start
+		wait_for 60 'BFD is up' bfd_says up
+		[ -n "$(opt x person)$(opt x forged)" ] || bfd_watch ;;
+	ping)
+		[ -n "$(opt x person)" ] || ping_watch ;;
+	esac
+}
+# BFD control packets that say Down, with discriminators of nobody
+forge() {
+	on hosta python3 - <<-'PYTHON'
+		import socket, struct, time
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+		s.bind(('10.1.0.2', 49999))
+		for _ in range(40):
+		    s.sendto(struct.pack('>BBBBIIIII', 0x21, 0x40, 3, 24, 0x1234, 0x9999, 200000, 200000, 0), ('10.1.0.1', 3784))
+		    time.sleep(0.5)
+	PYTHON
+}
+story() {
+	sleep 2
+	case $(opt x by) in
+	vrrp)
+		note 'another router of a higher priority appears'
+		rival_conf
+		background rival ip netns exec hosta keepalived -n -D -P -f "$W/rival.conf" -p "$W/rival.pid" -r "$W/rival.vrrp.pid" -g ;;
+	check) note 'the check fails'; touch "$W/fails" ;;
+	bfd)
+		if [ -n "$(opt x forged)" ]; then
+			background forge forge
+			sleep 1
+			path_down
+		else
+			note 'the neighbour goes silent'
+			end bfdhosta KILL
+			wait_for 30 'BFD is down' bfd_says down
+		fi ;;
+	ping)
+		# the inner host is gone; the tunnel itself is well
+		ip -n hostb addr flush dev eth0 to 10.2.0.2
+		if [ -n "$(opt x person)" ]; then in_gwa script -qec 'ping -q -c 3 -W 1 -I 10.1.0.1 10.2.0.2' /dev/null </dev/null >/dev/null || :; fi ;;
+	esac
+	if [ -n "$(opt x person)" ]; then
+		if [ "$(opt x by)" = vrrp ]; then wait_for 30 'gwa is backup' eval '! vrrp_master'; fi
+		person a swanctl --terminate --ike tun --timeout 20
+	fi
+	wait_gone
+	if [ "$(opt x by)" = ping ]; then
+		ip -n hostb addr add 10.2.0.2/16 dev eth0
+		ip -n hostb route replace default via 10.2.0.1
+	fi
+}
+expect() {
+	if [ -n "$(opt x forged)" ]; then
+		alarm reason='dpd timeout' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered=none confidence=likely
+	elif [ -n "$(opt x person)" ]; then
+		alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered='^swanctl$' confidence=likely
+	else
+		alarm reason='disconnect track nqa/bfd/vrrp' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered='^swanctl$' \
+			confidence="$(case $(opt x by) in vrrp | check) echo certain ;; *) echo likely ;; esac)"
+	fi
+}
