@@ -3,6 +3,7 @@
 # make            build/ikewatch            make demo   the main job on real tunnels, in a VM
 # make test       every test                make bench  speed and memory, as ratios
 # make run        the agent on this host    make install DESTDIR= prefix=
+# make truth      how true the verdicts of the laboratory runs so far were
 # O=DIR puts objects elsewhere, V=1 shows commands.
 
 O ?= build
@@ -83,6 +84,11 @@ demo:
 	@scripts/deps build vm
 	@$(MAKE) --no-print-directory O=build all
 	@scripts/demo
+
+# How true the verdicts of the laboratory runs under build/lab were.
+.PHONY: truth
+truth:
+	@tests/lab/truth
 
 .PHONY: clean
 clean:
