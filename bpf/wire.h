@@ -141,9 +141,9 @@ static __always_inline void ikw_emit_wire(struct ikw_counts *counts, const struc
 	__u64 now = bpf_ktime_get_boot_ns();
 	struct ikw_raw *raw;
 
-	/* answers that go out are those of a resolver on this host: it hears its own on the way in
-	 */
-	if (pkt->wire == IKW_WIRE_DNS && dir == IKW_DIR_OUT)
+	/* what this host asks and is told, not what it is asked and tells */
+	if (pkt->wire == IKW_WIRE_DNS &&
+	    (dir == IKW_DIR_OUT ? pkt->sport : pkt->dport) == IKW_PORT_DNS)
 		return;
 	if (!told_whole && wire_stale(pkt, end, dir, now))
 		return;

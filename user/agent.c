@@ -175,6 +175,8 @@ static void forget_ports(struct ikw_agent *agent)
 void ikw_agent_forget(struct ikw_agent *agent)
 {
 	forget_ports(agent);
+	for (size_t i = 0; i < IKW_DAEMONS_LOST; i++)
+		free(agent->lost_daemons[i].tunnels);
 }
 
 static void ask_port(struct ikw_agent *agent, struct ikw_agent_port *port)
@@ -359,6 +361,35 @@ void ikw_agent_tunnel_up(void *ctx, uint32_t index, uint64_t boot)
 
 	if (agent->store)
 		ikw_store_tunnel_up(agent->store, index, ikw_model_wall(agent->model, boot));
+}
+
+/* Not an alarm, for nothing was deleted: said on stderr, and kept for `status`. */
+void ikw_agent_daemon_lost(void *ctx, const struct ikw_daemon_lost *lost)
+{
+	struct ikw_agent *agent = ctx;
+	struct ikw_agent_lost_daemon *d =
+		&agent->lost_daemons[agent->lost_daemon_count++ % IKW_DAEMONS_LOST];
+	char how[48], list[200];
+	size_t n = 0;
+
+	free(d->tunnels);
+	d->wall = ikw_model_wall(agent->model, lost->time);
+	d->pid = lost->pid;
+	d->exit_code = lost->exit_code;
+	memcpy(d->comm, lost->comm, sizeof(d->comm));
+	d->tunnels = calloc(lost->count, sizeof(*d->tunnels));
+	d->count = d->tunnels ? lost->count : 0;
+	if (d->tunnels)
+		memcpy(d->tunnels, lost->tunnels, lost->count * sizeof(*d->tunnels));
+	for (size_t i = 0; i < lost->count && n < sizeof(list) - 16; i++)
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%u", i ? ", " : "",
+				      lost->tunnels[i]);
+	if (lost->exit_code & 0x7f)
+		snprintf(how, sizeof(how), "killed by signal %d", lost->exit_code & 0x7f);
+	else
+		snprintf(how, sizeof(how), "exit status %d", lost->exit_code >> 8 & 0xff);
+	ikw_error("daemon lost: %s (pid %u, %s) left %zu tunnels that nobody manages: %s%s",
+		  d->comm, d->pid, how, lost->count, list, n >= sizeof(list) - 16 ? " ..." : "");
 }
 
 static char *line_text(struct ikw_agent_line *line)

@@ -71,6 +71,17 @@ struct ikw_agent_line {
 	struct ikw_agent_line *next;
 };
 
+/* An IKE daemon that ended and left tunnels behind. */
+#define IKW_DAEMONS_LOST 8
+struct ikw_agent_lost_daemon {
+	uint64_t wall; /* Unix ns */
+	uint32_t pid;
+	int32_t exit_code;
+	char comm[IKW_COMM_LEN];
+	uint32_t *tunnels; /* their numbers */
+	size_t count;
+};
+
 struct ikw_witness;
 
 struct ikw_agent {
@@ -98,8 +109,10 @@ struct ikw_agent {
 	uint32_t sees; /* enum ikw_observable, as last told the model */
 	uint32_t daemons[IKW_DAEMONS_MAX];
 	size_t daemon_count;
-	uint64_t started;     /* boot time ns */
-	uint64_t last_event;  /* boot time ns */
+	struct ikw_agent_lost_daemon lost_daemons[IKW_DAEMONS_LOST]; /* the latest */
+	uint64_t lost_daemon_count;				     /* of all */
+	uint64_t started;					     /* boot time ns */
+	uint64_t last_event;					     /* boot time ns */
 	uint64_t next_clock;  /* boot time ns of the next CLOCK event */
 	uint64_t next_scan;   /* not before then may daemons be looked for again */
 	uint64_t resync_at;   /* UINT64_MAX: none wanted */
@@ -130,6 +143,7 @@ void ikw_agent_take(void *agent, union ikw_event *event);
 void ikw_agent_alarm(void *agent, struct ikw_alarm *alarm);
 void ikw_agent_tunnel(void *agent, const char *key, uint32_t index);
 void ikw_agent_tunnel_up(void *agent, uint32_t index, uint64_t boot);
+void ikw_agent_daemon_lost(void *agent, const struct ikw_daemon_lost *lost);
 
 /* Makes what happened since the last call durable, then writes the alarms out. */
 void ikw_agent_flush(struct ikw_agent *agent);

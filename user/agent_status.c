@@ -94,6 +94,35 @@ static json_t *model_json(const struct ikw_agent *agent)
 	return json;
 }
 
+/* The latest of them, oldest first. */
+static json_t *lost_daemons_json(const struct ikw_agent *agent)
+{
+	uint64_t first = agent->lost_daemon_count > IKW_DAEMONS_LOST
+				 ? agent->lost_daemon_count - IKW_DAEMONS_LOST
+				 : 0;
+	json_t *json = json_array();
+
+	for (uint64_t i = first; i < agent->lost_daemon_count; i++) {
+		const struct ikw_agent_lost_daemon *d = &agent->lost_daemons[i % IKW_DAEMONS_LOST];
+		json_t *one = json_object(), *tunnels = json_array();
+		char time[48];
+
+		for (size_t k = 0; k < d->count; k++)
+			json_array_append_new(tunnels, number(d->tunnels[k]));
+		json_object_set_new(
+			one, "time",
+			d->wall ? json_string(ikw_time_text(d->wall, time, sizeof(time)))
+				: json_null());
+		json_object_set_new(one, "pid", number(d->pid));
+		json_object_set_new(one, "comm", json_string(d->comm));
+		json_object_set_new(one, "signal", number((uint64_t)(d->exit_code & 0x7f)));
+		json_object_set_new(one, "status", number((uint64_t)(d->exit_code >> 8 & 0xff)));
+		json_object_set_new(one, "tunnels", tunnels);
+		json_array_append_new(json, one);
+	}
+	return json;
+}
+
 static json_t *daemons_json(const struct ikw_agent *agent)
 {
 	json_t *json = json_array(), *one;
@@ -126,6 +155,7 @@ static json_t *status_json(const struct ikw_agent *agent)
 	add_sees(agent, json);
 	ikw_witness_status(agent, json);
 	json_object_set_new(json, "daemons", daemons_json(agent));
+	json_object_set_new(json, "daemons_lost", lost_daemons_json(agent));
 	json_object_set_new(json, "events", events_json(agent));
 	json_object_set_new(json, "lost", number(agent->lost));
 	json_object_set_new(json, "model", model_json(agent));

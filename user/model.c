@@ -18,6 +18,15 @@ struct known_tunnel {
 	char key[];
 };
 
+/* An end that is looked at once what the daemon takes with it has gone. */
+struct ending {
+	uint64_t time; /* 0: none */
+	uint32_t tgid;
+	int32_t exit_code;
+	char comm[IKW_COMM_LEN];
+};
+#define ENDINGS 8
+
 struct ikw_model {
 	struct ikw_model_config config;
 	struct ikw_model_ops ops;
@@ -30,6 +39,8 @@ struct ikw_model {
 	uint64_t alarms;
 	uint64_t by_reason[IKW_REASON_COUNT];
 	uint32_t next_index;
+	struct ending endings[ENDINGS];
+	uint64_t next_ending; /* when the first of them is looked at; UINT64_MAX: none */
 };
 
 /* ---- the queue of open cases ------------------------------------------------- */
@@ -293,6 +304,82 @@ static void on_state(void *ctx, struct ikw_tunnel *t, uint64_t time)
 		m->ops.tunnel_up(m->ops.ctx, t->index, time);
 }
 
+/* ---- daemons that end ----------------------------------------------------------------- */
+
+static bool unmanaged(const struct ikw_tunnel *t, uint32_t tgid)
+{
+	const struct ikw_generation *gen = t->generations;
+
+	while (gen && !(gen->installer_tgid == tgid && ikw_generation_usable(gen)))
+		gen = gen->next;
+	return gen != NULL;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void tell_ending(struct ikw_model *m, const struct ending *e)
+{
+	const struct ikw_table *table = &m->world.tunnels;
+	uint32_t *list = calloc(table->count + 1, sizeof(*list));
+	struct ikw_daemon_lost lost = {
+		.time = e->time, .pid = e->tgid, .exit_code = e->exit_code, .tunnels = list
+	};
+
+	memcpy(lost.comm, e->comm, sizeof(lost.comm));
+	for (size_t i = 0; list && i <= table->mask; i++)
+		for (struct ikw_node *node = table->buckets[i]; node; node = node->next) {
+			const struct ikw_tunnel *t = IKW_CONTAINER(node, struct ikw_tunnel, node);
+
+			if (unmanaged(t, e->tgid))
+				list[lost.count++] = t->index;
+		}
+	if (lost.count && m->ops.daemon_lost) {
+		qsort(list, lost.count, sizeof(*list), by_number);
+		m->ops.daemon_lost(m->ops.ctx, &lost);
+	}
+	free(list);
+}
+
+static void look_at_endings(struct ikw_model *m, uint64_t now)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (unsigned int i = 0; i < ENDINGS; i++) {
+		struct ending *e = &m->endings[i];
+		uint64_t at = e->time + m->config.settle_ns;
+
+		if (e->time && at <= now) {
+			tell_ending(m, e);
+			e->time = 0;
+		} else if (e->time && at < next) {
+			next = at;
+		}
+	}
+	m->next_ending = next;
+}
+
+static void daemon_ends(struct ikw_model *m, const struct ikw_proc *ev)
+{
+	struct ending *e = m->endings;
+
+	while (e < m->endings + ENDINGS && e->time)
+		e++;
+	if (e == m->endings + ENDINGS)
+		return;
+	e->time = ev->hdr.time;
+	e->tgid = ev->tgid;
+	e->exit_code = ev->exit_code;
+	memcpy(e->comm, ev->comm, sizeof(e->comm));
+	e->comm[sizeof(e->comm) - 1] = 0;
+	if (e->time + m->config.settle_ns < m->next_ending)
+		m->next_ending = e->time + m->config.settle_ns;
+}
+
 /* ---- the interface -------------------------------------------------------------------- */
 
 struct ikw_model *ikw_model_new(const struct ikw_model_config *config,
@@ -314,6 +401,7 @@ struct ikw_model *ikw_model_new(const struct ikw_model_config *config,
 		m->ops = *ops;
 	if (!m->config.settle_ns)
 		m->config.settle_ns = SETTLE;
+	m->next_ending = UINT64_MAX;
 	if (!m->config.vsys[0])
 		snprintf(m->config.vsys, sizeof(m->config.vsys), "Public");
 	if (ikw_table_init(&m->known) || ikw_world_init(&m->world, &world_ops)) {
@@ -363,6 +451,8 @@ int ikw_model_know_tunnel(struct ikw_model *m, const char *key, uint32_t index)
 
 void ikw_model_tick(struct ikw_model *m, uint64_t now)
 {
+	if (m->next_ending <= now)
+		look_at_endings(m, now);
 	while (!holds(m, now) && m->first && m->first->close_at <= now) {
 		struct ikw_case *c = m->first;
 		struct ikw_generation *gen = c->gen;
@@ -392,19 +482,23 @@ void ikw_model_event(struct ikw_model *m, const union ikw_event *ev)
 	ikw_world_event(&m->world, ev);
 	if (ev->hdr.type == IKW_EV_DUMP && ev->dump.op == IKW_DUMP_END)
 		look_at_all(m, ev->hdr.time);
+	if (ev->hdr.type == IKW_EV_PROC && ev->proc.op == IKW_PROC_EXIT)
+		daemon_ends(m, &ev->proc);
 }
 
 uint64_t ikw_model_deadline(const struct ikw_model *m)
 {
 	uint64_t held = m->world.dumping ? m->world.dump_began + DUMP_WAIT : 0;
+	uint64_t at = m->first ? m->first->close_at : UINT64_MAX;
 
-	if (!m->first)
-		return UINT64_MAX;
-	return m->first->close_at > held ? m->first->close_at : held;
+	if (m->first && at < held)
+		at = held;
+	return m->next_ending < at ? m->next_ending : at;
 }
 
 void ikw_model_finish(struct ikw_model *m, uint64_t now)
 {
+	look_at_endings(m, now);
 	while (m->first) {
 		struct ikw_case *c = m->first;
 		struct ikw_generation *gen = c->gen;

@@ -22,6 +22,16 @@ struct ikw_model_config {
 	uint64_t settle_ns; /* how long an undecided case stays open; 0: 2 s */
 };
 
+/* An IKE daemon ended and left SAs behind: tunnels that nobody manages any more. */
+struct ikw_daemon_lost {
+	uint64_t time; /* of its end, boot time ns */
+	uint32_t pid;
+	int32_t exit_code; /* wait status */
+	char comm[IKW_COMM_LEN];
+	const uint32_t *tunnels; /* their numbers, rising; valid during the call */
+	size_t count;
+};
+
 /* What the model asks of its surroundings. Any may be NULL. */
 struct ikw_model_ops {
 	/* A case closed. The alarm is the model's; it is freed after the call. id may be set. */
@@ -30,6 +40,8 @@ struct ikw_model_ops {
 	void (*tunnel)(void *ctx, const char *key, uint32_t index);
 	/* A tunnel that was down carries traffic again; boot: when. */
 	void (*tunnel_up)(void *ctx, uint32_t index, uint64_t boot);
+	/* A daemon ended and what it had installed is still there after the settle time. */
+	void (*daemon_lost)(void *ctx, const struct ikw_daemon_lost *lost);
 	void *ctx;
 };
 

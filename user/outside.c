@@ -312,7 +312,7 @@ static struct ikw_name *name_get(struct ikw_outside_store *s, const struct ikw_w
 	for (unsigned int i = 0; i < NAMES; i++) {
 		struct ikw_name *n = &s->names[i];
 
-		if (n->time && n->hash == hash && !strcmp(n->name, w->user))
+		if (n->name[0] && n->hash == hash && !strcmp(n->name, w->user))
 			return n;
 		if (n->time < oldest->time)
 			oldest = n;

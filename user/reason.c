@@ -109,6 +109,12 @@ static const struct ikw_rule rules[] = {
 	{ "aaa_session_over_silence", R(AAA_CUT), LIKELY, false, F(AAA_SESSION) | F(GAVE_UP_INFO),
 	  ORDERS | F(PEER_DELETE), 0,
 	  "the session time that the AAA server had set was over, and the peer did not answer" },
+	/* with CBC a Delete is as long as a liveness check; one that fits the clock of the session
+	 */
+	{ "aaa_session_over_unanswered", R(AAA_CUT), LIKELY, false,
+	  F(AAA_SESSION) | F(GAVE_UP_LIVENESS),
+	  ORDERS | F(PEER_DELETE) | F(LIVENESS_EMPTY) | F(LIVENESS_CLEAR), 0,
+	  "the session time that the AAA server had set was over, and the peer did not answer" },
 	/* RFC 4478: the gateway tells the peer when the session ends, and the peer obeys */
 	{ "aaa_session_over_peer", R(AAA_CUT), LIKELY, false, F(AAA_SESSION) | F(PEER_DELETE),
 	  ORDERS | F(RETURNED), 0,

@@ -290,6 +290,7 @@ static bool open_model(struct ikw_agent *agent)
 	const struct ikw_model_ops ops = { .alarm = ikw_agent_alarm,
 					   .tunnel = ikw_agent_tunnel,
 					   .tunnel_up = ikw_agent_tunnel_up,
+					   .daemon_lost = ikw_agent_daemon_lost,
 					   .ctx = agent };
 
 	memcpy(config.vsys, agent->netns.name, sizeof(config.vsys));

@@ -33,6 +33,9 @@ struct told {
 };
 
 struct story {
+	unsigned int daemons_lost;
+	uint32_t lost_pid;
+	size_t lost_tunnels;
 	struct ikw_model *model;
 	struct told told[64];
 	unsigned int count;
@@ -55,6 +58,16 @@ static void on_alarm(void *ctx, struct ikw_alarm *a)
 	t->blind = a->blind_count;
 	snprintf(t->rule, sizeof(t->rule), "%s", a->rule);
 	snprintf(t->detail, sizeof(t->detail), "%s", a->detail);
+}
+
+static void on_daemon_lost(void *ctx, const struct ikw_daemon_lost *lost)
+{
+	struct story *s = ctx;
+
+	s->daemons_lost++;
+	s->lost_pid = lost->pid;
+	s->lost_tunnels = lost->count;
+	assert_true(lost->tunnels[0] > 0);
 }
 
 static void addr4(uint8_t *out, uint8_t last)
@@ -86,7 +99,7 @@ static void feed(struct story *s, const union ikw_event *e)
 
 static void begin(struct story *s, uint32_t sees)
 {
-	struct ikw_model_ops ops = { .alarm = on_alarm, .ctx = s };
+	struct ikw_model_ops ops = { .alarm = on_alarm, .daemon_lost = on_daemon_lost, .ctx = s };
 	NEW(s, clock, clock, CLOCK, 0);
 
 	memset(s, 0, sizeof(*s));
@@ -838,6 +851,56 @@ static void test_order_before_birth(void **state)
 	assert_false(s.told[0].ordered);
 }
 
+static void daemon_exit(struct story *s, uint64_t ms, uint32_t tgid)
+{
+	NEW(s, p, proc, PROC, ms);
+
+	p.proc.op = IKW_PROC_EXIT;
+	p.proc.tgid = tgid;
+	p.proc.exit_code = SIGKILL;
+	strcpy(p.proc.comm, "charon");
+	feed(s, &p);
+}
+
+/* Killed, it leaves its SAs behind: no deletion, but told; what becomes of them is another matter.
+ */
+static void test_daemon_lost(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	daemon_exit(&s, 20000, OTHER);
+	daemon_exit(&s, 21000, DAEMON);
+	assert_true(ikw_model_deadline(s.model) <= s.now + 2000000000ULL);
+	ikw_model_tick(s.model, s.now + 1000000000ULL);
+	assert_int_equal(s.daemons_lost, 0);
+	ikw_model_tick(s.model, s.now + 2500000000ULL);
+	assert_int_equal(s.daemons_lost, 1);
+	assert_int_equal(s.lost_pid, DAEMON);
+	assert_int_equal(s.lost_tunnels, 1);
+	assert_int_equal(s.count, 0);
+	down(&s, 30000, 0, IKW_CAUSE_FLUSH, OTHER);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+	assert_int_equal(s.daemons_lost, 1);
+}
+
+/* One that takes its SAs down as it ends is not lost. */
+static void test_daemon_stops(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	down(&s, 21000, 0, IKW_CAUSE_CALL, DAEMON);
+	daemon_exit(&s, 21050, DAEMON);
+	end(&s);
+	assert_int_equal(s.daemons_lost, 0);
+	assert_int_equal(s.count, 1);
+}
+
 static void test_nothing_explains(void **state)
 {
 	struct story s;
@@ -1179,6 +1242,8 @@ int main(void)
 		cmocka_unit_test(test_v1_liveness_then_delete),
 		cmocka_unit_test(test_order_for_another),
 		cmocka_unit_test(test_order_before_birth),
+		cmocka_unit_test(test_daemon_lost),
+		cmocka_unit_test(test_daemon_stops),
 		cmocka_unit_test(test_nothing_explains),
 		cmocka_unit_test(test_found_flushed_before_dump),
 		cmocka_unit_test(test_found_flushed_during_dump),

@@ -40,6 +40,7 @@ static const struct {
 	{ "aaa_cut", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "aaa_session_over", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "aaa_session_over_silence", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },
+	{ "aaa_session_over_unanswered", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "aaa_session_over_peer", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "tracker", IKW_REASON_TRACK, IKW_CONFIDENCE_CERTAIN, false },
 	{ "tracker_alone", IKW_REASON_TRACK, IKW_CONFIDENCE_LIKELY, false },

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is kept of other protocols: only what this host acknowledged, announced
+ * or asked for. Each thing beside its forgery. Times are seconds.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include "user/host.h"
+#include "user/outside.h"
+
+#define S 1000000000ULL
+
+struct scene {
+	struct ikw_outside outside;
+	struct ikw_host host;
+};
+
+static void addr(uint8_t out[IKW_ADDR_LEN], uint8_t last)
+{
+	memset(out, 0, IKW_ADDR_LEN);
+	out[10] = out[11] = 0xff;
+	out[12] = 10;
+	out[15] = last;
+}
+
+static int set_up(void **state)
+{
+	static struct scene scene;
+	union ikw_event e = { .addr = { .op = IKW_ADDR_SET, .ifindex = 2 } };
+
+	memset(&scene, 0, sizeof(scene));
+	assert_int_equal(ikw_host_init(&scene.host), 0);
+	e.hdr.type = IKW_EV_ADDR;
+	e.hdr.size = sizeof(e.addr);
+	e.hdr.time = 1;
+	addr(e.addr.addr, 1);
+	ikw_host_event(&scene.host, &e);
+	*state = &scene;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct scene *scene = *state;
+
+	ikw_outside_free(&scene->outside);
+	ikw_host_free(&scene->host);
+	return 0;
+}
+
+static void tell(struct scene *scene, uint64_t at, struct ikw_wire wire)
+{
+	union ikw_event e = { .wire = wire };
+
+	e.hdr.type = IKW_EV_WIRE;
+	e.hdr.size = sizeof(e.wire);
+	e.hdr.time = at;
+	ikw_outside_event(&scene->outside, &scene->host, &e);
+}
+
+/* Between this host (.1) and .2, ports as given. */
+static struct ikw_wire wire(uint8_t kind, uint8_t dir, uint16_t code, uint32_t id)
+{
+	struct ikw_wire w = { .kind = kind, .dir = dir, .code = code, .id = id, .ifindex = 2 };
+
+	addr(dir == IKW_DIR_OUT ? w.saddr : w.daddr, 1);
+	addr(dir == IKW_DIR_OUT ? w.daddr : w.saddr, 2);
+	w.sport = dir == IKW_DIR_OUT ? 1000 : 2000;
+	w.dport = dir == IKW_DIR_OUT ? 2000 : 1000;
+	return w;
+}
+
+static void test_order_needs_ack(void **state)
+{
+	struct scene *s = *state;
+	struct ikw_wire nak = wire(IKW_WIRE_RADIUS, IKW_DIR_OUT, 42, 7);
+	struct ikw_wire other = wire(IKW_WIRE_RADIUS, IKW_DIR_OUT, 41, 7);
+	const struct ikw_radius_order *o;
+
+	tell(s, 10 * S, wire(IKW_WIRE_RADIUS, IKW_DIR_IN, 40, 7));
+	assert_null(ikw_outside_order(&s->outside, NULL, 9 * S, 11 * S));
+	tell(s, 10 * S + 1, nak);
+	assert_null(ikw_outside_order(&s->outside, NULL, 9 * S, 11 * S));
+	addr(other.daddr, 9); /* an ACK to somebody else */
+	tell(s, 10 * S + 2, other);
+	assert_null(ikw_outside_order(&s->outside, NULL, 9 * S, 11 * S));
+	tell(s, 10 * S + 3, wire(IKW_WIRE_RADIUS, IKW_DIR_OUT, 41, 7));
+	o = ikw_outside_order(&s->outside, NULL, 9 * S, 11 * S);
+	assert_non_null(o);
+	assert_true(o->acked == 10 * S + 3);
+	assert_null(ikw_outside_order(&s->outside, NULL, 11 * S, 12 * S));
+}
+
+static void test_order_for_another_address(void **state)
+{
+	struct scene *s = *state;
+	struct ikw_wire w = wire(IKW_WIRE_RADIUS, IKW_DIR_IN, 40, 7);
+	uint8_t inner[IKW_ADDR_LEN];
+
+	addr(w.addr, 77);
+	tell(s, 10 * S, w);
+	tell(s, 10 * S + 3, wire(IKW_WIRE_RADIUS, IKW_DIR_OUT, 41, 7));
+	addr(inner, 77);
+	assert_non_null(ikw_outside_order(&s->outside, inner, 9 * S, 11 * S));
+	addr(inner, 78);
+	assert_null(ikw_outside_order(&s->outside, inner, 9 * S, 11 * S));
+	assert_null(ikw_outside_order(&s->outside, NULL, 9 * S, 11 * S));
+}
+
+static void test_session(void **state)
+{
+	struct scene *s = *state;
+	struct ikw_wire w = wire(IKW_WIRE_RADIUS, IKW_DIR_IN, 2, 3);
+
+	w.value = 60;
+	tell(s, 10 * S, w); /* nobody asked */
+	assert_null(ikw_outside_session(&s->outside, NULL, 1, 20 * S, 90 * S));
+	tell(s, 11 * S, wire(IKW_WIRE_RADIUS, IKW_DIR_OUT, 1, 3));
+	tell(s, 12 * S, w);
+	assert_non_null(ikw_outside_session(&s->outside, NULL, 1, 20 * S, 90 * S));
+	/* what was accepted after the tunnel came is another's */
+	assert_null(ikw_outside_session(&s->outside, NULL, 1, 11 * S, 90 * S));
+}
+
+static void test_bfd(void **state)
+{
+	struct scene *s = *state;
+	const struct ikw_track_state *t;
+
+	tell(s, 10 * S, wire(IKW_WIRE_BFD, IKW_DIR_OUT, 3, 5));
+	tell(s, 11 * S, wire(IKW_WIRE_BFD, IKW_DIR_IN, 1, 9)); /* forged, or not yet believed */
+	assert_null(ikw_outside_track(&s->outside, 1, 20 * S));
+	tell(s, 12 * S, wire(IKW_WIRE_BFD, IKW_DIR_OUT, 1, 5));
+	t = ikw_outside_track(&s->outside, 1, 20 * S);
+	assert_non_null(t);
+	assert_int_equal(t->fell_to, 1);
+	assert_null(ikw_outside_track(&s->outside, 1, 11 * S));
+	/* coming up is no loss */
+	tell(s, 30 * S, wire(IKW_WIRE_BFD, IKW_DIR_OUT, 3, 5));
+	assert_null(ikw_outside_track(&s->outside, 13 * S, 40 * S));
+}
+
+static void test_vrrp(void **state)
+{
+	struct scene *s = *state;
+
+	tell(s, 9 * S, wire(IKW_WIRE_VRRP, IKW_DIR_IN, 200, 51));
+	assert_null(ikw_outside_track(&s->outside, 1, 20 * S)); /* not our router */
+	tell(s, 10 * S, wire(IKW_WIRE_VRRP, IKW_DIR_OUT, 100, 51));
+	assert_non_null(ikw_outside_track(&s->outside, 10 * S, 20 * S)); /* master */
+	tell(s, 21 * S, wire(IKW_WIRE_VRRP, IKW_DIR_IN, 90, 51));
+	assert_null(ikw_outside_track(&s->outside, 20 * S, 30 * S)); /* lower: we stay */
+	tell(s, 22 * S, wire(IKW_WIRE_VRRP, IKW_DIR_IN, 200, 51));
+	assert_int_equal(ikw_outside_track(&s->outside, 20 * S, 30 * S)->elected, 200);
+	tell(s, 40 * S, wire(IKW_WIRE_VRRP, IKW_DIR_OUT, 100, 51));
+	tell(s, 50 * S, wire(IKW_WIRE_VRRP, IKW_DIR_OUT, 0, 51)); /* resigned */
+	assert_int_equal(ikw_outside_track(&s->outside, 45 * S, 60 * S)->state, 0);
+}
+
+static struct ikw_wire answer(uint32_t id, const char *name, uint8_t last, uint8_t of)
+{
+	struct ikw_wire w = wire(IKW_WIRE_DNS, IKW_DIR_IN, 0, id << 16 | 1);
+
+	strcpy(w.user, name);
+	addr(w.addr, last);
+	w.value2 = of;
+	return w;
+}
+
+static void ask(struct scene *s, uint64_t at, uint32_t id, const char *name)
+{
+	struct ikw_wire w = wire(IKW_WIRE_DNS, IKW_DIR_OUT, IKW_DNS_QUERY, id << 16 | 1);
+
+	strcpy(w.user, name);
+	tell(s, at, w);
+}
+
+static void test_name(void **state)
+{
+	struct scene *s = *state;
+	uint8_t peer[IKW_ADDR_LEN];
+	struct ikw_wire w;
+
+	addr(peer, 50);
+	ask(s, 10 * S, 1, "peer.lab");
+	tell(s, 10 * S, answer(1, "peer.lab", 50, 2));
+	tell(s, 10 * S, answer(1, "peer.lab", 51, 2));
+	ask(s, 11 * S, 2, "peer.lab");
+	tell(s, 11 * S, answer(2, "peer.lab", 51, 2)); /* the other way round: the same */
+	tell(s, 11 * S, answer(2, "peer.lab", 50, 2));
+	assert_null(ikw_outside_name(&s->outside, peer, 1, 20 * S));
+	tell(s, 12 * S, answer(3, "peer.lab", 60, 1)); /* nobody asked for this one */
+	assert_null(ikw_outside_name(&s->outside, peer, 1, 20 * S));
+	ask(s, 13 * S, 4, "other.lab");
+	tell(s, 13 * S, answer(4, "other.lab", 60, 1));
+	assert_null(ikw_outside_name(&s->outside, peer, 1, 20 * S));
+	ask(s, 14 * S, 5, "peer.lab");
+	tell(s, 14 * S, answer(5, "peer.lab", 60, 1));
+	assert_string_equal(ikw_outside_name(&s->outside, peer, 1, 20 * S)->name, "peer.lab");
+	assert_null(ikw_outside_name(&s->outside, peer, 15 * S, 20 * S));
+	addr(peer, 60);
+	ask(s, 30 * S, 6, "peer.lab");
+	w = answer(6, "peer.lab", 0, 0);
+	memset(w.addr, 0, sizeof(w.addr));
+	w.code = 3; /* NXDOMAIN */
+	tell(s, 30 * S, w);
+	assert_int_equal(ikw_outside_name(&s->outside, peer, 25 * S, 31 * S)->rcode, 3);
+}
+
+static void prober(struct scene *s, uint64_t at, uint8_t op, uint32_t tgid, int32_t exit_code)
+{
+	union ikw_event e = {
+		.proc = { .op = op, .tgid = tgid, .parent_count = 2, .exit_code = exit_code }
+	};
+
+	e.hdr.type = IKW_EV_PROC;
+	e.hdr.size = sizeof(e.proc);
+	e.hdr.time = at;
+	e.proc.parents[0].tgid = 300;
+	e.proc.parents[1].tgid = 1;
+	ikw_outside_event(&s->outside, &s->host, &e);
+}
+
+static void test_probe(void **state)
+{
+	struct scene *s = *state;
+	const uint32_t script[] = { 555, 300, 1 }, stranger[] = { 556, 301, 1 };
+	const struct ikw_echo *echo;
+
+	prober(s, 10 * S, IKW_PROC_PROBER, 400, 0);
+	prober(s, 11 * S, IKW_PROC_PROBED, 400, 0x100);
+	assert_non_null(ikw_outside_probe(&s->outside, script, 3, 1, 20 * S, &echo));
+	assert_null(echo);
+	/* pid 1 is everybody's parent */
+	assert_null(ikw_outside_probe(&s->outside, stranger, 3, 1, 20 * S, &echo));
+	assert_null(ikw_outside_probe(&s->outside, script, 3, 12 * S, 20 * S, &echo));
+	/* the last one counts, and a killed one says nothing */
+	prober(s, 12 * S, IKW_PROC_PROBER, 401, 0);
+	prober(s, 13 * S, IKW_PROC_PROBED, 401, 0);
+	assert_null(ikw_outside_probe(&s->outside, script, 3, 1, 20 * S, &echo));
+	prober(s, 14 * S, IKW_PROC_PROBER, 402, 0);
+	prober(s, 15 * S, IKW_PROC_PROBED, 402, 9);
+	assert_null(ikw_outside_probe(&s->outside, script, 3, 1, 20 * S, &echo));
+	/* one that runs on: its echoes tell */
+	prober(s, 16 * S, IKW_PROC_PROBER, 403, 0);
+	tell(s, 17 * S, wire(IKW_WIRE_ECHO, IKW_DIR_OUT, 8, 1));
+	tell(s, 17 * S + 1, wire(IKW_WIRE_ECHO, IKW_DIR_IN, 0, 1));
+	assert_null(ikw_outside_probe(&s->outside, script, 3, 1, 20 * S, &echo));
+	tell(s, 18 * S, wire(IKW_WIRE_ECHO, IKW_DIR_OUT, 8, 1));
+	tell(s, 19 * S, wire(IKW_WIRE_ECHO, IKW_DIR_OUT, 8, 1));
+	assert_non_null(ikw_outside_probe(&s->outside, script, 3, 1, 20 * S, &echo));
+	assert_non_null(echo);
+}
+
+/* A flood of strangers' packets costs no memory and takes nothing away. */
+static void test_flood(void **state)
+{
+	struct scene *s = *state;
+
+	tell(s, 10 * S, wire(IKW_WIRE_BFD, IKW_DIR_OUT, 3, 5));
+	for (uint32_t i = 0; i < 100000; i++) {
+		tell(s, 11 * S, wire(IKW_WIRE_BFD, IKW_DIR_IN, 3, i));
+		tell(s, 11 * S, wire(IKW_WIRE_VRRP, IKW_DIR_IN, 3, i & 0xff));
+		tell(s, 11 * S, wire(IKW_WIRE_ECHO, IKW_DIR_IN, 0, i));
+		tell(s, 11 * S, answer(i & 0xffff, "flood.example", 1, 1));
+	}
+	tell(s, 12 * S, wire(IKW_WIRE_BFD, IKW_DIR_OUT, 1, 5));
+	assert_non_null(ikw_outside_track(&s->outside, 1, 20 * S));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_order_needs_ack),
+		TEST(test_order_for_another_address),
+		TEST(test_session),
+		TEST(test_bfd),
+		TEST(test_vrrp),
+		TEST(test_name),
+		TEST(test_probe),
+		TEST(test_flood),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
