@@ -17,8 +17,11 @@ variations() {
 write_script() {
 	cat >"$W/down.sh" <<-'SCRIPT'
 		#!/bin/sh
+		# keepalived begins as backup, and says so
+		[ -e ARMED ] || exit 0
 		exec swanctl --terminate --ike tun --timeout 20
 	SCRIPT
+	sed -i "s,ARMED,$W/armed," "$W/down.sh"
 	chmod +x "$W/down.sh"
 }
 rival_conf() {
@@ -76,13 +79,13 @@ bfd_start() {
 	mkdir -p "$W/frr/gwa" "$W/frr/hosta"
 	chmod 777 "$W/frr" "$W/frr/gwa" "$W/frr/hosta"
 	for side in gwa hosta; do
-		printf 'bfd\n peer %s\n  receive-interval 200\n  transmit-interval 200\n' \
+		printf 'bfd\n peer %s\n  receive-interval 600\n  transmit-interval 600\n' \
 			"$([ $side = gwa ] && echo 10.1.0.2 || echo 10.1.0.1)" >"$W/frr/$side/bfdd.conf"
 		chmod 666 "$W/frr/$side/bfdd.conf"
 	done
-	background bfdhosta ip netns exec hosta /usr/lib/frr/bfdd -u root -g root -f "$W/frr/hosta/bfdd.conf" -i "$W/frr/hosta/pid" \
+	background bfdhosta ip netns exec hosta /usr/lib/frr/bfdd -u frr -g frr -f "$W/frr/hosta/bfdd.conf" -i "$W/frr/hosta/pid" \
 		-z "$W/frr/hosta/zserv" --vty_socket "$W/frr/hosta" --bfdctl "$W/frr/hosta/ctl" -P 0 --log "file:$W/frr/hosta/log"
-	background bfdgwa ip netns exec gwa /usr/lib/frr/bfdd -u root -g root -f "$W/frr/gwa/bfdd.conf" -i "$W/frr/gwa/pid" \
+	background bfdgwa ip netns exec gwa /usr/lib/frr/bfdd -u frr -g frr -f "$W/frr/gwa/bfdd.conf" -i "$W/frr/gwa/pid" \
 		-z "$W/frr/gwa/zserv" --vty_socket "$W/frr/gwa" --bfdctl "$W/frr/gwa/ctl" -P 0 --log "file:$W/frr/gwa/log"
 }
 bfd_says() { vtysh --vty_socket "$W/frr/gwa" -c 'show bfd peers' 2>/dev/null | grep -q "Status: $1"; }
@@ -121,7 +124,7 @@ before() {
 	case $(opt x by) in
 	vrrp | check)
 		keepalived_conf
-		in_gwa_background keepalived keepalived -n -D -P -f "$W/keepalived.conf" -p "$W/keepalived.pid" -r "$W/vrrp.pid" -g
+		in_gwa_background keepalived keepalived -n -D -P -f "$W/keepalived.conf" -p "$W/keepalived.pid" -r "$W/vrrp.pid" -l
 		wait_for 30 'gwa is master' vrrp_master ;;
 	bfd)
 		bfd_start
@@ -144,12 +147,13 @@ forge() {
 	PYTHON
 }
 story() {
+	touch "$W/armed"
 	sleep 2
 	case $(opt x by) in
 	vrrp)
 		note 'another router of a higher priority appears'
 		rival_conf
-		background rival ip netns exec hosta keepalived -n -D -P -f "$W/rival.conf" -p "$W/rival.pid" -r "$W/rival.vrrp.pid" -g ;;
+		background rival ip netns exec hosta keepalived -n -D -P -f "$W/rival.conf" -p "$W/rival.pid" -r "$W/rival.vrrp.pid" -l ;;
 	check) note 'the check fails'; touch "$W/fails" ;;
 	bfd)
 		if [ -n "$(opt x forged)" ]; then
