@@ -332,7 +332,7 @@ static void tell_ending(struct ikw_model *m, const struct ending *e)
 
 	memcpy(lost.comm, e->comm, sizeof(lost.comm));
 	for (size_t i = 0; list && i <= table->mask; i++)
-		for (struct ikw_node *node = table->buckets[i]; node; node = node->next) {
+		for (struct ikw_node *node = table->buckets[i].first; node; node = node->next) {
 			const struct ikw_tunnel *t = IKW_CONTAINER(node, struct ikw_tunnel, node);
 
 			if (unmanaged(t, e->tgid))

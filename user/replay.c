@@ -57,7 +57,10 @@ static int replay_events(struct ikw_recording *recording, struct ikw_model *mode
 int ikw_replay_all(const char *path, const struct ikw_replay_ops *to, char *why, size_t size)
 {
 	struct replay replay = { .ops = to };
-	struct ikw_model_ops ops = { replay_alarm, replay_tunnel, replay_up, &replay };
+	struct ikw_model_ops ops = { .alarm = replay_alarm,
+				     .tunnel = replay_tunnel,
+				     .tunnel_up = replay_up,
+				     .ctx = &replay };
 	struct ikw_model_config config = { .vsys = "" };
 	struct ikw_recording *recording = ikw_recording_open(path, why, size);
 	struct ikw_model *model;
