@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 
 /* <linux/filter.h> of the kernel; its UAPI has no constructors. */
 #define INSN(c, d, s, o, i)                                                                        \
@@ -89,13 +90,30 @@ static int load_marker(enum bpf_prog_type type, int map, int result,
 	return load(type, insns, sizeof(insns) / sizeof(insns[0]), opts);
 }
 
+static int no_log(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+/* NULL when there is none, which libbpf need not say too. */
+static struct btf *kernel_btf(void)
+{
+	libbpf_print_fn_t log = libbpf_set_print(no_log);
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	libbpf_set_print(log);
+	return btf;
+}
+
 struct ikw_trial ikw_trial_btf(void)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	int err = errno;
+	struct btf *btf = kernel_btf();
 
 	if (!btf)
-		return no("no BTF of the kernel: %s", strerror(err));
+		return no("no BTF of the kernel (CONFIG_DEBUG_INFO_BTF, /sys/kernel/btf/vmlinux)");
 	btf__free(btf);
 	return yes();
 }
@@ -121,7 +139,7 @@ static struct ikw_trial fentry_fires(int map, int program)
 struct ikw_trial ikw_trial_fentry(void)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
-	struct btf *btf = btf__load_vmlinux_btf();
+	struct btf *btf = kernel_btf();
 	struct ikw_trial trial;
 	int map, program, id, err;
 
