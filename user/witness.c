@@ -13,7 +13,7 @@
 #define DRAIN_BATCH 4096
 #define RING_SHARE  64 /* of memory, rounded up to a power of two; within: */
 #define RING_LEAST  (8u << 20)
-#define RING_MOST   (64u << 20)
+#define RING_MOST   (32u << 20)
 #define TICK	    (100 * IKW_MS) /* of the packet programs' clock */
 #define LAST_WORDS  (30 * IKW_S)   /* how long a namespace may take to be torn down */
 
