@@ -77,6 +77,15 @@ completion() {
 		same "completion/$command" "$(options "$command")" "$(complete_words ikewatch "$command" -- | sort)"
 	done
 	same completion/hooks "$(printf '%s\n' xdp xdp-generic)" "$(complete_words ikewatch run --hook x | sort)"
+	# numbers of alarms, from the store that --state-dir names
+	if "$O/ikewatch" replay tests/stories/rekey-v2.events --state-dir "$work/store" >/dev/null &&
+		"$O/ikewatch" replay tests/stories/dpd-v2-cbc.events --state-dir "$work/store2" >/dev/null; then
+		PATH=$(realpath "$O"):$PATH
+		same completion/ids "1" "$(complete_words ikewatch explain --state-dir "$work/store2" '')"
+		same completion/ids_all "1" "$(complete_words ikewatch explain --state-dir "$work/store" '')"
+	else
+		bad completion/ids 'no store could be made'
+	fi
 	if complete_words ikewatch run --iface l | grep -qx lo; then
 		ok completion/interfaces
 	else
@@ -94,6 +103,25 @@ manual_is_complete() {
 		done
 	done
 	same manual/complete '' "$missing"
+	# section NAME: the bold words that begin its entries
+	section() { sed -n "/^\.SH $1\$/,/^\.SH/p" <<<"$text" | grep -E '^\.BR? [A-Z]' | grep -oE '[A-Z_]{4,}' | sort -u; }
+	same manual/environment "$(grep -ohE 'getenv\("[A-Z_]+"' user/*.c | grep -oE '[A-Z_]{4,}' | sort -u)" "$(section ENVIRONMENT)"
+	# files that set up signals; what others send to IKE daemons is not ours
+	same manual/signals "$(grep -lE '\b(sigaction|sigaddset|signal)\(' user/*.c | xargs grep -ohE '\bSIG[A-Z]+\b' | sort -u)" \
+		"$(section SIGNALS)"
+	same manual/exit '0 1 2' "$(sed -n '/^\.SH EXIT/,/^\.SH SIG/p' <<<"$text" | sed -n 's/^\.B \([0-9]\)$/\1/p' | paste -sd' ')"
+	for option in $(grep -ohE '"/(var|run|etc|sys/fs)/[a-z/.]*ikewatch[a-z/.]*"' user/*.h user/*.c | tr -d '"' | sort -u); do
+		grep -q "^\.I $option" <<<"$text" || missing+="$option "
+	done
+	same manual/files '' "$missing"
+	# every member of an alarm object and of a fact is explained
+	missing=''
+	for option in $("$O/ikewatch" replay --json tests/stories/rekey-with-traffic.events | jq -r '
+		(keys_unsorted - ["ifindex","seq_num","tunnel_index","rule_num","dst_ip","inside_ip","remote_port","cpu_id","src_ip",
+		"flow_info","offline_reason","vsys_name","interface_name"])[], (.sas[], .evidence[], .by, .ike | keys[])' | sort -u); do
+		sed -n '/^\.SH ALARM OBJECT/,/^\.SH EXIT/p' <<<"$text" | grep -qw -- "$option" || missing+="$option "
+	done
+	same manual/object '' "$missing"
 }
 
 unit() {
