@@ -27,7 +27,15 @@ static __always_inline bool netns_watched(__u32 netns)
 	__u32 zero = 0;
 	struct ikw_watched *watch = bpf_map_lookup_elem(&ikw_watched, &zero);
 
-	return !watch || !watch->netns || watch->netns == netns;
+	return ikw_speaks(watch) && (!watch->netns || watch->netns == netns);
+}
+
+/* Do these programs speak? (The netns does not matter to those of the host.) */
+static __always_inline bool speaks(void)
+{
+	__u32 zero = 0;
+
+	return ikw_speaks(bpf_map_lookup_elem(&ikw_watched, &zero));
 }
 
 static __always_inline struct task_struct *current_task(void)

@@ -155,7 +155,7 @@ static __noinline int connected(struct socket *sock)
 
 	bpf_probe_read_kernel_str(name, sizeof(name),
 				  BPF_CORE_READ(peer_of(sk), path.dentry, d_name.name));
-	if (!is_daemon(client.daemon) && !is_control_name(name))
+	if ((!is_daemon(client.daemon) && !is_control_name(name)) || !speaks())
 		return 0;
 	bpf_map_update_elem(&ikw_clients, &tgid, &client, BPF_ANY);
 	actor_describe();
@@ -206,7 +206,7 @@ static __always_inline int sent(struct socket *sock, struct msghdr *msg, __u64 l
 	struct sock *sk;
 	const void *from;
 
-	if (!client || len < REQUEST_MIN)
+	if (!client || len < REQUEST_MIN || !speaks())
 		return 0;
 	sk = BPF_CORE_READ(sock, sk);
 	if (peer_tgid(sk) != client->daemon)
@@ -298,7 +298,7 @@ int ikw_signal_tp(struct bpf_raw_tracepoint_args *ctx)
 	__u32 tgid = BPF_CORE_READ(task, tgid);
 	struct ikw_signal *record;
 
-	if (!signal_matters(signo) || !is_daemon(tgid))
+	if (!signal_matters(signo) || !is_daemon(tgid) || !speaks())
 		return 0;
 	actor_describe();
 	record = ikw_emit_begin(IKW_EV_SIGNAL, sizeof(*record),
@@ -326,7 +326,7 @@ int ikw_exec_tp(struct bpf_raw_tracepoint_args *ctx)
 	char comm[IKW_COMM_LEN];
 
 	bpf_get_current_comm(comm, sizeof(comm));
-	if (is_daemon_comm(comm))
+	if (is_daemon_comm(comm) && speaks())
 		proc_emit(IKW_PROC_EXEC);
 	return 0;
 }
@@ -357,7 +357,7 @@ int ikw_exit_tp(struct bpf_raw_tracepoint_args *ctx)
 	bool daemon = is_daemon(tgid);
 	__u8 op = IKW_PROC_EXIT;
 
-	if (!daemon && !bpf_map_lookup_elem(&ikw_probers, &tgid))
+	if ((!daemon && !bpf_map_lookup_elem(&ikw_probers, &tgid)) || !speaks())
 		return 0;
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;

@@ -17,7 +17,7 @@
 /* Entry 0 of ikw_watched: what user space may change while the probes run. */
 struct ikw_watched {
 	__u32 netns; /* inode of the one network namespace whose SAs are told; 0: all */
-	__u32 pad;
+	__u32 epoch; /* the programs that speak; others attached beside them keep silent */
 };
 
 enum ikw_daemon_how {
@@ -65,6 +65,18 @@ struct {
 	__type(key, __u32);
 	__type(value, struct ikw_watched);
 } ikw_watched SEC(".maps");
+
+/*
+ * Set by user space before load. When an upgrade attaches new programs beside
+ * the old ones, one write to ikw_watched hands the word over: nothing is told
+ * twice, nothing by nobody.
+ */
+__u32 ikw_epoch SEC(".data.epoch") = 0;
+
+static __always_inline int ikw_speaks(const struct ikw_watched *watch)
+{
+	return watch && watch->epoch == *(volatile __u32 *)&ikw_epoch;
+}
 
 #endif /* __bpf__ */
 #endif /* IKEWATCH_PROBES_H */

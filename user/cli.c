@@ -11,7 +11,9 @@
 #define JSON	  'j', "json", NULL, "machine output: JSON, JSON Lines for streams"
 #define SOCKET	  IKW_OPT_SOCKET, "socket", "PATH", "control socket (/run/ikewatch.sock)"
 #define STATE_DIR IKW_OPT_STATE_DIR, "state-dir", "DIR", "where alarms are kept (/var/lib/ikewatch)"
-#define END	  0, NULL, NULL, NULL
+#define PIN_DIR                                                                                    \
+	IKW_OPT_PIN_DIR, "pin-dir", "DIR", "where BPF objects are pinned (/sys/fs/bpf/ikewatch)"
+#define END 0, NULL, NULL, NULL
 
 static const struct ikw_option run_options[] = {
 	{ 'i', "iface", "IF",
@@ -22,8 +24,7 @@ static const struct ikw_option run_options[] = {
 	  "ingress hook (auto: by its cost there)" },
 	{ STATE_DIR },
 	{ IKW_OPT_NO_STORE, "no-store", NULL, "keep no alarms on disk" },
-	{ IKW_OPT_PIN_DIR, "pin-dir", "DIR",
-	  "where BPF objects are pinned (/sys/fs/bpf/ikewatch)" },
+	{ PIN_DIR },
 	{ IKW_OPT_TIER, "tier", "fentry|kprobe|netlink", "SAD probes to use (default: the best)" },
 	{ IKW_OPT_SETTLE, "settle", "MS",
 	  "how long an undecided deletion waits for evidence (2000)" },
@@ -84,6 +85,7 @@ static const struct ikw_option replay_options[] = {
 	{ JSON },
 	{ END },
 };
+static const struct ikw_option detach_options[] = { { PIN_DIR }, { END } };
 static const struct ikw_option json_options[] = { { JSON }, { END } };
 
 /* Weak, so that a test links this table with just the command that it is about. */
@@ -98,6 +100,7 @@ static const struct ikw_option json_options[] = { { JSON }, { END } };
 #pragma weak ikw_replay_main
 #pragma weak ikw_decode_main
 #pragma weak ikw_reasons_main
+#pragma weak ikw_detach_main
 
 static const struct ikw_command commands[] = {
 	{ "run", ikw_run_main, "[OPTION]...", "the agent, in the foreground; alarms on stdout",
@@ -119,6 +122,8 @@ static const struct ikw_command commands[] = {
 	  replay_options },
 	{ "decode", ikw_decode_main, "FILE [--json|--text]",
 	  "what the packet programs see in a capture", decode_options },
+	{ "detach", ikw_detach_main, "[--pin-dir DIR]",
+	  "take away what a stopped agent left in the kernel", detach_options },
 	{ "reasons", ikw_reasons_main, "[--json]", "the reason catalogue", json_options },
 };
 

@@ -94,5 +94,6 @@ int ikw_record_main(int argc, char **argv);
 int ikw_replay_main(int argc, char **argv);
 int ikw_decode_main(int argc, char **argv);
 int ikw_reasons_main(int argc, char **argv);
+int ikw_detach_main(int argc, char **argv);
 
 #endif

@@ -325,6 +325,13 @@ void ikw_esp_slots_release(struct ikw_esp_slots *s, const uint8_t daddr[IKW_ADDR
 	bpf_map_delete_elem(s->more_fd, &key);
 }
 
+void ikw_esp_slots_resume(struct ikw_esp_slots *s, uint64_t stood, uint64_t now)
+{
+	for (size_t i = 0; i < (size_t)s->per_cpu * s->cpus; i++)
+		if (s->slots[i].key.name && s->slots[i].packets && s->slots[i].last >= stood)
+			s->slots[i].last = now;
+}
+
 void ikw_esp_slots_close(struct ikw_esp_slots *s)
 {
 	struct track *track, *next;

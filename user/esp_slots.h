@@ -38,6 +38,13 @@ void ikw_esp_slots_release(struct ikw_esp_slots *s, const uint8_t daddr[IKW_ADDR
 /* Takes a sample of every SA when the last one is 10 s old. now: boot time ns. */
 void ikw_esp_slots_sample(struct ikw_esp_slots *s, uint64_t now);
 
+/*
+ * Goes on with slots that nobody looked after for a while: the programs' clock
+ * stood at `stood`. SAs that had packets since count as used just now, for it
+ * cannot be told when, and an SA must not look idle that was not.
+ */
+void ikw_esp_slots_resume(struct ikw_esp_slots *s, uint64_t stood, uint64_t now);
+
 /* NULL is fine. */
 void ikw_esp_slots_close(struct ikw_esp_slots *s);
 

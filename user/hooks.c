@@ -18,7 +18,8 @@
 #include "bpf/parse.h"
 #include "esp_slots.h"
 #include "hooks.h"
-#include "packet.skel.h"
+#include "packets.h"
+#include "pin.h"
 #include "tcfilter.h"
 
 #define TC_HANDLE   0x696b77 /* "ikw": ours among the filters of a clsact */
@@ -31,9 +32,11 @@ struct hook {
 	char name[IKW_NAME_LEN];
 	const char *how;
 	char note[NOTE_LEN];
-	int xdp_fd;	/* the XDP link; -1: none */
-	bool ip;	/* no Ethernet header on this device */
-	uint16_t tc_in; /* priority of our filter; 0: none */
+	int xdp_fd;		   /* the XDP link; -1: none */
+	int xdp_left;		   /* that of an earlier agent; -1: none */
+	struct ikw_interface left; /* how an earlier agent was attached; no name: it was not */
+	bool ip;		   /* no Ethernet header on this device */
+	uint16_t tc_in;		   /* priority of our filter; 0: none */
 	uint16_t tc_out;
 	bool own_qdisc; /* we made the clsact */
 	bool behind;	/* other filters come before ours */
@@ -47,13 +50,13 @@ struct peer {
 };
 
 struct ikw_hooks {
-	struct packet_bpf *skel;
+	struct ikw_packets packets;
 	struct ikw_esp_slots *esp;
 	struct hook *list;
 	struct peer *peers;
 	enum ikw_hook_mode mode;
-	int cpus;
-	char *pin_dir; /* NULL: nothing is pinned */
+	int interfaces_fd; /* ikw_interfaces; -1: none */
+	char *pin_dir;	   /* NULL: nothing is pinned */
 };
 
 bool ikw_hook_mode_of(const char *text, enum ikw_hook_mode *mode)
@@ -68,90 +71,12 @@ bool ikw_hook_mode_of(const char *text, enum ikw_hook_mode *mode)
 	return false;
 }
 
-/* ---- pins ---------------------------------------------------------------------- */
-
-/* Pins are for who looks with bpftool, and for links to outlive us: their failure is no fault. */
-static void pin_path(const struct ikw_hooks *h, const char *folder, const char *name, char *path,
-		     size_t size)
-{
-	snprintf(path, size, "%s%s/%s", h->pin_dir, folder, name);
-}
-
-static bool is_ours(const struct bpf_map *map)
-{
-	const char *name = bpf_map__name(map);
-
-	/* the shared ones are the loader's; libbpf's own have a dot in their name */
-	return strcmp(name, "ikw_events") && strcmp(name, "ikw_state") && !strchr(name, '.');
-}
-
-static void pin_all(struct ikw_hooks *h, const char *dir)
-{
-	struct bpf_program *prog;
-	char path[PATH_MAX];
-	struct bpf_map *map;
-
-	h->pin_dir = strdup(dir);
-	if (!h->pin_dir)
-		return;
-	pin_path(h, "/programs", "", path, sizeof(path));
-	mkdir(path, 0700);
-	pin_path(h, "/links", "", path, sizeof(path));
-	mkdir(path, 0700);
-	bpf_object__for_each_map(map, h->skel->obj)
-	{
-		if (!is_ours(map))
-			continue;
-		pin_path(h, "", bpf_map__name(map), path, sizeof(path));
-		unlink(path);
-		bpf_obj_pin(bpf_map__fd(map), path);
-	}
-	bpf_object__for_each_program(prog, h->skel->obj)
-	{
-		pin_path(h, "/programs", bpf_program__name(prog), path, sizeof(path));
-		unlink(path);
-		if (bpf_program__fd(prog) >= 0)
-			bpf_obj_pin(bpf_program__fd(prog), path);
-	}
-}
-
-static void unpin_all(struct ikw_hooks *h)
-{
-	struct bpf_program *prog;
-	char path[PATH_MAX];
-	struct bpf_map *map;
-
-	if (!h->pin_dir)
-		return;
-	bpf_object__for_each_map(map, h->skel->obj)
-	{
-		pin_path(h, "", bpf_map__name(map), path, sizeof(path));
-		if (is_ours(map))
-			unlink(path);
-	}
-	bpf_object__for_each_program(prog, h->skel->obj)
-	{
-		pin_path(h, "/programs", bpf_program__name(prog), path, sizeof(path));
-		unlink(path);
-	}
-	/* not empty while the loader's are there: fine */
-	pin_path(h, "/programs", "", path, sizeof(path));
-	rmdir(path);
-	pin_path(h, "/links", "", path, sizeof(path));
-	rmdir(path);
-	free(h->pin_dir);
-	h->pin_dir = NULL;
-}
+/* ---- opening ---------------------------------------------------------------- */
 
 static void link_path(const struct ikw_hooks *h, const char *ifname, char *path, size_t size)
 {
-	char name[IKW_NAME_LEN + 8];
-
-	snprintf(name, sizeof(name), "xdp_%s", ifname);
-	pin_path(h, "/links", name, path, size);
+	snprintf(path, size, "%s/" IKW_PIN_LINKS "/xdp_%s", h->pin_dir, ifname);
 }
-
-/* ---- loading ---------------------------------------------------------------- */
 
 static int no_log(enum libbpf_print_level level, const char *fmt, va_list args)
 {
@@ -161,53 +86,25 @@ static int no_log(enum libbpf_print_level level, const char *fmt, va_list args)
 	return 0;
 }
 
-/* XDP with frags (jumbo frames) came with 5.18, and so did this helper. */
-static bool has_frags(void)
+static int open_all(struct ikw_hooks *h, const struct ikw_hooks_config *config)
 {
-	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1;
-}
+	int err = ikw_packets_open(&h->packets, config);
 
-static void set_config(struct packet_bpf *skel, const struct ikw_hooks_config *config)
-{
-	bool frags = has_frags();
-
-	skel->rodata->ikw_netns = config->netns;
-	skel->rodata->ikw_cfg.wire = config->wire;
-	if (config->radius_port)
-		skel->rodata->ikw_cfg.radius[0] = config->radius_port;
-	for (size_t i = 0; i < config->port_count && i + 1 < IKW_IKE_PORTS; i++)
-		skel->rodata->ikw_cfg.ike[i + 1] = config->ports[i];
-	bpf_program__set_autoload(skel->progs.ikw_xdp, frags);
-	bpf_program__set_autoload(skel->progs.ikw_xdp_plain, !frags);
-}
-
-static int load(struct ikw_hooks *h, const struct ikw_hooks_config *config)
-{
-	struct packet_bpf *skel = packet_bpf__open();
-	int err;
-
-	if (!skel)
-		return -errno;
-	h->skel = skel;
-	h->cpus = libbpf_num_possible_cpus();
-	if (h->cpus < 0)
-		return h->cpus;
-	set_config(skel, config);
-	err = bpf_map__set_max_entries(skel->maps.ikw_esp, IKW_ESP_SLOTS * (__u32)h->cpus);
-	if (!err)
-		err = bpf_map__set_max_entries(skel->maps.ikw_counts, (__u32)h->cpus);
-	if (!err)
-		err = bpf_map__reuse_fd(skel->maps.ikw_events, config->events_fd);
-	if (!err)
-		err = bpf_map__reuse_fd(skel->maps.ikw_state, config->state_fd);
-	if (!err)
-		err = packet_bpf__load(skel);
 	if (err)
 		return err;
-	h->esp = ikw_esp_slots_open(bpf_map__fd(skel->maps.ikw_esp),
-				    bpf_map__fd(skel->maps.ikw_esp_more), IKW_ESP_SLOTS,
-				    (uint32_t)h->cpus);
-	return h->esp ? 0 : -errno;
+	h->esp = ikw_esp_slots_open(h->packets.esp, h->packets.esp_more, IKW_ESP_SLOTS,
+				    (uint32_t)h->packets.cpus);
+	if (!h->esp)
+		return -errno;
+	if (ikw_hooks_adopted(h))
+		ikw_esp_slots_resume(h->esp, *h->packets.tick, config->now);
+	if (!config->pin_dir)
+		return 0;
+	h->pin_dir = strdup(config->pin_dir);
+	if (!h->pin_dir)
+		return -ENOMEM;
+	ikw_packets_pin(&h->packets, h->pin_dir);
+	return 0;
 }
 
 int ikw_hooks_open(const struct ikw_hooks_config *config, struct ikw_hooks **out, char *why,
@@ -220,10 +117,9 @@ int ikw_hooks_open(const struct ikw_hooks_config *config, struct ikw_hooks **out
 	if (!h)
 		return -ENOMEM;
 	h->mode = config->mode;
+	h->interfaces_fd = config->interfaces_fd > 0 ? config->interfaces_fd : -1;
 	log = libbpf_set_print(no_log);
-	err = load(h, config);
-	if (!err && config->pin_dir)
-		pin_all(h, config->pin_dir);
+	err = open_all(h, config);
 	libbpf_set_print(log);
 	if (err) {
 		snprintf(why, size, "packet programs: %s", strerror(-err));
@@ -280,6 +176,37 @@ static void tc_sweep(uint32_t ifindex, enum bpf_tc_attach_point point)
 	}
 }
 
+static uint32_t program_id(int fd)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+/*
+ * The filter that an earlier agent left goes on: as it is when its program is
+ * ours, else with ours put in its place in one step. False: there is none.
+ */
+static bool tc_take_over(const struct hook *hook, enum bpf_tc_attach_point point, int prog_fd,
+			 uint16_t *prio)
+{
+	TC_HOOK(tc, hook->ifindex, point);
+	LIBBPF_OPTS(bpf_tc_opts, query);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE);
+	struct ikw_tcfilters list;
+
+	if (ikw_tcfilters_list(hook->ifindex, point == BPF_TC_EGRESS, TC_HANDLE, &list) ||
+	    list.ours != 1)
+		return false;
+	query.handle = opts.handle = TC_HANDLE;
+	query.priority = opts.priority = list.our_prio;
+	*prio = list.our_prio;
+	if (!bpf_tc_query(&tc, &query) && query.prog_id == program_id(prog_fd))
+		return true;
+	return !bpf_tc_attach(&tc, &opts);
+}
+
 /* *prio: the filter's priority. */
 static int tc_attach(struct hook *hook, enum bpf_tc_attach_point point, int prog_fd, uint16_t *prio)
 {
@@ -291,13 +218,14 @@ static int tc_attach(struct hook *hook, enum bpf_tc_attach_point point, int prog
 		hook->own_qdisc = true;
 	else if (err != -EEXIST)
 		return err;
+	else if (tc_take_over(hook, point, prog_fd, prio))
+		return 0;
 	tc_sweep(hook->ifindex, point);
 	opts.handle = TC_HANDLE;
 	opts.priority = tc_place(hook->ifindex, point);
 	hook->behind = hook->behind || !opts.priority;
 	err = bpf_tc_attach(&tc, &opts);
-	if (!err)
-		*prio = (uint16_t)opts.priority;
+	*prio = err ? 0 : (uint16_t)opts.priority;
 	return err;
 }
 
@@ -311,36 +239,136 @@ static bool tc_unused(uint32_t ifindex)
 	       !in.ours && !out.ours;
 }
 
+static void qdisc_drop(uint32_t ifindex)
+{
+	TC_HOOK(all, ifindex, (enum bpf_tc_attach_point)(BPF_TC_INGRESS | BPF_TC_EGRESS));
+
+	if (tc_unused(ifindex))
+		bpf_tc_hook_destroy(&all);
+}
+
+static void hook_free(struct hook *hook)
+{
+	if (hook->xdp_fd >= 0)
+		close(hook->xdp_fd);
+	if (hook->xdp_left >= 0)
+		close(hook->xdp_left);
+	free(hook);
+}
+
 static void hook_drop(const struct ikw_hooks *h, struct hook *hook)
 {
-	TC_HOOK(all, hook->ifindex, (enum bpf_tc_attach_point)(BPF_TC_INGRESS | BPF_TC_EGRESS));
 	char path[PATH_MAX];
 
-	if (hook->xdp_fd >= 0) {
-		if (h->pin_dir) {
-			link_path(h, hook->name, path, sizeof(path));
-			unlink(path);
-		}
-		close(hook->xdp_fd);
+	if (h->pin_dir && (hook->xdp_fd >= 0 || hook->xdp_left >= 0)) {
+		link_path(h, hook->name, path, sizeof(path));
+		unlink(path);
 	}
 	if (hook->tc_in)
 		tc_detach(hook->ifindex, BPF_TC_INGRESS, hook->tc_in);
 	if (hook->tc_out)
 		tc_detach(hook->ifindex, BPF_TC_EGRESS, hook->tc_out);
-	if (hook->own_qdisc && tc_unused(hook->ifindex))
-		bpf_tc_hook_destroy(&all);
-	free(hook);
+	if (hook->own_qdisc)
+		qdisc_drop(hook->ifindex);
+	if (h->interfaces_fd >= 0)
+		bpf_map_delete_elem(h->interfaces_fd, &hook->ifindex);
+	hook_free(hook);
+}
+
+/* So that another agent, or `ikewatch detach`, knows what is ours. */
+static void hook_note(const struct ikw_hooks *h, const struct hook *hook)
+{
+	struct ikw_interface row = { .tc_in = hook->tc_in,
+				     .tc_out = hook->tc_out,
+				     .own_qdisc = hook->own_qdisc,
+				     .behind = hook->behind };
+
+	if (h->interfaces_fd < 0)
+		return;
+	snprintf(row.name, sizeof(row.name), "%.15s", hook->name);
+	snprintf(row.in, sizeof(row.in), "%.15s", hook->how);
+	snprintf(row.why, sizeof(row.why), "%.103s", hook->note);
+	bpf_map_update_elem(h->interfaces_fd, &hook->ifindex, &row, BPF_ANY);
+}
+
+static bool any_xdp(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+
+	return !bpf_xdp_query((int)ifindex, 0, &opts) && opts.attach_mode != XDP_ATTACHED_NONE;
+}
+
+/* One that is not ours. */
+static bool other_xdp(const struct hook *hook)
+{
+	return hook->xdp_left < 0 && any_xdp(hook->ifindex);
+}
+
+/* The XDP link of an earlier agent hangs by its pin. The kernel detaches it a moment after. */
+static void xdp_sweep(const struct ikw_hooks *h, struct hook *hook)
+{
+	char path[PATH_MAX];
+
+	if (hook->xdp_left < 0)
+		return;
+	link_path(h, hook->name, path, sizeof(path));
+	unlink(path);
+	close(hook->xdp_left);
+	hook->xdp_left = -1;
+	for (int i = 0; i < 100 && any_xdp(hook->ifindex); i++)
+		usleep(5000);
+}
+
+/* The link that an earlier agent left, if it is one on this interface; -1: none. */
+static int xdp_find(const struct ikw_hooks *h, const struct hook *hook)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t size = sizeof(info);
+	char path[PATH_MAX];
+	int fd;
+
+	if (!h->pin_dir)
+		return -1;
+	link_path(h, hook->name, path, sizeof(path));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -1;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == BPF_LINK_TYPE_XDP &&
+	    info.xdp.ifindex == hook->ifindex)
+		return fd;
+	close(fd);
+	unlink(path);
+	return -1;
+}
+
+/* Goes on with it, if it is attached the way that is wanted now. */
+static bool xdp_take_over(struct ikw_hooks *h, struct hook *hook)
+{
+	int prog_fd = h->packets.program[IKW_PACKET_XDP];
+	struct bpf_link_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	if (hook->xdp_left < 0 || strcmp(hook->left.in, hook->how) ||
+	    bpf_obj_get_info_by_fd(hook->xdp_left, &info, &size))
+		return false;
+	if (info.prog_id != program_id(prog_fd) && bpf_link_update(hook->xdp_left, prog_fd, NULL))
+		return false;
+	hook->xdp_fd = hook->xdp_left;
+	hook->xdp_left = -1;
+	return true;
 }
 
 static int xdp_attach(struct ikw_hooks *h, struct hook *hook, uint32_t flags)
 {
-	struct bpf_program *prog = bpf_program__autoload(h->skel->progs.ikw_xdp)
-					   ? h->skel->progs.ikw_xdp
-					   : h->skel->progs.ikw_xdp_plain;
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
-	int fd = bpf_link_create(bpf_program__fd(prog), (int)hook->ifindex, BPF_XDP, &opts);
 	char path[PATH_MAX];
+	int fd;
 
+	if (xdp_take_over(h, hook))
+		return 0;
+	xdp_sweep(h, hook);
+	fd = bpf_link_create(h->packets.program[IKW_PACKET_XDP], (int)hook->ifindex, BPF_XDP,
+			     &opts);
 	if (fd < 0)
 		return fd;
 	hook->xdp_fd = fd;
@@ -349,30 +377,6 @@ static int xdp_attach(struct ikw_hooks *h, struct hook *hook, uint32_t flags)
 		bpf_obj_pin(fd, path);
 	}
 	return 0;
-}
-
-static bool other_xdp(uint32_t ifindex)
-{
-	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
-
-	return !bpf_xdp_query((int)ifindex, 0, &opts) && opts.attach_mode != XDP_ATTACHED_NONE;
-}
-
-/*
- * The XDP link of an agent that was killed hangs by its pin alone. The kernel
- * detaches it a moment after that is gone.
- */
-static void xdp_sweep(const struct ikw_hooks *h, const struct hook *hook)
-{
-	char path[PATH_MAX];
-
-	if (!h->pin_dir)
-		return;
-	link_path(h, hook->name, path, sizeof(path));
-	if (unlink(path))
-		return;
-	for (int i = 0; i < 100 && other_xdp(hook->ifindex); i++)
-		usleep(5000);
 }
 
 static bool without_ethernet(const char *name)
@@ -392,9 +396,8 @@ static bool without_ethernet(const char *name)
 
 static int attach_tc_in(struct ikw_hooks *h, struct hook *hook, const char *note)
 {
-	struct bpf_program *prog =
-		hook->ip ? h->skel->progs.ikw_tc_in_ip : h->skel->progs.ikw_tc_in;
-	int err = tc_attach(hook, BPF_TC_INGRESS, bpf_program__fd(prog), &hook->tc_in);
+	int program = h->packets.program[hook->ip ? IKW_PACKET_TC_IN_IP : IKW_PACKET_TC_IN];
+	int err = tc_attach(hook, BPF_TC_INGRESS, program, &hook->tc_in);
 
 	hook->how = "tc";
 	snprintf(hook->note, sizeof(hook->note), "%s", note);
@@ -414,7 +417,7 @@ static int attach_auto(struct ikw_hooks *h, struct hook *hook, const char *kind)
 	}
 	if (hook->ip)
 		return attach_tc_in(h, hook, "no Ethernet header");
-	if (other_xdp(hook->ifindex))
+	if (other_xdp(hook))
 		return attach_tc_in(h, hook, "another XDP program is attached");
 	err = xdp_attach(h, hook, XDP_FLAGS_DRV_MODE);
 	if (err) {
@@ -436,7 +439,7 @@ static int attach_in(struct ikw_hooks *h, struct hook *hook, const char *kind)
 		return attach_tc_in(h, hook, "asked for");
 	if (hook->ip)
 		return attach_tc_in(h, hook, "asked for XDP, which needs an Ethernet header");
-	if (other_xdp(hook->ifindex))
+	if (other_xdp(hook))
 		return -EBUSY;
 	hook->how = generic ? "xdp-generic" : "xdp";
 	snprintf(hook->note, sizeof(hook->note), "asked for");
@@ -445,10 +448,37 @@ static int attach_in(struct ikw_hooks *h, struct hook *hook, const char *kind)
 
 static int attach_out(struct ikw_hooks *h, struct hook *hook)
 {
-	struct bpf_program *prog =
-		hook->ip ? h->skel->progs.ikw_tc_out_ip : h->skel->progs.ikw_tc_out;
+	int program = h->packets.program[hook->ip ? IKW_PACKET_TC_OUT_IP : IKW_PACKET_TC_OUT];
 
-	return tc_attach(hook, BPF_TC_EGRESS, bpf_program__fd(prog), &hook->tc_out);
+	return tc_attach(hook, BPF_TC_EGRESS, program, &hook->tc_out);
+}
+
+static struct hook *hook_new(const struct ikw_hooks *h, uint32_t ifindex, const char *name)
+{
+	struct hook *hook = calloc(1, sizeof(*hook));
+
+	if (!hook)
+		return NULL;
+	hook->ifindex = ifindex;
+	hook->xdp_fd = -1;
+	hook->how = "none";
+	hook->ip = without_ethernet(name);
+	snprintf(hook->name, sizeof(hook->name), "%.15s", name);
+	if (h->interfaces_fd < 0 || bpf_map_lookup_elem(h->interfaces_fd, &ifindex, &hook->left) ||
+	    strncmp(hook->left.name, hook->name, sizeof(hook->left.name)))
+		memset(&hook->left, 0, sizeof(hook->left));
+	hook->own_qdisc = hook->left.own_qdisc;
+	hook->behind = hook->left.behind;
+	hook->xdp_left = xdp_find(h, hook);
+	return hook;
+}
+
+/* What an earlier agent had there and this one has not. */
+static void hook_tidy(const struct ikw_hooks *h, struct hook *hook)
+{
+	xdp_sweep(h, hook);
+	if (!hook->tc_in)
+		tc_sweep(hook->ifindex, BPF_TC_INGRESS);
 }
 
 int ikw_hooks_attach(struct ikw_hooks *h, uint32_t ifindex, const char *name, const char *kind,
@@ -462,17 +492,10 @@ int ikw_hooks_attach(struct ikw_hooks *h, uint32_t ifindex, const char *name, co
 		hook = hook->next;
 	if (hook)
 		return 0;
-	hook = calloc(1, sizeof(*hook));
+	hook = hook_new(h, ifindex, name);
 	if (!hook)
 		return -ENOMEM;
-	hook->ifindex = ifindex;
-	hook->xdp_fd = -1;
-	hook->how = "none";
-	hook->ip = without_ethernet(name);
-	snprintf(hook->name, sizeof(hook->name), "%.15s", name);
 	log = libbpf_set_print(no_log);
-	xdp_sweep(h, hook);
-	tc_sweep(ifindex, BPF_TC_INGRESS);
 	err = attach_in(h, hook, kind);
 	if (!err)
 		err = attach_out(h, hook);
@@ -482,6 +505,8 @@ int ikw_hooks_attach(struct ikw_hooks *h, uint32_t ifindex, const char *name, co
 			 err == -EBUSY ? "another XDP program is attached" : strerror(-err));
 		hook_drop(h, hook);
 	} else {
+		hook_tidy(h, hook);
+		hook_note(h, hook);
 		hook->next = h->list;
 		h->list = hook;
 	}
@@ -527,7 +552,7 @@ static void peer_know(struct ikw_hooks *h, const uint8_t addr[IKW_ADDR_LEN])
 			return;
 		peer->remote = remote;
 		HASH_ADD(hh, h->peers, remote, sizeof(remote), peer);
-		bpf_map_update_elem(bpf_map__fd(h->skel->maps.ikw_peers), &remote, &use, BPF_ANY);
+		bpf_map_update_elem(h->packets.peers, &remote, &use, BPF_ANY);
 	}
 	peer->users++;
 }
@@ -541,7 +566,7 @@ static void peer_forget(struct ikw_hooks *h, const uint8_t addr[IKW_ADDR_LEN])
 	HASH_FIND(hh, h->peers, &remote, sizeof(remote), peer);
 	if (!peer || --peer->users)
 		return;
-	bpf_map_delete_elem(bpf_map__fd(h->skel->maps.ikw_peers), &remote);
+	bpf_map_delete_elem(h->packets.peers, &remote);
 	HASH_DEL(h->peers, peer);
 	free(peer);
 }
@@ -568,11 +593,11 @@ void ikw_hooks_forget(struct ikw_hooks *h, const uint8_t saddr[IKW_ADDR_LEN],
 
 void ikw_hooks_counts(const struct ikw_hooks *h, struct ikw_counts *sum)
 {
-	int fd = bpf_map__fd(h->skel->maps.ikw_counts);
+	int fd = h->packets.counts;
 	struct ikw_counts row;
 
 	memset(sum, 0, sizeof(*sum));
-	for (int cpu = 0; cpu < h->cpus; cpu++) {
+	for (int cpu = 0; cpu < h->packets.cpus; cpu++) {
 		if (bpf_map_lookup_elem(fd, &cpu, &row))
 			continue;
 		sum->ike += row.ike;
@@ -588,7 +613,7 @@ void ikw_hooks_counts(const struct ikw_hooks *h, struct ikw_counts *sum)
 
 void ikw_hooks_tick(struct ikw_hooks *h, uint64_t now)
 {
-	h->skel->bss->ikw_tick = now;
+	*h->packets.tick = now;
 	ikw_esp_slots_sample(h->esp, now);
 }
 
@@ -617,15 +642,93 @@ static void peers_free(struct ikw_hooks *h)
 	}
 }
 
+/* ---- what an earlier agent left ---------------------------------------------------- */
+
+uint64_t ikw_hooks_digest(const struct ikw_hooks *h)
+{
+	return h->packets.digest;
+}
+
+bool ikw_hooks_adopted(const struct ikw_hooks *h)
+{
+	return !h->packets.skel;
+}
+
+void ikw_hooks_remove(const char *pin_dir, uint32_t ifindex, const struct ikw_interface *left)
+{
+	libbpf_print_fn_t log = libbpf_set_print(no_log);
+	char name[IKW_NAME_LEN + 8];
+
+	if (pin_dir) {
+		snprintf(name, sizeof(name), "xdp_%.15s", left->name);
+		ikw_pin_del(pin_dir, IKW_PIN_LINKS, name);
+	}
+	tc_sweep(ifindex, BPF_TC_INGRESS);
+	tc_sweep(ifindex, BPF_TC_EGRESS);
+	if (left->own_qdisc)
+		qdisc_drop(ifindex);
+	libbpf_set_print(log);
+}
+
+static bool is_hooked(const struct ikw_hooks *h, uint32_t ifindex)
+{
+	const struct hook *hook = h->list;
+
+	while (hook && hook->ifindex != ifindex)
+		hook = hook->next;
+	return hook;
+}
+
+void ikw_hooks_sweep(struct ikw_hooks *h)
+{
+	uint32_t stale[64], key, *from = NULL;
+	struct ikw_interface row;
+	size_t count = 0;
+
+	if (h->interfaces_fd < 0)
+		return;
+	while (count < 64 && !bpf_map_get_next_key(h->interfaces_fd, from, &key)) {
+		if (!is_hooked(h, key))
+			stale[count++] = key;
+		from = &key;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!bpf_map_lookup_elem(h->interfaces_fd, &stale[i], &row))
+			ikw_hooks_remove(h->pin_dir, stale[i], &row);
+		bpf_map_delete_elem(h->interfaces_fd, &stale[i]);
+	}
+}
+
+/* ---- the end ------------------------------------------------------------------------ */
+
+static void hooks_free(struct ikw_hooks *h)
+{
+	ikw_esp_slots_close(h->esp);
+	peers_free(h);
+	ikw_packets_close(&h->packets);
+	free(h->pin_dir);
+	free(h);
+}
+
+void ikw_hooks_leave(struct ikw_hooks *h)
+{
+	while (h && h->list) {
+		struct hook *hook = h->list;
+
+		h->list = hook->next;
+		hook_free(hook);
+	}
+	if (h)
+		hooks_free(h);
+}
+
 void ikw_hooks_close(struct ikw_hooks *h)
 {
 	if (!h)
 		return;
 	while (h->list)
 		ikw_hooks_detach(h, h->list->ifindex);
-	unpin_all(h);
-	ikw_esp_slots_close(h->esp);
-	peers_free(h);
-	packet_bpf__destroy(h->skel);
-	free(h);
+	if (h->pin_dir)
+		ikw_packets_unpin(&h->packets, h->pin_dir);
+	hooks_free(h);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <jansson.h>
 #include "bpf/ikewatch_event.h"
+#include "bpf/layout.h"
 #include "bpf/packet.h"
 
 enum ikw_hook_mode {
@@ -23,14 +24,17 @@ enum ikw_hook_mode {
 
 struct ikw_hooks_config {
 	enum ikw_hook_mode mode;
-	uint32_t netns;	       /* inode, stamped into the records */
-	int events_fd;	       /* the ring buffer ikw_events ... */
-	int state_fd;	       /* ... and ikw_state, of the loader */
+	uint32_t netns;	   /* inode, stamped into the records */
+	int events_fd;	   /* the ring buffer ikw_events ... */
+	int state_fd;	   /* ... and ikw_state, of the loader */
+	int interfaces_fd; /* its ikw_interfaces; 0: none, nothing is taken over */
+	uint64_t found; /* digest of the packet programs that are pinned; 0: none to go on with */
 	const uint16_t *ports; /* further IKE ports */
 	size_t port_count;
 	uint32_t wire;	      /* mask of 1 << enum ikw_wire_kind: these protocols too */
 	uint16_t radius_port; /* of dynamic authorization; 0: 3799 */
 	const char *pin_dir;  /* on a bpffs; NULL: nothing is pinned */
+	uint64_t now;	      /* boot time ns */
 };
 
 /* Every other protocol that explains deletions. */
@@ -85,7 +89,28 @@ void ikw_hooks_tick(struct ikw_hooks *hooks, uint64_t now);
 /* A new array: interface, hook and why it was chosen. */
 json_t *ikw_hooks_status(const struct ikw_hooks *hooks);
 
+/* Names the programs that are attached, and their settings: config.found of the next agent. */
+uint64_t ikw_hooks_digest(const struct ikw_hooks *hooks);
+
+/* Were they found pinned, so that nothing was loaded? */
+bool ikw_hooks_adopted(const struct ikw_hooks *hooks);
+
+/*
+ * Lets go of the interfaces that an earlier agent was attached to and this one
+ * is not. In the watched namespace.
+ */
+void ikw_hooks_sweep(struct ikw_hooks *hooks);
+
 /* Detaches everything and frees. NULL is fine. */
 void ikw_hooks_close(struct ikw_hooks *hooks);
+
+/* Frees everything in the process; what is attached and pinned goes on. NULL is fine. */
+void ikw_hooks_leave(struct ikw_hooks *hooks);
+
+/*
+ * What an agent that is gone left on one interface (of the namespace the caller
+ * is in): its filters, its XDP link, its clsact if nobody else uses that.
+ */
+void ikw_hooks_remove(const char *pin_dir, uint32_t ifindex, const struct ikw_interface *left);
 
 #endif

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <linux/netlink.h>
+#include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -17,6 +17,8 @@
 #include "bpf/probes.h"
 #include "event.h"
 #include "host.skel.h"
+#include "pin.h"
+#include "table.h"
 #include "trial.h"
 #include "maps.skel.h"
 #include "sa.skel.h"
@@ -38,6 +40,12 @@ struct ikw_loader {
 	struct ring_buffer *ring;
 	struct row *rows;
 	struct ikw_probe_status *status;
+	struct ikw_layout layout;
+	enum ikw_found found;
+	bool adopted;	/* what is attached was found so */
+	bool pinned;	/* all of it */
+	uint32_t epoch; /* of the programs that this loader attaches */
+	uint32_t speaking;
 	char why[256];
 	int cpus;
 	/* while consuming */
@@ -312,6 +320,25 @@ static void select_programs(const struct ikw_loader *loader, enum ikw_part part)
 	}
 }
 
+/* Alone in a section of its own. */
+static int set_epoch(const struct ikw_loader *loader, struct bpf_object *object)
+{
+	struct bpf_map *map;
+	uint32_t *value;
+	size_t size;
+
+	bpf_object__for_each_map(map, object)
+	{
+		if (!strstr(bpf_map__name(map), ".data.epoch"))
+			continue;
+		value = (uint32_t *)bpf_map__initial_value(map, &size);
+		if (!value || size < sizeof(*value))
+			return -EINVAL;
+		*value = loader->epoch;
+	}
+	return 0;
+}
+
 static struct bpf_object *open_part(enum ikw_part part)
 {
 	const char *name = part == IKW_PART_SA ? "ikw_sa" : "ikw_host";
@@ -360,6 +387,9 @@ static int load_part(struct ikw_loader *loader, enum ikw_part part)
 	if (err)
 		return err;
 	select_programs(loader, part);
+	err = set_epoch(loader, loader->parts[part]);
+	if (err)
+		return err;
 	err = bpf_object__load(loader->parts[part]);
 	if (!err)
 		return 0;
@@ -433,7 +463,7 @@ enum ikw_tier ikw_loader_tier(const struct ikw_loader *loader)
 {
 	enum ikw_tier tier = IKW_TIER_FENTRY;
 
-	if (!loader->parts[IKW_PART_SA])
+	if (missing(loader, IKW_PART_SA))
 		return IKW_TIER_NETLINK;
 	for (size_t i = 0; i < ikw_probe_count; i++)
 		if (loader->rows[i].probe->part == IKW_PART_SA &&
@@ -493,12 +523,114 @@ static void load_xfrm_user(void)
 		close(fd);
 }
 
+/* ---- what an earlier agent left ------------------------------------------- */
+
+/* Names the SAD and host programs of this build, and what they were asked to be. */
+static uint64_t digest(const struct ikw_loader *loader)
+{
+	size_t size;
+	const void *elf = maps_bpf__elf_bytes(&size);
+	uint64_t sum = ikw_hash(elf, size, 1 + (uint64_t)loader->config.tier);
+
+	elf = sa_bpf__elf_bytes(&size);
+	sum = ikw_hash(elf, size, sum);
+	elf = host_bpf__elf_bytes(&size);
+	return ikw_hash(elf, size, sum) | 1;
+}
+
+static bool link_is_there(const struct ikw_loader *loader, const char *name)
+{
+	int fd = ikw_pin_get(loader->config.pin_dir, IKW_PIN_LINKS, name);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static bool links_are_there(const struct ikw_loader *loader, size_t i)
+{
+	const char *names[SIDES];
+	size_t n = programs_of(loader, i, names);
+
+	while (n > 0 && link_is_there(loader, names[n - 1]))
+		n--;
+	return !n;
+}
+
+static bool adopt_row(struct ikw_loader *loader, size_t i)
+{
+	struct ikw_probe_status *status = &loader->status[i];
+	struct ikw_probe_row row;
+	uint32_t key = (uint32_t)i;
+	enum ikw_how how = IKW_HOW_OFF;
+
+	if (bpf_map_lookup_elem(ikw_loader_map_fd(loader, "ikw_probes"), &key, &row) ||
+	    strcmp(row.name, status->name))
+		return false;
+	while (how < IKW_HOWS && strcmp(row.how, ikw_how_text(how)))
+		how++;
+	if (how == IKW_HOWS)
+		return false;
+	status->how = how;
+	snprintf(status->why, sizeof(status->why), "%.*s", (int)sizeof(row.why) - 1, row.why);
+	if (links_are_there(loader, i))
+		return true;
+	loader->rows[i].more = true;
+	return links_are_there(loader, i);
+}
+
+/* Are the programs that this agent would attach attached already? Then nothing is loaded. */
+static bool adopt_programs(struct ikw_loader *loader)
+{
+	size_t i = 0;
+
+	if (loader->found != IKW_FOUND_ATTACHED || loader->layout.probes != digest(loader))
+		return false;
+	while (i < ikw_probe_count && adopt_row(loader, i))
+		i++;
+	loader->adopted = loader->pinned = i == ikw_probe_count;
+	for (i = 0; i < ikw_probe_count && !loader->adopted; i++) {
+		loader->status[i].how = IKW_HOW_OFF;
+		loader->status[i].why[0] = 0;
+		loader->rows[i].more = false;
+	}
+	return loader->adopted;
+}
+
+enum ikw_found ikw_loader_found(const struct ikw_loader *loader)
+{
+	return loader->found;
+}
+
+bool ikw_loader_adopted(const struct ikw_loader *loader)
+{
+	return loader->adopted;
+}
+
+const struct ikw_layout *ikw_loader_layout(const struct ikw_loader *loader)
+{
+	return &loader->layout;
+}
+
+void ikw_loader_note(struct ikw_loader *loader, const struct ikw_layout *layout)
+{
+	uint32_t zero = 0;
+
+	loader->layout = *layout;
+	bpf_map_update_elem(ikw_loader_map_fd(loader, "ikw_layout"), &zero, layout, BPF_ANY);
+}
+
 int ikw_loader_attach(struct ikw_loader *loader)
 {
-	libbpf_print_fn_t before = libbpf_set_print(hear);
+	libbpf_print_fn_t before;
 	enum ikw_tier tier;
 
+	if (adopt_programs(loader)) {
+		keep_why(loader);
+		return 0;
+	}
 	load_xfrm_user();
+	before = libbpf_set_print(hear);
 	loader->btf = btf__load_vmlinux_btf();
 	rule_out(loader);
 	for (enum ikw_part part = 0; part < IKW_PARTS; part++)
@@ -603,8 +735,9 @@ static int update(const struct ikw_loader *loader, const char *map, uint32_t key
 
 int ikw_loader_watch(struct ikw_loader *loader, uint32_t netns)
 {
-	const struct ikw_watched watched = { .netns = netns };
+	const struct ikw_watched watched = { .netns = netns, .epoch = loader->speaking };
 
+	loader->config.netns = netns;
 	return update(loader, "ikw_watched", 0, &watched);
 }
 
@@ -617,96 +750,93 @@ int ikw_loader_add_daemon(struct ikw_loader *loader, uint32_t tgid)
 
 /* ---- pinning ------------------------------------------------------------ */
 
-static int pin_one(int (*pin)(void *what, const char *path), void *what, const char *dir,
-		   const char *name, int before)
-{
-	char path[512];
-	int err;
+struct pinning {
+	struct ikw_loader *loader;
+	int err; /* the first */
+	int (*step)(struct pinning *pinning, int fd, const char *sub, const char *name);
+};
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	unlink(path); /* an earlier agent's; its attachment ends with its last pin */
-	err = pin(what, path);
-	return before ? before : err;
+static int stage(struct pinning *pinning, int fd, const char *sub, const char *name)
+{
+	return ikw_pin_stage(fd, pinning->loader->config.pin_dir, sub, name);
 }
 
-static int pin_map(void *map, const char *path)
+static int commit(struct pinning *pinning, int fd, const char *sub, const char *name)
 {
-	return bpf_map__pin(map, path);
+	int err = ikw_pin_commit(pinning->loader->config.pin_dir, sub, name);
+
+	(void)fd;
+	return err == -ENOENT ? 0 : err; /* it could not be staged: known already */
 }
 
-static int pin_program(void *program, const char *path)
+static void pin_step(struct pinning *pinning, int fd, const char *sub, const char *name)
 {
-	return bpf_program__pin(program, path);
+	int err = pinning->step(pinning, fd, sub, name);
+
+	if (!pinning->err)
+		pinning->err = err;
 }
 
-static int pin_link(void *link, const char *path)
+static bool is_shared(const struct ikw_loader *loader, const char *name)
 {
-	return bpf_link__pin(link, path);
+	return bpf_object__find_map_by_name(loader->maps, name);
 }
 
-/* Maps of the part that are its own; .rodata and the like have no name to read. */
-static int pin_maps(struct bpf_object *object, const char *dir, int err)
+/* .rodata and the like have no name to read; what all share is pinned once. */
+static void pin_maps(struct pinning *pinning, struct bpf_object *object)
 {
+	const struct ikw_loader *loader = pinning->loader;
 	struct bpf_map *map;
 
 	if (!object)
-		return err;
-	bpf_object__for_each_map(map,
-				 object) if (!bpf_map__is_internal(map) && !bpf_map__is_pinned(map))
-		err = pin_one(pin_map, map, dir, bpf_map__name(map), err);
-	return err;
+		return;
+	bpf_object__for_each_map(map, object)
+	{
+		if (!bpf_map__is_internal(map) &&
+		    (object == loader->maps || !is_shared(loader, bpf_map__name(map))))
+			pin_step(pinning, bpf_map__fd(map), NULL, bpf_map__name(map));
+	}
 }
 
-static int pin_row(const struct ikw_loader *loader, size_t i, const char *dir, int err)
+static void pin_row(struct pinning *pinning, size_t i)
 {
-	struct bpf_object *object = loader->parts[loader->rows[i].probe->part];
+	struct row *row = &pinning->loader->rows[i];
+	struct bpf_object *object = pinning->loader->parts[row->probe->part];
 	const char *names[SIDES];
-	char sub[480];
-	size_t count = object ? programs_of(loader, i, names) : 0;
+	size_t count = object ? programs_of(pinning->loader, i, names) : 0;
 
 	for (size_t n = 0; n < count; n++) {
-		snprintf(sub, sizeof(sub), "%s/programs", dir);
-		err = pin_one(pin_program, bpf_object__find_program_by_name(object, names[n]), sub,
-			      names[n], err);
-		snprintf(sub, sizeof(sub), "%s/links", dir);
-		err = pin_one(pin_link, loader->rows[i].links[n], sub, names[n], err);
+		struct bpf_program *program = bpf_object__find_program_by_name(object, names[n]);
+
+		pin_step(pinning, bpf_program__fd(program), IKW_PIN_PROGRAMS, names[n]);
+		pin_step(pinning, bpf_link__fd(row->links[n]), IKW_PIN_LINKS, names[n]);
 	}
-	return err;
 }
 
-static int make_dirs(const char *dir)
+static void pin_each(struct pinning *pinning)
 {
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/programs", dir);
-	if (mkdir(path, 0700) && errno != EEXIST)
-		return -errno;
-	snprintf(path, sizeof(path), "%s/links", dir);
-	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
-}
-
-int ikw_loader_pin(struct ikw_loader *loader, const char *dir)
-{
-	int err = make_dirs(dir);
-
-	if (err)
-		return err;
-	err = pin_maps(loader->maps, dir, 0);
 	for (enum ikw_part part = 0; part < IKW_PARTS; part++)
-		err = pin_maps(loader->parts[part], dir, err);
+		pin_maps(pinning, pinning->loader->parts[part]);
 	for (size_t i = 0; i < ikw_probe_count; i++)
-		err = pin_row(loader, i, dir, err);
-	return err;
+		pin_row(pinning, i);
 }
 
-static void unpin_name(const char *dir, const char *sub, const char *name)
+/* What another set of programs had attached. Those of the packet side are not the loader's. */
+static bool is_current(void *ctx, const char *name)
 {
-	char path[512];
+	struct ikw_loader *loader = ctx;
+	const char *names[SIDES];
 
-	if (!name)
-		return;
-	snprintf(path, sizeof(path), "%s%s/%s", dir, sub, name);
-	unlink(path);
+	if (strncmp(name, "ikw_sa_", 7) && strncmp(name, "ikw_policy_", 11) &&
+	    strncmp(name, "ikw_connect_", 12) && strncmp(name, "ikw_send_", 9) &&
+	    strncmp(name, "ikw_signal_", 11) && strncmp(name, "ikw_ex", 6) &&
+	    strncmp(name, "new_ikw_", 8))
+		return true;
+	for (size_t i = 0; i < ikw_probe_count; i++)
+		for (size_t n = programs_of(loader, i, names); n-- > 0;)
+			if (!strcmp(names[n], name))
+				return true;
+	return false;
 }
 
 static const char *const pinned_maps[] = { "ikw_events",  "ikw_state",	 "ikw_daemons",
@@ -715,25 +845,134 @@ static const char *const pinned_maps[] = { "ikw_events",  "ikw_state",	 "ikw_dae
 					   "ikw_connects" };
 
 void ikw_loader_unpin(const char *dir)
+@@SPLIT@@static void note_rows(struct ikw_loader *loader)
 {
-	char path[512];
+	int fd = ikw_loader_map_fd(loader, "ikw_probes");
 
-	for (size_t i = 0; i < ikw_probe_count; i++) {
-		const struct ikw_probe *p = &ikw_probe_table[i];
-		const char *const names[] = { p->fentry, p->fexit,     p->fexit_more,
-					      p->kprobe, p->kretprobe, p->tracepoint };
+	for (uint32_t i = 0; i < ikw_probe_count && i < IKW_PROBE_ROWS; i++) {
+		struct ikw_probe_row row = { 0 };
 
-		for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
-			unpin_name(dir, "/links", names[n]);
-			unpin_name(dir, "/programs", names[n]);
-		}
+		snprintf(row.name, sizeof(row.name), "%s", loader->status[i].name);
+		snprintf(row.how, sizeof(row.how), "%s", ikw_how_text(loader->status[i].how));
+		snprintf(row.why, sizeof(row.why), "%.200s", loader->status[i].why);
+		bpf_map_update_elem(fd, &i, &row, BPF_ANY);
 	}
-	for (size_t i = 0; i < sizeof(pinned_maps) / sizeof(pinned_maps[0]); i++)
-		unpin_name(dir, "", pinned_maps[i]);
-	snprintf(path, sizeof(path), "%s/links", dir);
-	rmdir(path);
-	snprintf(path, sizeof(path), "%s/programs", dir);
-	rmdir(path);
+}
+
+/* The new programs are attached and silent: from this write on they speak, and the old do not. */
+static int take_word(struct ikw_loader *loader)
+{
+	loader->speaking = loader->epoch;
+	return ikw_loader_watch(loader, loader->config.netns);
+}
+
+int ikw_loader_pin(struct ikw_loader *loader)
+{
+	struct pinning pinning = { .loader = loader, .step = stage };
+	struct ikw_layout layout = loader->layout;
+	int err;
+
+	if (loader->adopted)
+		return 0;
+	layout.probes = 0; /* until all of it is done */
+	ikw_loader_note(loader, &layout);
+	pinning.err = ikw_pin_subdirs(loader->config.pin_dir);
+	pin_each(&pinning);
+	err = take_word(loader);
+	if (!pinning.err)
+		pinning.err = err;
+	pinning.step = commit;
+	pin_each(&pinning);
+	ikw_pin_sweep(loader->config.pin_dir, IKW_PIN_LINKS, is_current, loader);
+	ikw_pin_sweep(loader->config.pin_dir, IKW_PIN_PROGRAMS, is_current, loader);
+	note_rows(loader);
+	loader->pinned = !pinning.err;
+	layout.probes = pinning.err ? 0 : digest(loader);
+	snprintf(layout.agent, sizeof(layout.agent), "%s", IKEWATCH_VERSION);
+	ikw_loader_note(loader, &layout);
+	return pinning.err;
+}
+
+/* ---- maps ---------------------------------------------------------------- */
+
+/* fn for each pinned map of the object; false when one is missing or is refused. */
+static bool each_pinned(const struct ikw_loader *loader, bool (*fn)(int fd, struct bpf_map *map))
+{
+	struct bpf_map *map;
+	bool fine = true;
+
+	bpf_object__for_each_map(map, loader->maps)
+	{
+		int fd;
+
+		if (bpf_map__is_internal(map))
+			continue;
+		fd = ikw_pin_get(loader->config.pin_dir, NULL, bpf_map__name(map));
+		fine = fine && fd >= 0 && fn(fd, map);
+		if (fd >= 0)
+			close(fd);
+	}
+	return fine;
+}
+
+static bool check_fits(int fd, struct bpf_map *map)
+{
+	return ikw_pin_fits(fd, map);
+}
+
+static bool reuse(int fd, struct bpf_map *map)
+{
+	return !bpf_map__reuse_fd(map, fd);
+}
+
+static bool read_layout(struct ikw_loader *loader, int fd)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(loader->maps, "ikw_layout");
+	struct ikw_layout *layout = &loader->layout;
+	uint32_t zero = 0;
+
+	if (!ikw_pin_fits(fd, map) || bpf_map_lookup_elem(fd, &zero, layout))
+		return false;
+	return layout->version == IKW_LAYOUT_VERSION && layout->event_version == IKW_EVENT_VERSION;
+}
+
+/* Looks at what is pinned, before anything is created. */
+static void find_pinned(struct ikw_loader *loader)
+{
+	const char *dir = loader->config.pin_dir;
+	int fd = dir ? ikw_pin_get(dir, NULL, "ikw_events") : -1;
+
+	if (fd < 0)
+		return;
+	close(fd);
+	loader->found = IKW_FOUND_OTHER;
+	fd = ikw_pin_get(dir, NULL, "ikw_layout");
+	if (fd >= 0 && read_layout(loader, fd) && each_pinned(loader, check_fits))
+		loader->found = loader->layout.probes ? IKW_FOUND_ATTACHED : IKW_FOUND_MAPS;
+	if (fd >= 0)
+		close(fd);
+}
+
+/* A ring of our own, to be named by what others keep of it. */
+static void begin_layout(struct ikw_loader *loader)
+{
+	struct ikw_layout layout = { .version = IKW_LAYOUT_VERSION,
+				     .event_version = IKW_EVENT_VERSION,
+				     .since = ikw_boot_now() };
+
+	if (getrandom(&layout.ring, sizeof(layout.ring), 0) < 0)
+		layout.ring = layout.since;
+	ikw_loader_note(loader, &layout);
+}
+
+static int pin_shared(struct ikw_loader *loader)
+{
+	struct pinning pinning = { .loader = loader, .step = stage };
+
+	pin_maps(&pinning, loader->maps);
+	pinning.step = commit;
+	pin_maps(&pinning, loader->maps);
+	return pinning.err;
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -745,6 +984,36 @@ static uint32_t ring_size(uint32_t wanted)
 	while (size < wanted && size < 1u << 31)
 		size <<= 1;
 	return size;
+}
+
+/* Who was described to an earlier agent is described again. */
+static void forget_seen(const struct ikw_loader *loader)
+{
+	int fd = ikw_loader_map_fd(loader, "ikw_seen");
+	struct ikw_seen key;
+
+	for (int i = 0; i < 2 * IKW_SEEN && !bpf_map_get_next_key(fd, NULL, &key); i++)
+		bpf_map_delete_elem(fd, &key);
+}
+
+/* New maps are named and pinned; for old ones, programs to come get an epoch of their own. */
+static int begin(struct ikw_loader *loader)
+{
+	struct ikw_watched watched;
+	uint32_t zero = 0;
+
+	if (loader->found < IKW_FOUND_MAPS) {
+		begin_layout(loader);
+		if (loader->config.pin_dir)
+			pin_shared(loader);
+		return ikw_loader_watch(loader, loader->config.netns);
+	}
+	if (bpf_map_lookup_elem(ikw_loader_map_fd(loader, "ikw_watched"), &zero, &watched))
+		return -errno;
+	loader->speaking = watched.epoch;
+	loader->epoch = watched.epoch + 1;
+	forget_seen(loader);
+	return ikw_loader_watch(loader, loader->config.netns);
 }
 
 static int create_maps(struct ikw_loader *loader)
@@ -762,11 +1031,16 @@ static int create_maps(struct ikw_loader *loader)
 	events = bpf_object__find_map_by_name(loader->maps, "ikw_events");
 	if (bytes)
 		bpf_map__set_max_entries(events, ring_size(bytes));
+	find_pinned(loader);
+	if (loader->found == IKW_FOUND_OTHER)
+		ikw_pin_clear(loader->config.pin_dir);
+	else if (loader->found && !each_pinned(loader, reuse))
+		return -EINVAL;
 	err = bpf_object__load(loader->maps);
 	if (err)
 		return err;
 	loader->ring = ring_buffer__new(bpf_map__fd(events), take, loader, NULL);
-	return loader->ring ? ikw_loader_watch(loader, loader->config.netns) : -errno;
+	return loader->ring ? begin(loader) : -errno;
 }
 
 static int init(struct ikw_loader *loader)
@@ -807,6 +1081,16 @@ int ikw_loader_open(const struct ikw_loader_config *config, struct ikw_loader **
 	}
 	*out = loader;
 	return 0;
+}
+
+/* A link that is destroyed may be switched off first, its pin notwithstanding. */
+void ikw_loader_leave(struct ikw_loader *loader)
+{
+	for (size_t i = 0; loader && loader->pinned && i < ikw_probe_count; i++)
+		for (size_t side = 0; side < SIDES; side++)
+			if (loader->rows[i].links[side])
+				bpf_link__disconnect(loader->rows[i].links[side]);
+	ikw_loader_close(loader);
 }
 
 void ikw_loader_close(struct ikw_loader *loader)

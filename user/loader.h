@@ -11,9 +11,11 @@
 #ifndef IKEWATCH_LOADER_H
 #define IKEWATCH_LOADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "bpf/ikewatch_event.h"
+#include "bpf/layout.h"
 #include "probes.h"
 #include "stamp.h"
 
@@ -23,6 +25,19 @@ struct ikw_loader_config {
 	enum ikw_tier tier;  /* of the SAD probes: this and no other; IKW_TIER_NONE: the best */
 	uint32_t netns;	     /* inode of the watched network namespace; 0: all */
 	uint32_t ring_bytes; /* rounded up to a power of two; 0: as compiled */
+	/*
+	 * Where an earlier agent may have pinned its maps and programs, to be gone on
+	 * with; held by the caller. NULL: everything begins anew.
+	 */
+	const char *pin_dir;
+};
+
+/* What was found pinned. */
+enum ikw_found {
+	IKW_FOUND_NOTHING,  /* nothing: everything is new */
+	IKW_FOUND_OTHER,    /* of an ikewatch that laid it out differently: replaced */
+	IKW_FOUND_MAPS,	    /* the ring is gone on with, but nothing has written to it meanwhile */
+	IKW_FOUND_ATTACHED, /* programs too: they have witnessed all along */
 };
 
 struct ikw_probe_status {
@@ -60,6 +75,16 @@ const char *ikw_loader_why(const struct ikw_loader *loader);
 /* How each probe is attached, one entry a probe; the loader's. */
 const struct ikw_probe_status *ikw_loader_probes(const struct ikw_loader *loader, size_t *count);
 
+/* What was found in config.pin_dir. */
+enum ikw_found ikw_loader_found(const struct ikw_loader *loader);
+
+/* Are the programs that were found the ones that go on (nothing was loaded)? */
+bool ikw_loader_adopted(const struct ikw_loader *loader);
+
+/* What the maps say of the ring and who uses it. The caller changes it with ikw_loader_note(). */
+const struct ikw_layout *ikw_loader_layout(const struct ikw_loader *loader);
+void ikw_loader_note(struct ikw_loader *loader, const struct ikw_layout *layout);
+
 /* fd of a shared map ("ikw_events", "ikw_state", ...), the loader's; -ENOENT. */
 int ikw_loader_map_fd(const struct ikw_loader *loader, const char *name);
 
@@ -83,15 +108,18 @@ int ikw_loader_watch(struct ikw_loader *loader, uint32_t netns);
 int ikw_loader_add_daemon(struct ikw_loader *loader, uint32_t tgid);
 
 /*
- * Pins maps, programs and links below dir, which must be on a bpffs and exist:
- * dir/NAME, dir/programs/NAME, dir/links/NAME; the attachment then outlives the
- * process. 0, or the first negative errno (5.10 cannot pin a kprobe's link:
- * -EINVAL), with everything else pinned. unpin removes just these.
+ * Pins maps, programs and links below config.pin_dir: DIR/NAME,
+ * DIR/programs/NAME, DIR/links/NAME; the attachment then outlives the process.
+ * From here on the programs just attached speak, and those that were there
+ * before are gone. 0, or the first negative errno (5.10 cannot pin a kprobe's
+ * link: -EINVAL), with everything else pinned.
  */
-int ikw_loader_pin(struct ikw_loader *loader, const char *dir);
-void ikw_loader_unpin(const char *dir);
+int ikw_loader_pin(struct ikw_loader *loader);
 
 /* Detaches what is not pinned, frees everything. NULL is fine. */
 void ikw_loader_close(struct ikw_loader *loader);
+
+/* Frees everything in the process; what is pinned goes on as it is. NULL is fine. */
+void ikw_loader_leave(struct ikw_loader *loader);
 
 #endif

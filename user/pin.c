@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "pin.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #define BPFFS "/sys/fs/bpf"
 
@@ -64,11 +69,41 @@ int ikw_pin_take(const char *dir, char *why, size_t size)
 		return -1;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		snprintf(why, size, "%s: another agent pins there", dir);
+		snprintf(why, size, "%s: another agent pins there (pid %d)", dir,
+			 (int)ikw_pin_holder(dir));
 		close(fd);
 		return -1;
 	}
 	return fd;
+}
+
+/* One line of /proc/locks: "4: FLOCK  ADVISORY  WRITE 812 00:1f:1023 0 EOF". */
+static pid_t holder_in(FILE *locks, const struct stat *st)
+{
+	unsigned int major, minor;
+	unsigned long inode;
+	char line[256];
+	int pid;
+
+	while (fgets(line, sizeof(line), locks))
+		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &major, &minor, &inode) ==
+			    4 &&
+		    inode == st->st_ino && major == major(st->st_dev) && minor == minor(st->st_dev))
+			return pid;
+	return 0;
+}
+
+pid_t ikw_pin_holder(const char *path)
+{
+	FILE *locks = fopen("/proc/locks", "re");
+	struct stat st;
+	pid_t pid = 0;
+
+	if (locks && !stat(path, &st))
+		pid = holder_in(locks, &st);
+	if (locks)
+		fclose(locks);
+	return pid;
 }
 
 void ikw_pin_drop(const char *dir, int fd)
@@ -77,4 +112,136 @@ void ikw_pin_drop(const char *dir, int fd)
 		return;
 	rmdir(dir); /* fails while something else is in it, or it is a mount: fine */
 	close(fd);
+}
+
+/* ---- single pins ---------------------------------------------------------- */
+
+/* A name that is not final yet; bpffs takes no dots. */
+#define STAGED "new_"
+
+static bool path_of(char *path, size_t size, const char *dir, const char *sub, const char *prefix,
+		    const char *name)
+{
+	int n = snprintf(path, size, "%s%s%s/%s%s", dir, sub ? "/" : "", sub ? sub : "", prefix,
+			 name);
+
+	return n > 0 && (size_t)n < size;
+}
+
+int ikw_pin_subdirs(const char *dir)
+{
+	static const char *const subs[] = { IKW_PIN_PROGRAMS, IKW_PIN_LINKS };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(subs) / sizeof(subs[0]); i++) {
+		if (!path_of(path, sizeof(path), dir, NULL, "", subs[i]))
+			return -ENAMETOOLONG;
+		if (mkdir(path, 0700) && errno != EEXIST)
+			return -errno;
+	}
+	return 0;
+}
+
+int ikw_pin_get(const char *dir, const char *sub, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (!path_of(path, sizeof(path), dir, sub, "", name))
+		return -ENAMETOOLONG;
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+int ikw_pin_stage(int fd, const char *dir, const char *sub, const char *name)
+{
+	char path[PATH_MAX];
+
+	if (!path_of(path, sizeof(path), dir, sub, STAGED, name))
+		return -ENAMETOOLONG;
+	unlink(path);
+	return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
+int ikw_pin_commit(const char *dir, const char *sub, const char *name)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	if (!path_of(from, sizeof(from), dir, sub, STAGED, name) ||
+	    !path_of(to, sizeof(to), dir, sub, "", name))
+		return -ENAMETOOLONG;
+	return rename(from, to) ? -errno : 0;
+}
+
+int ikw_pin_put(int fd, const char *dir, const char *sub, const char *name)
+{
+	int err = ikw_pin_stage(fd, dir, sub, name);
+
+	return err ? err : ikw_pin_commit(dir, sub, name);
+}
+
+bool ikw_pin_fits(int fd, const struct bpf_map *map)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == bpf_map__type(map) &&
+	       info.key_size == bpf_map__key_size(map) &&
+	       info.value_size == bpf_map__value_size(map) &&
+	       info.map_flags == bpf_map__map_flags(map) &&
+	       (info.type == BPF_MAP_TYPE_RINGBUF || info.max_entries == bpf_map__max_entries(map));
+}
+
+void ikw_pin_del(const char *dir, const char *sub, const char *name)
+{
+	char path[PATH_MAX];
+
+	if (path_of(path, sizeof(path), dir, sub, "", name))
+		unlink(path);
+}
+
+/* ---- many ------------------------------------------------------------------ */
+
+/* Only what an agent would have named so: the directory may be anyone's. */
+static bool is_ours(const char *name)
+{
+	if (!strncmp(name, STAGED, strlen(STAGED)))
+		name += strlen(STAGED);
+	return !strncmp(name, "ikw_", 4) || !strncmp(name, "xdp_", 4);
+}
+
+unsigned int ikw_pin_sweep(const char *dir, const char *sub,
+			   bool (*keep)(void *ctx, const char *name), void *ctx)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	unsigned int count = 0;
+	DIR *list;
+
+	if (!path_of(path, sizeof(path), dir, NULL, "", sub ? sub : "."))
+		return 0;
+	list = opendir(path);
+	while (list && (entry = readdir(list))) {
+		if (!is_ours(entry->d_name) || (keep && keep(ctx, entry->d_name)) ||
+		    !path_of(path, sizeof(path), dir, sub, "", entry->d_name))
+			continue;
+		count += !unlink(path);
+	}
+	if (list)
+		closedir(list);
+	return count;
+}
+
+unsigned int ikw_pin_clear(const char *dir)
+{
+	static const char *const subs[] = { IKW_PIN_LINKS, IKW_PIN_PROGRAMS };
+	unsigned int count = 0;
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(subs) / sizeof(subs[0]); i++) {
+		count += ikw_pin_sweep(dir, subs[i], NULL, NULL);
+		if (path_of(path, sizeof(path), dir, NULL, "", subs[i]))
+			rmdir(path);
+	}
+	return count + ikw_pin_sweep(dir, NULL, NULL, NULL);
 }

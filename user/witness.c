@@ -14,6 +14,7 @@
 #define RING_SHARE  64 /* of memory, rounded up to a power of two; within: */
 #define RING_LEAST  (8u << 20)
 #define RING_MOST   (32u << 20)
+#define PACKET_SEES (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_ESP | IKW_SEES_WIRE)
 #define TICK	    (100 * IKW_MS) /* of the packet programs' clock */
 #define LAST_WORDS  (30 * IKW_S)   /* how long a namespace may take to be torn down */
 
@@ -23,6 +24,8 @@ struct ikw_witness {
 	size_t hooked;		   /* links that have programs */
 	uint64_t next_tick;	   /* boot time ns */
 	int pin_fd;		   /* holds the pin directory; -1: nothing is pinned */
+	bool tried;		   /* the probes are attached, as far as they can be */
+	uint32_t kept;		   /* what went on to be witnessed while no agent ran */
 	uint64_t lost;		   /* of the ring, as last reported */
 	uint32_t old_netns;	   /* the one watched before; 0: none */
 	uint64_t old_until;	   /* boot time ns; UINT64_MAX: not watched any more */
@@ -63,11 +66,18 @@ static uint32_t ring_bytes(const struct ikw_agent *agent)
 	return share < RING_MOST ? (uint32_t)share : RING_MOST;
 }
 
+static const char *pin_dir(const struct ikw_agent *agent)
+{
+	return agent->options.pin_dir ? agent->options.pin_dir : IKW_PIN_DIR;
+}
+
 static bool open_loader(struct ikw_agent *agent, char *why, size_t size)
 {
 	struct ikw_loader_config config = { .tier = agent->options.tier,
 					    .netns = agent->netns.inode,
-					    .ring_bytes = ring_bytes(agent) };
+					    .ring_bytes = ring_bytes(agent),
+					    .pin_dir = agent->witness->pin_fd >= 0 ? pin_dir(agent)
+										   : NULL };
 	struct ikw_witness *witness = agent->witness;
 	enum ikw_tier wanted = agent->options.tier;
 
@@ -84,31 +94,55 @@ static bool open_loader(struct ikw_agent *agent, char *why, size_t size)
 	return wanted == IKW_TIER_NONE || wanted == agent->tier;
 }
 
-static const char *pin_dir(const struct ikw_agent *agent)
+/* What is pinned outlives the agent, and is there for bpftool; the agent works without. */
+static bool take_pins(struct ikw_agent *agent, char *why, size_t size)
 {
-	return agent->options.pin_dir ? agent->options.pin_dir : IKW_PIN_DIR;
-}
-
-/* Pinned for who looks with bpftool; the agent works without. */
-static bool pin(struct ikw_agent *agent, char *why, size_t size)
-{
-	struct ikw_witness *witness = agent->witness;
 	char cause[PATH_MAX + 64];
 
-	if (!witness->loader)
+	agent->witness->pin_fd = ikw_pin_take(pin_dir(agent), cause, sizeof(cause));
+	if (agent->witness->pin_fd >= 0)
 		return true;
-	witness->pin_fd = ikw_pin_take(pin_dir(agent), cause, sizeof(cause));
-	if (witness->pin_fd >= 0) {
-		/* Kernels that cannot pin a kprobe's link pin the rest. */
-		ikw_loader_pin(witness->loader, pin_dir(agent));
-		return true;
-	}
 	if (agent->options.pin_dir) {
 		snprintf(why, size, "%s", cause);
 		return false;
 	}
-	ikw_error("%s; nothing is pinned", cause);
+	ikw_error("%s; nothing is pinned: while no agent runs, nothing is seen", cause);
 	return true;
+}
+
+static void say_found(const struct ikw_agent *agent)
+{
+	const struct ikw_loader *loader = agent->witness->loader;
+
+	if (ikw_loader_found(loader) == IKW_FOUND_OTHER)
+		ikw_error("%s: pinned by an ikewatch that laid it out differently: replaced",
+			  pin_dir(agent));
+	else if (ikw_loader_adopted(loader))
+		ikw_error("probes: taken over as they are pinned");
+	else if (ikw_loader_found(loader))
+		ikw_error("probes: those pinned are replaced, their ring is gone on with");
+}
+
+static void pin(struct ikw_agent *agent)
+{
+	struct ikw_witness *witness = agent->witness;
+	int err;
+
+	if (!witness->loader)
+		return;
+	witness->tried = true;
+	witness->lost = ikw_loader_layout(witness->loader)->lost;
+	if (ikw_loader_found(witness->loader) == IKW_FOUND_ATTACHED)
+		witness->kept = ikw_loader_sees(witness->loader);
+	if (witness->pin_fd < 0)
+		return;
+	say_found(agent);
+	/* Kernels that cannot pin a kprobe's link pin the rest. */
+	err = ikw_loader_pin(witness->loader);
+	if (err)
+		ikw_error("%s: not everything can be pinned: %s; while no agent runs, the SAD is "
+			  "not watched",
+			  pin_dir(agent), strerror(-err));
 }
 
 bool ikw_witness_open(struct ikw_agent *agent, char *why, size_t size)
@@ -122,29 +156,67 @@ bool ikw_witness_open(struct ikw_agent *agent, char *why, size_t size)
 	}
 	agent->witness->old_until = UINT64_MAX;
 	agent->witness->pin_fd = -1;
+	if (!take_pins(agent, why, size)) {
+		ikw_witness_close(agent);
+		return false;
+	}
 	if (!open_loader(agent, cause, sizeof(cause))) {
 		snprintf(why, size, "tier %s: %s", tier_text(agent->options.tier), cause);
 		ikw_witness_close(agent);
 		return false;
 	}
 	say_fallback(agent, cause);
-	if (pin(agent, why, size))
-		return true;
-	ikw_witness_close(agent);
-	return false;
+	pin(agent);
+	return true;
+}
+
+/* A start that failed leaves nothing behind but what it found. */
+static bool keeps(const struct ikw_agent *agent)
+{
+	const struct ikw_witness *witness = agent->witness;
+
+	return witness->pin_fd >= 0 && witness->tried &&
+	       (agent->stopping || ikw_loader_found(witness->loader) >= IKW_FOUND_MAPS);
 }
 
 void ikw_witness_close(struct ikw_agent *agent)
 {
-	if (!agent->witness)
+	struct ikw_witness *witness = agent->witness;
+	bool kept;
+
+	if (!witness)
 		return;
-	if (agent->witness->pin_fd >= 0)
-		ikw_loader_unpin(pin_dir(agent));
-	ikw_pin_drop(pin_dir(agent), agent->witness->pin_fd);
-	ikw_hooks_close(agent->witness->hooks);
-	ikw_loader_close(agent->witness->loader);
-	free(agent->witness);
+	kept = keeps(agent);
+	if (kept) {
+		ikw_hooks_leave(witness->hooks);
+		ikw_loader_leave(witness->loader);
+	} else {
+		ikw_hooks_close(witness->hooks);
+		ikw_loader_close(witness->loader);
+	}
+	if (witness->pin_fd >= 0 && !kept)
+		ikw_pin_clear(pin_dir(agent));
+	ikw_pin_drop(pin_dir(agent), witness->pin_fd);
+	free(witness);
 	agent->witness = NULL;
+}
+
+uint64_t ikw_witness_ring(const struct ikw_agent *agent)
+{
+	const struct ikw_witness *witness = agent->witness;
+
+	return witness->loader ? ikw_loader_layout(witness->loader)->ring : 0;
+}
+
+uint32_t ikw_witness_kept(const struct ikw_agent *agent)
+{
+	return agent->witness->kept;
+}
+
+void ikw_witness_sweep(struct ikw_agent *agent)
+{
+	if (agent->witness->hooks)
+		ikw_hooks_sweep(agent->witness->hooks);
 }
 
 /* ---- the ring ----------------------------------------------------------- */
@@ -179,10 +251,16 @@ static void report_lost(struct ikw_agent *agent)
 {
 	struct ikw_witness *witness = agent->witness;
 	uint64_t lost = ikw_loader_lost(witness->loader);
+	struct ikw_layout layout;
 
+	if (lost == witness->lost)
+		return;
 	if (lost > witness->lost)
 		ikw_agent_lost(agent, IKW_LOST_RING, lost - witness->lost, ikw_witness_sees(agent));
 	witness->lost = lost;
+	layout = *ikw_loader_layout(witness->loader);
+	layout.lost = lost;
+	ikw_loader_note(witness->loader, &layout);
 }
 
 bool ikw_witness_drain(struct ikw_agent *agent)
@@ -195,23 +273,52 @@ bool ikw_witness_drain(struct ikw_agent *agent)
 
 /* ---- what the probes look at --------------------------------------------- */
 
-/* The programs carry the namespace's inode in their records: each namespace gets its own. */
-static bool open_hooks(struct ikw_agent *agent, char *why, size_t size)
+/* Settings of the packet programs; what an earlier agent pinned is for the same namespace only. */
+static struct ikw_hooks_config hooks_config(const struct ikw_agent *agent)
 {
-	struct ikw_witness *witness = agent->witness;
+	const struct ikw_witness *witness = agent->witness;
+	const struct ikw_layout *layout = ikw_loader_layout(witness->loader);
 	struct ikw_hooks_config config = {
 		.netns = agent->netns.inode,
 		.events_fd = ikw_loader_map_fd(witness->loader, "ikw_events"),
 		.state_fd = ikw_loader_map_fd(witness->loader, "ikw_state"),
+		.interfaces_fd = ikw_loader_map_fd(witness->loader, "ikw_interfaces"),
 		.ports = agent->options.ports + IKW_PORTS_USUAL,
 		.port_count = agent->options.port_count - IKW_PORTS_USUAL,
 		.wire = IKW_WIRE_ALL,
+		.pin_dir = witness->pin_fd >= 0 ? pin_dir(agent) : NULL,
+		.now = ikw_boot_now(),
 	};
-	char cause[200] = "";
 
 	ikw_hook_mode_of(agent->options.hook, &config.mode);
+	if (layout->netns == agent->netns.inode)
+		config.found = layout->packets;
+	return config;
+}
+
+static void note_hooks(struct ikw_agent *agent)
+{
+	struct ikw_witness *witness = agent->witness;
+	struct ikw_layout layout = *ikw_loader_layout(witness->loader);
+
+	if (layout.packets && layout.netns == agent->netns.inode)
+		witness->kept |= PACKET_SEES;
+	layout.netns = agent->netns.inode;
+	layout.packets = ikw_hooks_digest(witness->hooks);
+	snprintf(layout.netns_path, sizeof(layout.netns_path), "%.127s", agent->netns.path);
+	ikw_loader_note(witness->loader, &layout);
+}
+
+/* The programs carry the namespace's inode in their records: each namespace gets its own. */
+static bool open_hooks(struct ikw_agent *agent, char *why, size_t size)
+{
+	struct ikw_hooks_config config = hooks_config(agent);
+	struct ikw_witness *witness = agent->witness;
+	char cause[200] = "";
+
 	if (!ikw_hooks_open(&config, &witness->hooks, cause, sizeof(cause))) {
 		ikw_hooks_tick(witness->hooks, ikw_boot_now());
+		note_hooks(agent);
 		return true;
 	}
 	witness->hooks = NULL;
@@ -223,11 +330,26 @@ static bool open_hooks(struct ikw_agent *agent, char *why, size_t size)
 	return true;
 }
 
+/* The programs go with their namespace: nothing is left there for the next agent. */
+static void forget_hooks(struct ikw_agent *agent)
+{
+	struct ikw_layout layout = *ikw_loader_layout(agent->witness->loader);
+
+	layout.packets = 0;
+	ikw_loader_note(agent->witness->loader, &layout);
+}
+
 void ikw_witness_release(struct ikw_agent *agent)
 {
 	if (!agent->witness)
 		return;
-	ikw_hooks_close(agent->witness->hooks);
+	/* a namespace whose name went takes its programs along */
+	if (keeps(agent) && (agent->stopping || !agent->attached)) {
+		ikw_hooks_leave(agent->witness->hooks);
+	} else if (agent->witness->hooks) {
+		ikw_hooks_close(agent->witness->hooks);
+		forget_hooks(agent);
+	}
 	agent->witness->hooks = NULL;
 	agent->witness->hooked = 0;
 }
@@ -320,7 +442,7 @@ uint32_t ikw_witness_sees(const struct ikw_agent *agent)
 	uint32_t sees = witness->loader ? ikw_loader_sees(witness->loader) : 0;
 
 	if (witness->hooked && !one_failed(agent))
-		sees |= IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_ESP | IKW_SEES_WIRE;
+		sees |= PACKET_SEES;
 	return sees;
 }
 

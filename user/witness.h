@@ -14,7 +14,18 @@
  * for by name (--tier, --hook) cannot be had; nothing is left attached then.
  */
 bool ikw_witness_open(struct ikw_agent *agent, char *why, size_t size);
+
+/* What is pinned goes on witnessing; everything else ends. */
 void ikw_witness_close(struct ikw_agent *agent);
+
+/* Names the ring that records come from; 0: there is none. */
+uint64_t ikw_witness_ring(const struct ikw_agent *agent);
+
+/* What went on to be witnessed while no agent ran: a mask of enum ikw_observable. */
+uint32_t ikw_witness_kept(const struct ikw_agent *agent);
+
+/* In the watched namespace, when its links are known: lets go of what is not wanted any more. */
+void ikw_witness_sweep(struct ikw_agent *agent);
 
 /* Readable when records wait; -1: there is no ring. */
 int ikw_witness_fd(const struct ikw_agent *agent);

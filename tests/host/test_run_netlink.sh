@@ -21,9 +21,11 @@ verdict() { if [ "$2" -eq 0 ]; then ok "$1"; else fail "$1" "$3"; fi; }
 ip netns add $ns 2>/dev/null || { echo "skip run: network namespaces cannot be made here"; exit 0; }
 dir=$(mktemp -d)
 sock=$dir/s
+pins=/sys/fs/bpf/$ns
 
 clean() {
 	[ -z "$pid" ] || { kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; }
+	"$agent" detach --pin-dir "$pins" >/dev/null 2>&1
 	ip netns del $ns 2>/dev/null
 	ip netns del $peer 2>/dev/null
 	rm -rf "$dir"
@@ -41,7 +43,7 @@ until_() {
 }
 start() {
 	: >"$dir/err"
-	"$agent" run --netns $ns --tier netlink --socket "$sock" "$@" >"$dir/out" 2>"$dir/err" &
+	"$agent" run --netns $ns --tier netlink --socket "$sock" --pin-dir "$pins" "$@" >"$dir/out" 2>"$dir/err" &
 	pid=$!
 	until_ 60 grep -q '^ikewatch: ready$' "$dir/err"
 }
@@ -197,6 +199,10 @@ if [ $veth -eq 1 ] && until_ 10 programs eth0; then
 	ids=$(programs eth0)
 	stop
 	verdict sigterm $? "exit $?"
+	programs eth0 >/dev/null
+	verdict goes_on $? "nothing witnesses while no agent runs"
+	"$agent" detach --pin-dir "$pins" >/dev/null && [ ! -e "$pins" ]
+	verdict detach $? "$(find "$pins" 2>&1 | tr '\n' ' ')"
 	# the kernel frees a program some time after the last reference went
 	leftovers() {
 		left=$(for id in ${ids//id/}; do bpftool prog show id "$id" 2>/dev/null; done; programs eth0; tc -n $ns qdisc show dev eth0 clsact)

