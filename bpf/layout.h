@@ -36,7 +36,8 @@ struct ikw_layout {
 struct ikw_probe_row {
 	char name[32]; /* kernel function or tracepoint */
 	char how[16];  /* "fentry", "kprobe", "tracepoint", "off" */
-	char why[208]; /* why not better; empty: it is the best */
+	char why[204]; /* why not better; empty: it is the best */
+	__u32 pinned;  /* 1: it goes on without an agent */
 };
 
 /* Value of ikw_interfaces; the key is the interface's index. */

@@ -39,9 +39,20 @@ void ikw_agent_init(struct ikw_agent *agent)
 
 static void push(struct ikw_agent *agent, const union ikw_event *event)
 {
+	union ikw_event earlier;
+
+	/* what was looked up for a record of the past goes with it, or it would end the cases of
+	 * then
+	 */
+	if (agent->as_of && event->hdr.time > agent->as_of) {
+		memcpy(&earlier, event, event->hdr.size);
+		earlier.hdr.time = agent->as_of;
+		event = &earlier;
+	}
 	agent->seen[event->hdr.type]++;
 	if (event->hdr.time > agent->last_event)
 		agent->last_event = event->hdr.time;
+	ikw_agent_journal(agent, event);
 	if (agent->recorder)
 		ikw_recorder_event(agent->recorder, event);
 	ikw_control_event(agent->control, event);
@@ -339,6 +350,8 @@ void ikw_agent_alarm(void *ctx, struct ikw_alarm *alarm)
 {
 	struct ikw_agent *agent = ctx;
 
+	if (ikw_agent_was_given(agent, alarm))
+		return;
 	alarm->emitted = ikw_boot_now();
 	if (agent->store)
 		ikw_store_alarm(agent->store, alarm);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "control.h"
+#include "journal.h"
 #include "loop.h"
 #include "model.h"
 #include "netlink_rt.h"
@@ -82,6 +83,15 @@ struct ikw_agent_lost_daemon {
 	size_t count;
 };
 
+/* A deletion of a checkpoint whose alarm was given. */
+struct ikw_agent_done {
+	struct {
+		uint64_t time; /* boot time ns */
+		uint64_t spi;
+	} key;
+	UT_hash_handle hh;
+};
+
 struct ikw_witness;
 
 struct ikw_agent {
@@ -101,6 +111,19 @@ struct ikw_agent {
 	struct ikw_model *model;
 	struct ikw_store *store;       /* NULL: none */
 	struct ikw_recorder *recorder; /* NULL: none */
+	struct ikw_journal *journal;   /* NULL: none */
+	struct ikw_agent_done *done;   /* while a journal is replayed: deletions it has as done */
+	bool replaying;
+	bool caught_up;
+	bool journal_full; /* begin a segment before the next event */
+	bool journal_failing;
+	uint64_t as_of; /* catching up: boot time ns of the record; what is fed with it is not later
+			 */
+	uint64_t gap_since; /* what no agent saw: boot time ns, enum ikw_observable */
+	uint64_t gap_until;
+	uint32_t gap_sees;
+	uint64_t replayed;   /* events of the agent before this one */
+	uint64_t known_till; /* boot time ns of the last of them; 0: none */
 	struct ikw_control_server *control;
 	struct ikw_agent_link *links;
 	struct ikw_agent_port *ports;
@@ -163,6 +186,24 @@ bool ikw_agent_is_daemon(const struct ikw_agent *agent, uint32_t tgid);
 
 /* Finds the IKE daemons of the namespace and tells of the new ones. */
 void ikw_agent_daemons(struct ikw_agent *agent);
+
+/* ---- resume.c: going on where an agent before this one ended -------------- */
+
+/* Tells the model what the journal has. A store without one is fine. */
+void ikw_agent_resume(struct ikw_agent *agent);
+
+/*
+ * Drains what was witnessed while no agent ran, and tells the model of what was
+ * not. Before anything is read that is as it is now: an event of now closes the
+ * cases whose evidence still waits in the ring.
+ */
+void ikw_agent_catch_up(struct ikw_agent *agent);
+
+/* Into the journal, before the model. */
+void ikw_agent_journal(struct ikw_agent *agent, const union ikw_event *event);
+
+/* Has an agent before this one given the alarm of this deletion? */
+bool ikw_agent_was_given(struct ikw_agent *agent, const struct ikw_alarm *alarm);
 
 /* ---- sources.c: where events come from ---------------------------------- */
 

@@ -141,6 +141,28 @@ static json_t *daemons_json(const struct ikw_agent *agent)
 	return json;
 }
 
+/* What was gone on with, and what nobody saw meanwhile; null: nothing was there. */
+static json_t *takeover_json(const struct ikw_agent *agent)
+{
+	json_t *json, *gap, *sees;
+	union ikw_event event;
+
+	if (!agent->known_till)
+		return json_null();
+	ikw_stamp(&event, IKW_EV_PROBES, sizeof(event.probes), 0);
+	event.probes.sees = agent->gap_sees;
+	sees = ikw_event_json(&event);
+	gap = json_object();
+	json_object_set_new(gap, "since", when(agent, agent->gap_since));
+	json_object_set_new(gap, "until", when(agent, agent->gap_until));
+	json_object_set(gap, "sees", json_object_get(sees, "sees"));
+	json_decref(sees);
+	json = json_object();
+	json_object_set_new(json, "replayed", number(agent->replayed));
+	json_object_set_new(json, "gap", gap);
+	return json;
+}
+
 static json_t *status_json(const struct ikw_agent *agent)
 {
 	json_t *json = json_object();
@@ -160,6 +182,7 @@ static json_t *status_json(const struct ikw_agent *agent)
 	json_object_set_new(json, "lost", number(agent->lost));
 	json_object_set_new(json, "model", model_json(agent));
 	json_object_set_new(json, "store", store_json(agent));
+	json_object_set_new(json, "takeover", takeover_json(agent));
 	json_object_set_new(json, "recording", json_boolean(agent->recorder));
 	return json;
 }

@@ -79,6 +79,7 @@ struct ikw_alarm_process {
 struct ikw_alarm {
 	uint64_t id;	  /* given by whoever stores it; 0 until then */
 	uint64_t time;	  /* boot time ns of the deletion */
+	uint32_t spi;	  /* of the SA that went first: with time, it names the deletion */
 	uint64_t wall;	  /* Unix ns of the deletion */
 	uint64_t closed;  /* boot time ns when the case closed */
 	uint64_t emitted; /* boot time ns when it was written out; 0: use closed */

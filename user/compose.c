@@ -277,6 +277,7 @@ static void fill_fields(struct report *r)
 	struct ikw_alarm *a = r->a;
 
 	a->time = r->c->opened;
+	a->spi = r->c->first.spi;
 	a->wall = ikw_host_wall(&r->w->host, a->time);
 	a->closed = r->now;
 	a->reqid = t->reqid;

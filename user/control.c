@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <utlist.h>
 #include "event.h"
+#include "lock.h"
 #include "stamp.h"
 
 #define CLIENTS_MAX  32
@@ -375,6 +376,18 @@ static int listener_open(struct listener *listener, const char *path)
 	return err;
 }
 
+static void say_refused(const char *path, int err, char *why, size_t size)
+{
+	char lock[PATH_MAX + 8];
+
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	if (err == -EADDRINUSE)
+		snprintf(why, size, "%s: another agent runs here (pid %d)", path,
+			 (int)ikw_lock_holder(lock));
+	else
+		snprintf(why, size, "%s: %s", path, strerror(-err));
+}
+
 struct ikw_control_server *ikw_control_listen(struct ikw_loop *loop, const char *path,
 					      const char *spare, ikw_control_answer answer,
 					      void *ctx, char *why, size_t size)
@@ -398,8 +411,7 @@ struct ikw_control_server *ikw_control_listen(struct ikw_loop *loop, const char 
 	}
 	err = listener_open(&server->listeners[0], path);
 	if (err) {
-		snprintf(why, size, "%s: %s", path,
-			 err == -EADDRINUSE ? "another agent runs here" : strerror(-err));
+		say_refused(path, err, why, size);
 		free(server);
 		return NULL;
 	}

@@ -46,6 +46,7 @@ struct ikw_loader {
 	bool pinned;	/* all of it */
 	uint32_t epoch; /* of the programs that this loader attaches */
 	uint32_t speaking;
+	uint32_t kept; /* enum ikw_observable */
 	char why[256];
 	int cpus;
 	/* while consuming */
@@ -295,7 +296,9 @@ static int share_maps(const struct ikw_loader *loader, struct bpf_object *object
 
 	bpf_object__for_each_map(shared, loader->maps)
 	{
-		own = bpf_object__find_map_by_name(object, bpf_map__name(shared));
+		own = bpf_map__is_internal(shared)
+			      ? NULL
+			      : bpf_object__find_map_by_name(object, bpf_map__name(shared));
 		err = own ? bpf_map__reuse_fd(own, bpf_map__fd(shared)) : 0;
 		if (err)
 			return err;
@@ -597,6 +600,27 @@ static bool adopt_programs(struct ikw_loader *loader)
 	return loader->adopted;
 }
 
+/* What the programs that were pinned all along let see: what no unpinned one is needed for. */
+static uint32_t find_kept(const struct ikw_loader *loader)
+{
+	int fd = ikw_loader_map_fd(loader, "ikw_probes");
+	uint32_t seen = 0, lacking = 0;
+	struct ikw_probe_row row;
+
+	for (uint32_t i = 0; i < ikw_probe_count; i++) {
+		bool pinned = !bpf_map_lookup_elem(fd, &i, &row) &&
+			      !strcmp(row.name, ikw_probe_table[i].name) && row.pinned;
+
+		*(pinned ? &seen : &lacking) |= ikw_probe_table[i].sees;
+	}
+	return seen & ~lacking;
+}
+
+uint32_t ikw_loader_kept(const struct ikw_loader *loader)
+{
+	return loader->kept;
+}
+
 enum ikw_found ikw_loader_found(const struct ikw_loader *loader)
 {
 	return loader->found;
@@ -827,10 +851,8 @@ static bool is_current(void *ctx, const char *name)
 	struct ikw_loader *loader = ctx;
 	const char *names[SIDES];
 
-	if (strncmp(name, "ikw_sa_", 7) && strncmp(name, "ikw_policy_", 11) &&
-	    strncmp(name, "ikw_connect_", 12) && strncmp(name, "ikw_send_", 9) &&
-	    strncmp(name, "ikw_signal_", 11) && strncmp(name, "ikw_ex", 6) &&
-	    strncmp(name, "new_ikw_", 8))
+	if (!strncmp(name, "ikw_xdp", 7) || !strncmp(name, "ikw_tc_", 7) ||
+	    !strncmp(name, "xdp_", 4))
 		return true;
 	for (size_t i = 0; i < ikw_probe_count; i++)
 		for (size_t n = programs_of(loader, i, names); n-- > 0;)
@@ -839,13 +861,7 @@ static bool is_current(void *ctx, const char *name)
 	return false;
 }
 
-static const char *const pinned_maps[] = { "ikw_events",  "ikw_state",	 "ikw_daemons",
-					   "ikw_seen",	  "ikw_watched", "ikw_calls",
-					   "ikw_timer",	  "ikw_askers",	 "ikw_clients",
-					   "ikw_connects" };
-
-void ikw_loader_unpin(const char *dir)
-@@SPLIT@@static void note_rows(struct ikw_loader *loader)
+static void note_rows(struct ikw_loader *loader)
 {
 	int fd = ikw_loader_map_fd(loader, "ikw_probes");
 
@@ -855,6 +871,7 @@ void ikw_loader_unpin(const char *dir)
 		snprintf(row.name, sizeof(row.name), "%s", loader->status[i].name);
 		snprintf(row.how, sizeof(row.how), "%s", ikw_how_text(loader->status[i].how));
 		snprintf(row.why, sizeof(row.why), "%.200s", loader->status[i].why);
+		row.pinned = loader->status[i].how && links_are_there(loader, i);
 		bpf_map_update_elem(fd, &i, &row, BPF_ANY);
 	}
 }
@@ -887,7 +904,7 @@ int ikw_loader_pin(struct ikw_loader *loader)
 	ikw_pin_sweep(loader->config.pin_dir, IKW_PIN_PROGRAMS, is_current, loader);
 	note_rows(loader);
 	loader->pinned = !pinning.err;
-	layout.probes = pinning.err ? 0 : digest(loader);
+	layout.probes = digest(loader);
 	snprintf(layout.agent, sizeof(layout.agent), "%s", IKEWATCH_VERSION);
 	ikw_loader_note(loader, &layout);
 	return pinning.err;
@@ -1013,6 +1030,8 @@ static int begin(struct ikw_loader *loader)
 	loader->speaking = watched.epoch;
 	loader->epoch = watched.epoch + 1;
 	forget_seen(loader);
+	if (loader->found == IKW_FOUND_ATTACHED)
+		loader->kept = find_kept(loader);
 	return ikw_loader_watch(loader, loader->config.netns);
 }
 

@@ -78,6 +78,9 @@ const struct ikw_probe_status *ikw_loader_probes(const struct ikw_loader *loader
 /* What was found in config.pin_dir. */
 enum ikw_found ikw_loader_found(const struct ikw_loader *loader);
 
+/* What was witnessed all along by programs that were found: a mask of enum ikw_observable. */
+uint32_t ikw_loader_kept(const struct ikw_loader *loader);
+
 /* Are the programs that were found the ones that go on (nothing was loaded)? */
 bool ikw_loader_adopted(const struct ikw_loader *loader);
 

@@ -509,6 +509,11 @@ void ikw_model_finish(struct ikw_model *m, uint64_t now)
 	}
 }
 
+const struct ikw_world *ikw_model_world(const struct ikw_model *m)
+{
+	return &m->world;
+}
+
 uint64_t ikw_model_wall(const struct ikw_model *m, uint64_t boot)
 {
 	return ikw_host_wall(&m->world.host, boot);

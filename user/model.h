@@ -127,4 +127,9 @@ struct ikw_model_stats {
 };
 void ikw_model_stats(const struct ikw_model *model, struct ikw_model_stats *stats);
 
+struct ikw_world;
+
+/* What the model knows, for those that walk it (checkpoint.c); not to be changed. */
+const struct ikw_world *ikw_model_world(const struct ikw_model *model);
+
 #endif

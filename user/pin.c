@@ -13,10 +13,10 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include "lock.h"
 
 #define BPFFS "/sys/fs/bpf"
 
@@ -70,40 +70,11 @@ int ikw_pin_take(const char *dir, char *why, size_t size)
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		snprintf(why, size, "%s: another agent pins there (pid %d)", dir,
-			 (int)ikw_pin_holder(dir));
+			 (int)ikw_lock_holder(dir));
 		close(fd);
 		return -1;
 	}
 	return fd;
-}
-
-/* One line of /proc/locks: "4: FLOCK  ADVISORY  WRITE 812 00:1f:1023 0 EOF". */
-static pid_t holder_in(FILE *locks, const struct stat *st)
-{
-	unsigned int major, minor;
-	unsigned long inode;
-	char line[256];
-	int pid;
-
-	while (fgets(line, sizeof(line), locks))
-		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &major, &minor, &inode) ==
-			    4 &&
-		    inode == st->st_ino && major == major(st->st_dev) && minor == minor(st->st_dev))
-			return pid;
-	return 0;
-}
-
-pid_t ikw_pin_holder(const char *path)
-{
-	FILE *locks = fopen("/proc/locks", "re");
-	struct stat st;
-	pid_t pid = 0;
-
-	if (locks && !stat(path, &st))
-		pid = holder_in(locks, &st);
-	if (locks)
-		fclose(locks);
-	return pid;
 }
 
 void ikw_pin_drop(const char *dir, int fd)

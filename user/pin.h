@@ -16,10 +16,6 @@
  */
 int ikw_pin_take(const char *dir, char *why, size_t size);
 
-/* Who holds a lock file or directory by flock(2): its pid, 0 when nobody does or it cannot be told.
- */
-pid_t ikw_pin_holder(const char *path);
-
 /* Removes the directory if it is empty, and gives it back. fd -1 is fine. */
 void ikw_pin_drop(const char *dir, int fd);
 

@@ -338,8 +338,12 @@ static bool attach(struct ikw_agent *agent)
 {
 	char why[PATH_MAX + 256];
 
-	if (!ikw_witness_open(agent, why, sizeof(why)) ||
-	    !ikw_agent_sources(agent, why, sizeof(why)) ||
+	if (!ikw_witness_open(agent, why, sizeof(why))) {
+		ikw_error("%s", why);
+		return false;
+	}
+	ikw_agent_resume(agent);
+	if (!ikw_agent_sources(agent, why, sizeof(why)) ||
 	    !ikw_agent_attach(agent, why, sizeof(why))) {
 		ikw_error("%s", why);
 		return false;
@@ -435,6 +439,7 @@ static void stop(struct ikw_agent *agent)
 		ikw_error("store: not everything could be written");
 		agent->failed = true;
 	}
+	ikw_journal_close(agent->journal);
 	close_recorder(agent);
 	ikw_netns_close(&agent->netns);
 	ikw_loop_close(&agent->loop);

@@ -331,6 +331,14 @@ static bool attach_inside(struct ikw_agent *agent, char *why, size_t size)
 	return ikw_witness_netns(agent, why, size);
 }
 
+static void sweep_hooks(struct ikw_agent *agent)
+{
+	if (ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
+		return;
+	ikw_witness_sweep(agent);
+	ikw_netns_leave(&agent->netns);
+}
+
 bool ikw_agent_attach(struct ikw_agent *agent, char *why, size_t size)
 {
 	int err = ikw_netns_enter(&agent->netns);
@@ -348,6 +356,8 @@ bool ikw_agent_attach(struct ikw_agent *agent, char *why, size_t size)
 		return false;
 	}
 	await_end(agent);
+	if (agent->known_till)
+		ikw_agent_catch_up(agent);
 	ikw_agent_clock(agent);
 	feed_netns(agent, IKW_NETNS_NAMED);
 	err = read_links(agent);
@@ -357,6 +367,9 @@ bool ikw_agent_attach(struct ikw_agent *agent, char *why, size_t size)
 		return false;
 	}
 	ikw_agent_probes(agent);
+	sweep_hooks(agent);
+	/* without a journal no case waits, and addresses make the records understood */
+	ikw_agent_catch_up(agent);
 	ikw_agent_daemons(agent);
 	ikw_agent_resync(agent);
 	return true;

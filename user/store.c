@@ -2,6 +2,7 @@
 /* The store's life: opening, schema, a damaged database, closing. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "lock.h"
 #include "store_private.h"
 
 #define NSEC	UINT64_C(1000000000)
@@ -230,7 +232,9 @@ int ikw_store_connect(struct ikw_store *store)
 	    sqlite3_errcode(store->db) == SQLITE_CANTOPEN && connect_immutable(store))
 		return -1;
 	err = check_pages(store);
-	return err ? err : check_schema(store);
+	if (!err)
+		err = check_schema(store);
+	return err || store->readonly ? err : exec_text(store, ikw_store_additions);
 }
 
 void ikw_store_disconnect(struct ikw_store *store)
@@ -333,6 +337,15 @@ static struct ikw_store *store_new(const char *dir)
 	return store;
 }
 
+static void say_used(struct ikw_store *store)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/lock", store->dir);
+	snprintf(store->error, sizeof(store->error), "%.400s: another ikewatch uses it (pid %d)",
+		 store->dir, (int)ikw_lock_holder(path));
+}
+
 /* Held for life: the kernel lets go of it however the agent ends. */
 static int own_directory(struct ikw_store *store)
 {
@@ -352,8 +365,7 @@ static int own_directory(struct ikw_store *store)
 	if (!flock(store->lock, LOCK_EX | LOCK_NB))
 		return create_file(store);
 	if (errno == EWOULDBLOCK)
-		snprintf(store->error, sizeof(store->error), "%s: another ikewatch uses it",
-			 store->dir);
+		say_used(store);
 	else
 		fail_errno(store, store->dir);
 	return -1;

@@ -74,6 +74,16 @@ int ikw_store_commit(struct ikw_store *store);
  */
 int ikw_store_alarm(struct ikw_store *store, struct ikw_alarm *alarm);
 
+/*
+ * Has this very deletion had its alarm already, from an agent before this one?
+ * Of what is committed. Deletions are named by boot time: forget those of
+ * another boot before asking.
+ */
+bool ikw_store_given(struct ikw_store *store, const struct ikw_alarm *alarm);
+
+/* Forgets which deletions before that boot time (ns) have had their alarm. 0, or -1. */
+int ikw_store_forget_given(struct ikw_store *store, uint64_t before);
+
 /* A tunnel got a number (struct ikw_model_ops.tunnel). */
 int ikw_store_add_tunnel(struct ikw_store *store, const char *key, uint32_t index);
 

@@ -15,6 +15,9 @@ enum ikw_store_sql {
 	SQL_ADD_ALARM,
 	SQL_ADD_ACTIVE,
 	SQL_COUNT_DELETION,
+	SQL_ADD_GIVEN,
+	SQL_FIND_GIVEN,
+	SQL_TRIM_GIVEN,
 	SQL_ADD_TUNNEL,
 	SQL_TUNNEL_UP,
 	SQL_TRIM_AGE,
@@ -39,6 +42,9 @@ enum ikw_store_sql {
 
 enum ikw_store_op { OP_ALARM, OP_TUNNEL, OP_TUNNEL_UP };
 
+/* Room for what names a deletion within a boot: time, SPI, addresses. */
+#define IKW_STORE_GIVEN 160
+
 /* One queued write. */
 struct ikw_store_item {
 	struct ikw_store_item *next;
@@ -50,7 +56,9 @@ struct ikw_store_item {
 	const char *reason;	/* static */
 	const char *confidence; /* static */
 	char *peer;
-	char *text; /* the alarm object, or a tunnel's key */
+	char *text;    /* the alarm object, or a tunnel's key */
+	uint64_t boot; /* time of the deletion, boot time ns */
+	char given[IKW_STORE_GIVEN];
 };
 
 struct ikw_store {
@@ -103,6 +111,9 @@ void ikw_store_queue_free(struct ikw_store *store);
 /* SQL text by enum ikw_store_sql, and of the whole schema. */
 extern const char *const ikw_store_sql[SQL_COUNT];
 extern const char ikw_store_schema[];
+
+/* Tables that came later and that older versions do not mind. */
+extern const char ikw_store_additions[];
 
 /* Copies what can be read from a damaged database into this one; counts in *tunnels, *alarms. */
 void ikw_store_salvage(struct ikw_store *store, const char *path, unsigned int *tunnels,

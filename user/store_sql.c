@@ -50,6 +50,15 @@ const char ikw_store_schema[] = "CREATE TABLE tunnels ("
 				"CREATE INDEX clears_tunnel ON clears(tunnel_index, last_id);"
 				"PRAGMA user_version = 1;";
 
+/*
+ * given: which deletions of this boot have their alarm, so that an agent that
+ * goes on where another was killed gives none twice.
+ */
+const char ikw_store_additions[] = "CREATE TABLE IF NOT EXISTS given ("
+				   " key TEXT PRIMARY KEY,"
+				   " boot INTEGER NOT NULL,"
+				   " id INTEGER NOT NULL);";
+
 #define ROW_COLUMNS                                                                                \
 	"SELECT a.id, a.wall, a.tunnel_index, a.reason, a.confidence, a.peer, a.tunnel_up, "       \
 	"CASE WHEN ?2 THEN a.json END,"                                                            \
@@ -81,9 +90,12 @@ const char *const ikw_store_sql[SQL_COUNT] = {
 			   " count = count + 1, up_since = NULL, peer = ?6, reason = ?4",
 	[SQL_COUNT_DELETION] = "UPDATE tunnels SET deletions = deletions + 1, last_deletion = ?2,"
 			       " last_reason = ?4 WHERE tunnel_index = ?3",
+	[SQL_ADD_GIVEN] = "INSERT OR IGNORE INTO given VALUES (?1, ?2, ?3)",
+	[SQL_FIND_GIVEN] = "SELECT id FROM given WHERE key = ?1",
+	[SQL_TRIM_GIVEN] = "DELETE FROM given WHERE boot < ?1",
 	[SQL_ADD_TUNNEL] = "INSERT OR IGNORE INTO tunnels(tunnel_index, key) VALUES (?1, ?2)",
 	[SQL_TUNNEL_UP] = "UPDATE active SET up_since = ?2"
-			  " WHERE tunnel_index = ?1 AND up_since IS NULL",
+			  " WHERE tunnel_index = ?1 AND up_since IS NULL AND last_wall <= ?2",
 	[SQL_TRIM_AGE] = "DELETE FROM alarms WHERE id IN (SELECT id FROM alarms WHERE wall < ?1"
 			 " AND id NOT IN (SELECT last_id FROM active) LIMIT " TRIM_LIMIT ")",
 	[SQL_TRIM_NUMBER] = "DELETE FROM alarms WHERE id IN (SELECT id FROM alarms WHERE id <= ?1"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The store's queue of writes, and clearing. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,9 +87,22 @@ static int write_bound(struct ikw_store *store, const struct ikw_store_item *ite
 	return ikw_store_step(store, stmt);
 }
 
+static int write_given(struct ikw_store *store, const struct ikw_store_item *item)
+{
+	sqlite3_stmt *stmt = ikw_store_stmt(store, SQL_ADD_GIVEN);
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_text(stmt, 1, item->given, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 2, (sqlite3_int64)item->boot);
+	sqlite3_bind_int64(stmt, 3, (sqlite3_int64)item->id);
+	return ikw_store_step(store, stmt);
+}
+
 static int write_alarm(struct ikw_store *store, const struct ikw_store_item *item)
 {
-	if (write_bound(store, item, SQL_ADD_ALARM) || write_bound(store, item, SQL_COUNT_DELETION))
+	if (write_bound(store, item, SQL_ADD_ALARM) ||
+	    write_bound(store, item, SQL_COUNT_DELETION) || write_given(store, item))
 		return -1;
 	store->untrimmed++;
 	return item->tunnel_up ? 0 : write_bound(store, item, SQL_ADD_ACTIVE);
@@ -247,6 +261,36 @@ static uint64_t take_id(struct ikw_store *store)
 	return store->next_id++;
 }
 
+/* What names a deletion: one SA can go only once at a time. */
+static void name_given(const struct ikw_alarm *alarm, char to[IKW_STORE_GIVEN])
+{
+	char src[64], dst[64];
+
+	snprintf(to, IKW_STORE_GIVEN, "%" PRIu64 " %08" PRIx32 " %s %s", alarm->time, alarm->spi,
+		 ikw_addr_text(alarm->src, src, sizeof(src)),
+		 ikw_addr_text(alarm->dst, dst, sizeof(dst)));
+}
+
+bool ikw_store_given(struct ikw_store *store, const struct ikw_alarm *alarm)
+{
+	sqlite3_stmt *stmt = ikw_store_stmt(store, SQL_FIND_GIVEN);
+	char key[IKW_STORE_GIVEN];
+	bool given;
+
+	if (!stmt)
+		return false;
+	name_given(alarm, key);
+	sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
+	given = sqlite3_step(stmt) == SQLITE_ROW;
+	sqlite3_reset(stmt);
+	return given;
+}
+
+int ikw_store_forget_given(struct ikw_store *store, uint64_t before)
+{
+	return trim_with(store, SQL_TRIM_GIVEN, (int64_t)before, 0);
+}
+
 int ikw_store_alarm(struct ikw_store *store, struct ikw_alarm *alarm)
 {
 	struct ikw_store_item item = {
@@ -261,6 +305,8 @@ int ikw_store_alarm(struct ikw_store *store, struct ikw_alarm *alarm)
 
 	alarm->id = take_id(store);
 	item.id = alarm->id;
+	item.boot = alarm->time;
+	name_given(alarm, item.given);
 	item.peer = strdup(ikw_addr_text(alarm->dst, peer, sizeof(peer)));
 	item.text = ikw_alarm_json_line(alarm);
 	return queue_add(store, &item);

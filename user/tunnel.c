@@ -611,6 +611,12 @@ static struct ikw_policy_node *policy_find(const struct ikw_world *w, const uint
 	return NULL;
 }
 
+const struct ikw_policy_node *ikw_world_policy(const struct ikw_world *w, const uint8_t *saddr,
+					       const uint8_t *daddr, uint32_t reqid)
+{
+	return policy_find(w, saddr, daddr, reqid);
+}
+
 /* Templates may leave out the reqid, or in transport mode the addresses. */
 static struct ikw_policy_node *policy_for(const struct ikw_world *w, const struct ikw_tunnel *t)
 {
@@ -758,8 +764,11 @@ static struct ikw_tunnel *tunnel_get(struct ikw_world *w, const struct ikw_sa *s
 		return NULL;
 	key = key_of(p, sa, &ours);
 	t = tunnel_find(w, &key);
-	if (!t)
+	if (!t) {
 		t = tunnel_new(w, &key, p, sa);
+		if (t)
+			t->own_sel = ours;
+	}
 	if (t && (!t->flow.known || !t->flow.rule_num))
 		tunnel_flow(w, t, &ours);
 	return t;

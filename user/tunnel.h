@@ -100,6 +100,7 @@ struct ikw_tunnel {
 	struct ikw_peer *peer;
 	struct ikw_generation *generations; /* newest first */
 	struct ikw_flow flow;
+	struct ikw_selector own_sel; /* of its SAs themselves, source is ours */
 	uint64_t up_since;
 	uint64_t last_deletion;
 	uint32_t index;
@@ -217,6 +218,10 @@ const struct ikw_sa_node *ikw_world_partner(const struct ikw_world *world, const
 
 /* The case of a generation is closed: forget what nobody needs any more. */
 void ikw_generation_release(struct ikw_world *world, struct ikw_generation *gen);
+
+/* The outbound policy with that template, or NULL. */
+const struct ikw_policy_node *ikw_world_policy(const struct ikw_world *world, const uint8_t *saddr,
+					       const uint8_t *daddr, uint32_t reqid);
 
 /* Stable text naming the tunnel over restarts, into buf. */
 const char *ikw_tunnel_key(const struct ikw_tunnel *tunnel, char *buf, size_t size);

@@ -132,16 +132,14 @@ static void pin(struct ikw_agent *agent)
 		return;
 	witness->tried = true;
 	witness->lost = ikw_loader_layout(witness->loader)->lost;
-	if (ikw_loader_found(witness->loader) == IKW_FOUND_ATTACHED)
-		witness->kept = ikw_loader_sees(witness->loader);
+	witness->kept = ikw_loader_kept(witness->loader);
 	if (witness->pin_fd < 0)
 		return;
 	say_found(agent);
 	/* Kernels that cannot pin a kprobe's link pin the rest. */
 	err = ikw_loader_pin(witness->loader);
 	if (err)
-		ikw_error("%s: not everything can be pinned: %s; while no agent runs, the SAD is "
-			  "not watched",
+		ikw_error("%s: not everything can be pinned: %s; while no agent runs, less is seen",
 			  pin_dir(agent), strerror(-err));
 }
 
@@ -243,14 +241,19 @@ static void take_record(void *ctx, union ikw_event *event)
 {
 	struct ikw_agent *agent = ctx;
 
+	if (agent->as_of)
+		agent->as_of = event->hdr.time;
+	/* killed between the journal and the ring, an agent before this one took it */
+	if (agent->journal && ikw_journal_has(agent->journal, &event->hdr))
+		return;
 	if (concerns(agent, &event->hdr))
 		ikw_agent_feed(agent, event);
 }
 
-static void report_lost(struct ikw_agent *agent)
+void ikw_witness_lost(struct ikw_agent *agent)
 {
 	struct ikw_witness *witness = agent->witness;
-	uint64_t lost = ikw_loader_lost(witness->loader);
+	uint64_t lost = witness->loader ? ikw_loader_lost(witness->loader) : 0;
 	struct ikw_layout layout;
 
 	if (lost == witness->lost)
@@ -456,7 +459,7 @@ uint64_t ikw_witness_tick(struct ikw_agent *agent, uint64_t now)
 		end_last_words(agent);
 	if (witness->next_tick > now)
 		return witness->next_tick;
-	report_lost(agent);
+	ikw_witness_lost(agent);
 	if (witness->hooks)
 		ikw_hooks_tick(witness->hooks, now);
 	witness->next_tick = now + TICK;

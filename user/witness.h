@@ -30,6 +30,9 @@ void ikw_witness_sweep(struct ikw_agent *agent);
 /* Readable when records wait; -1: there is no ring. */
 int ikw_witness_fd(const struct ikw_agent *agent);
 
+/* Reports what the ring lost since it was last asked. */
+void ikw_witness_lost(struct ikw_agent *agent);
+
 /* Feeds what waits in the ring, a bounded part; reports what it lost. True when more may wait. */
 bool ikw_witness_drain(struct ikw_agent *agent);
 

@@ -366,7 +366,8 @@ static void test_second_owner(void **state)
 	(void)state;
 	raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT);
 	assert_null(ikw_store_open(dir, false, why, sizeof(why)));
-	snprintf(expected, sizeof(expected), "%s: another ikewatch uses it", dir);
+	snprintf(expected, sizeof(expected), "%s: another ikewatch uses it (pid %d)", dir,
+		 (int)getpid());
 	assert_string_equal(why, expected);
 	/* Clearing beside the agent is fine. */
 	shared = ikw_store_open_shared(dir, why, sizeof(why));
@@ -653,6 +654,54 @@ static void test_plans(void **state)
 	ikw_store_close(store);
 }
 
+/* A deletion is named by its time, SPI and peers, and known once its alarm is committed. */
+static void test_given(void **state)
+{
+	struct ikw_alarm alarm = { .tunnel_index = 1, .wall = NOW, .time = 77 * S, .spi = 0xc1 };
+	struct ikw_store *store = open_store();
+	struct ikw_alarm other = alarm;
+
+	(void)state;
+	ikw_store_begin(store);
+	assert_int_equal(ikw_store_alarm(store, &alarm), 0);
+	assert_false(ikw_store_given(store, &alarm));
+	assert_int_equal(ikw_store_commit(store), 0);
+	assert_true(ikw_store_given(store, &alarm));
+	other.spi++;
+	assert_false(ikw_store_given(store, &other));
+	other = alarm;
+	other.time++;
+	assert_false(ikw_store_given(store, &other));
+	other = alarm;
+	other.dst[15] = 9;
+	assert_false(ikw_store_given(store, &other));
+	assert_int_equal(ikw_store_close(store), 0);
+	store = open_store();
+	assert_true(ikw_store_given(store, &alarm));
+	assert_int_equal(ikw_store_forget_given(store, 77 * S), 0);
+	assert_true(ikw_store_given(store, &alarm));
+	assert_int_equal(ikw_store_forget_given(store, 78 * S), 0);
+	assert_false(ikw_store_given(store, &alarm));
+	ikw_store_close(store);
+}
+
+/* What an earlier life saw come back does not hide what went down since. */
+static void test_up_before_down(void **state)
+{
+	struct ikw_store *store = open_store();
+	struct listed list;
+
+	(void)state;
+	raise_alarm(store, 1, NOW + 10 * S, false, IKW_REASON_MANUAL);
+	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 5 * S), 0);
+	list_of(store, ACTIVE, &list);
+	assert_int_equal(list.rows[0].up_since, 0);
+	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 15 * S), 0);
+	list_of(store, ACTIVE, &list);
+	assert_int_equal(list.rows[0].up_since, NOW + 15 * S);
+	ikw_store_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -672,6 +721,8 @@ int main(void)
 		TEST(test_killed_writer),
 		TEST(test_unprivileged_reader),
 		TEST(test_plans),
+		TEST(test_given),
+		TEST(test_up_before_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

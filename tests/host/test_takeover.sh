@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck disable=SC2317,SC2086 # functions that a trap calls; names without blanks
+# What an agent leaves in the kernel and the next one goes on with, on this host's own kernel and in a network namespace
+# of its own: killed, stopped, upgraded, of another layout; two at once; detach. (The SAD probes: tests/vm/killed.sh.)
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+agent=$(realpath "${O:-build}/ikewatch" 2>/dev/null) || agent=
+ns=ikwtake$$ peer=ikwtakep$$
+pins=/sys/fs/bpf/$ns
+failed=0 pid=
+
+verdict() { if [ "$2" -eq 0 ]; then echo "ok $1"; else echo "FAIL $1: $3"; failed=1; fi; }
+[ -x "$agent" ] || { echo "FAIL takeover: build/ikewatch is missing"; exit 1; }
+[ "$(id -u)" -eq 0 ] || { echo "skip takeover: needs root"; exit 0; }
+ip netns add $ns 2>/dev/null || { echo "skip takeover: network namespaces cannot be made here"; exit 0; }
+dir=$(mktemp -d)
+clean() {
+	[ -z "$pid" ] || { kill -KILL "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; }
+	"$agent" detach --pin-dir "$pins" >/dev/null 2>&1
+	ip netns del $ns 2>/dev/null
+	ip netns del $peer 2>/dev/null
+	rm -rf "$dir"
+}
+trap clean EXIT
+
+ip netns add $peer
+ip -n $ns link add eth0 type veth peer name eth0 netns $peer 2>/dev/null || { echo "skip takeover: no veth pairs here"; exit 0; }
+ip -n $ns link add eth1 type veth peer name eth1 netns $peer
+for n in $ns $peer; do ip -n $n link set eth0 up; ip -n $n link set eth1 up; ip -n $n link set lo up; done
+ip -n $ns addr add 192.0.2.1/24 dev eth0
+ip -n $peer addr add 192.0.2.2/24 dev eth0
+
+until_() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+# start ARGUMENT...
+start() {
+	: >"$dir/err"
+	"$agent" run --netns $ns --socket "$dir/s" --state-dir "$dir/state" --pin-dir "$pins" "$@" >"$dir/out" 2>"$dir/err" &
+	pid=$!
+	until_ 60 grep -q '^ikewatch: ready$' "$dir/err"
+}
+end() {
+	kill -"$1" "$pid"
+	wait "$pid" 2>/dev/null
+	pid=
+}
+said() { grep -q "$1" "$dir/err"; }
+# ike N: IKE messages from the peer
+ike() {
+	ip netns exec $peer python3 - "$1" <<'P'
+import socket, struct, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("192.0.2.2", 500))
+for n in range(int(sys.argv[1])):
+    s.sendto(bytes(range(8)) + bytes(8) + bytes([33, 0x20, 34, 8]) + struct.pack(">II", n, 28), ("192.0.2.1", 500))
+P
+}
+messages() { "$agent" status --socket "$dir/s" --json | jq '.events.ike // 0'; }
+has() { [ "$(messages)" -eq "$1" ]; }
+filters() { { tc -n $ns filter show dev "$1" ingress; tc -n $ns filter show dev "$1" egress; } | grep -o ' id [0-9]*' | sort; }
+xdp() { ip -n $ns link show eth0 | grep -o 'prog/xdp id [0-9]*'; }
+
+for hook in tc xdp; do
+	start --tier netlink --hook $hook
+	verdict $hook/first $? "$(tr '\n' '|' <"$dir/err")"
+	before=$(filters eth0; xdp)
+	end KILL
+	ike 3
+	start --tier netlink --hook $hook
+	said 'taken over as they are pinned' && until_ 10 has 3
+	verdict $hook/killed $? "$(messages) of 3 messages; $(tr '\n' '|' <"$dir/err")"
+	[ "$before" = "$(filters eth0; xdp)" ] && [ -n "$before" ]
+	verdict $hook/untouched $? "before: $before, now: $(filters eth0; xdp)"
+	ike 2
+	until_ 10 has 5
+	verdict $hook/goes_on $? "$(messages) of 5 messages"
+	end TERM
+	ike 4
+	# without --tier the probes are others by their digest: loaded beside the old ones, which then go
+	start --hook $hook
+	said 'those pinned are replaced, their ring is gone on with' && until_ 10 has 4
+	verdict $hook/upgraded $? "$(messages) of 4 messages; $(tr '\n' '|' <"$dir/err")"
+	ike 1
+	until_ 10 has 5
+	verdict $hook/after_upgrade $? "$(messages) of 5 messages"
+	[ "$(bpftool map dump pinned "$pins/ikw_watched" -j | jq '.[0].formatted.value.epoch')" = 1 ]
+	verdict $hook/epoch $? "$(bpftool map dump pinned "$pins/ikw_watched")"
+	end TERM
+	"$agent" detach --pin-dir "$pins" >"$dir/detached" && [ ! -e "$pins" ] && [ -z "$(filters eth0; xdp; tc -n $ns qdisc show dev eth0 clsact)" ]
+	verdict $hook/detach $? "$(cat "$dir/detached"; filters eth0; xdp; find "$pins" 2>/dev/null)"
+	rm -rf "$dir/state"
+done
+
+# a program that starts is told once: by what was pinned, then by what took over
+start --tier netlink --hook tc
+end KILL
+cp "$(command -v sleep)" "$dir/charon" && "$dir/charon" 0.01
+start --hook tc --record "$dir/events"
+"$dir/charon" 0.01
+told() { [ "$(jq -s 'map(select(.type == "proc" and .op == "exec" and .comm == "charon")) | length' "$dir/events")" -eq "$1" ]; }
+until_ 10 told 2
+verdict exec_once $? "$(jq -c 'select(.type == "proc") | [.op, .comm]' "$dir/events" | tr '\n' ' ')"
+
+# an interface that is not asked for any more is let go
+end TERM
+start --hook tc --iface eth1
+[ -z "$(filters eth0)" ] && [ -n "$(filters eth1)" ]
+verdict interface_dropped $? "eth0: $(filters eth0), eth1: $(filters eth1)"
+
+# two at once
+refused() {
+	local name=$1 pattern=$2
+	shift 2
+	timeout 60 "$@" >"$dir/refused.out" 2>"$dir/refused"
+	[ $? -eq 1 ] && [ "$(wc -l <"$dir/refused")" -eq 1 ] && grep -q "$pattern" "$dir/refused"
+	verdict "$name" $? "$(tr '\n' '|' <"$dir/refused")"
+}
+refused two_agents "another agent runs here (pid $pid)" "$agent" run --netns $ns --socket "$dir/s" --state-dir "$dir/state" --pin-dir "$pins"
+refused two_agents_state "another ikewatch uses it (pid $pid)" "$agent" run --netns $ns --socket "$dir/s2" --state-dir "$dir/state" --pin-dir "$pins"
+refused two_agents_pins "another agent pins there (pid $pid)" "$agent" run --netns $ns --socket "$dir/s2" --state-dir "$dir/state2" --pin-dir "$pins"
+refused detach_running "another agent pins there (pid $pid); stop it first" "$agent" detach --pin-dir "$pins"
+ike 1
+verdict undisturbed "$(filters eth1 | wc -l | awk '{ print $1 != 2 }')" "$(filters eth1)"
+
+# pinned by something that is laid out differently
+end KILL
+rm -f "$pins/ikw_layout"
+bpftool map create "$pins/ikw_layout" type array key 4 value 8 entries 1 name ikw_layout
+start --hook tc --iface eth0
+said 'laid it out differently: replaced' && said '^ikewatch: gap: '
+verdict other_layout $? "$(tr '\n' '|' <"$dir/err")"
+ike 2
+until_ 10 has 2
+verdict other_layout_works $? "$(messages) of 2"
+end TERM
+exit $failed
