@@ -13,7 +13,16 @@ variations() {
 	variation ikev1-local daemon_a=pluto version=1 what=local
 	variation ikev1-peer daemon_a=pluto version=1 what=peer init=b
 	variation ikev1-liveness daemon_a=pluto version=1 what=silent dpd_a=1 dpd_b=0 init=b
+	variation rekey-unanswered daemon_a=pluto what=rekey-silent
+	variation rekey-unanswered-aead daemon_a=pluto what=rekey-silent ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 pluto_interval=300 init=b
+	variation ikev1-rekey-unanswered daemon_a=pluto version=1 what=rekey-silent
+	variation ike-rekey daemon_a=pluto what=ike-rekey
+	variation connection-deleted daemon_a=pluto what=delete
+	variation shutdown daemon_a=pluto what=shutdown init=b
+	variation terminated-by-signal daemon_a=pluto what=signal ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
+	variation peer-returns daemon_a=pluto what=returns init=b
 }
+told_whack() { note "whack $*"; whack a "$@" >>"$W/a/whack.out" 2>&1 || :; }
 newer_sas() { [ "$(spis gwa | grep -vcxF -- "$OLD")" -ge 2 ]; }
 story() {
 	case $(opt x what) in
@@ -22,6 +31,25 @@ story() {
 	peer) order b --terminate --ike tun --timeout 30 ;;
 	rekey) note 'whack --rekey-ipsec'; whack a --name c1 --rekey-ipsec --asynchronous >>"$W/a/whack.out" 2>&1 || : ;;
 	rekey-peer) order b --rekey --child c1 ;;
+	rekey-silent) path_down; told_whack --name c1 --rekey-ipsec --asynchronous ;;
+	delete) told_whack --delete --name c1 ;;
+	shutdown) told_whack --shutdown ;;
+	signal) note 'pluto: SIGTERM'; kill -TERM "${PID[gwa]}" ;;
+	returns)
+		end gwb KILL
+		ip -n gwb xfrm state flush
+		ip -n gwb xfrm policy flush
+		rm -rf "$W/b/run"
+		gateway_start b
+		gateway_load b
+		initiate b c1
+		;;
+	ike-rekey)
+		told_whack --name c1 --rekey-ike --asynchronous
+		# the CHILD_SA lives on under the new IKE_SA; it ends by the peer's order, and by that alone
+		wait_for 60 'a new IKE_SA' log_count b 'IKE_SA tun\[[0-9]+\] (established|rekeyed)' 2
+		order b --terminate --child c1 --timeout 30
+		;;
 	esac
 	wait_gone
 	case $(opt x what) in rekey*) wait_sas 2 ;; esac
@@ -32,7 +60,11 @@ expect() {
 	case $(opt x what) in
 	silent) alarm reason='dpd timeout' peer="$(peer_of a)" inside=10.2.0.0 up=any by='^pluto' ordered=none confidence=likely version="$version" ;;
 	local) alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^pluto' ordered='^whack$' confidence=likely version="$version" ;;
-	peer) alarm reason='peer request' peer="$(peer_of a)" inside=10.2.0.0 up=any by='^pluto' ordered=none confidence=likely version="$version" ;;
+	delete | shutdown) alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^pluto' ordered='^whack$' confidence=likely version="$version" ;;
+	signal) alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^pluto' confidence=likely version="$version" ;;
+	rekey-silent) alarm reason='exchange timeout' peer="$(peer_of a)" inside=10.2.0.0 up=any by='^pluto' confidence=likely version="$version" ;;
+	returns) alarm reason='kick old sa with same flow' peer="$(peer_of a)" inside=10.2.0.0 up=true by='^pluto' confidence=likely version="$version" ;;
+	peer | ike-rekey) alarm reason='peer request' peer="$(peer_of a)" inside=10.2.0.0 up=any by='^pluto' ordered=none confidence=likely version="$version" ;;
 	rekey*) alarm reason='phase2 sa replace' peer="$(peer_of a)" inside=10.2.0.0 up=true by='^pluto' confidence=likely version="$version" ;;
 	esac
 }
