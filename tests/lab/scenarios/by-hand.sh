@@ -4,10 +4,10 @@
 variations() {
 	variation flush how=flush
 	variation flush-three how=flush children=3 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
-	variation delete how=delete init=b
+	variation delete core=yes how=delete init=b
 	variation delete-in-only how=delete-in ike=aes256-sha512-modp2048 dpd_a=2
 	variation ikev1-flush how=flush version=1
-	variation no-daemon how=delete hand=yes
+	variation no-daemon core=yes how=delete hand=yes
 	variation no-daemon-flush how=flush hand=yes family=6
 }
 before() {

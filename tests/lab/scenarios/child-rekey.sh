@@ -6,9 +6,9 @@ variations() {
 	variation local-default-delay by=a delete_rekeyed_delay_a=5 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16-ecp256 init=b traffic=yes
 	variation local-timer by=timer rekey_a=9 daemon_a=charon-systemd ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 	variation local-two by=a children=2 ike=aes256-sha512-modp2048
-	variation peer by=b dpd_a=2
-	variation peer-natt by=b nat_a=yes ike=aes128gcm16-prfsha256-ecp256 esp=aes128gcm16 init=b delete_rekeyed_delay=2 traffic=yes
-	variation ikev1-local version=1 by=a rekey_a=0 life_a=14
+	variation peer core=yes by=b dpd_a=2
+	variation peer-natt core=yes by=b nat_a=yes ike=aes128gcm16-prfsha256-ecp256 esp=aes128gcm16 init=b delete_rekeyed_delay=2 traffic=yes
+	variation ikev1-local core=yes version=1 by=a rekey_a=0 life_a=14
 	variation ikev1-peer version=1 by=b ike=aes256-sha384-modp2048 life_a=12 life_b=20 init=b
 }
 before() { agent_start; agent_ready; tunnels_up; }

@@ -4,17 +4,17 @@
 variations() {
 	variation cbc dpd_a=2 rt='0.7 1.5 2'
 	variation aead-responder dpd_a=2 rt='0.5 2 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b daemon_a=charon-systemd traffic=yes
-	variation ipv6 dpd_a=1 family=6 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305 rt='0.6 1.8 3'
-	variation natt dpd_a=2 nat_a=yes ike=aes256-sha512-modp2048 esp=aes256-sha512 traffic=yes
-	variation three-children dpd_a=2 children=3 ike=aes128gcm16-prfsha256-ecp256 rt='0.8 1.8 2'
-	variation action-restart dpd_a=2 dpd_action_a=restart ike=aes256-sha384-ecp384 traffic=yes
+	variation ipv6 core=yes dpd_a=1 family=6 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305 rt='0.6 1.8 3'
+	variation natt core=yes dpd_a=2 nat_a=yes ike=aes256-sha512-modp2048 esp=aes256-sha512 traffic=yes
+	variation three-children core=yes dpd_a=2 children=3 ike=aes128gcm16-prfsha256-ecp256 rt='0.8 1.8 2'
+	variation action-restart core=yes dpd_a=2 dpd_action_a=restart ike=aes256-sha384-ecp384 traffic=yes
 	variation action-restart-idle dpd_a=2 dpd_action_a=restart daemon_a=charon-systemd
-	variation answer-lost dpd_a=2 lost=yes rt='0.8 1.5 3'
+	variation answer-lost core=yes dpd_a=2 lost=yes rt='0.8 1.5 3'
 	variation answer-lost-aead dpd_a=2 lost=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b
-	variation renamed-daemon dpd_a=2 renamed_a=vpnd ike=aes128gcm16-prfsha256-ecp256 esp=aes128gcm16
+	variation renamed-daemon core=yes dpd_a=2 renamed_a=vpnd ike=aes128gcm16-prfsha256-ecp256 esp=aes128gcm16
 	variation polled dpd_a=2 rt='1 1.5 2' poll=yes
-	variation agent-comes-later dpd_a=2 later=yes agent_own=yes ike=aes128-sha1-modp1024 esp=aes128-sha1
-	variation ikev1 version=1 dpd_a=1 dpd_timeout_a=4 traffic=yes
+	variation agent-comes-later core=yes dpd_a=2 later=yes agent_own=yes ike=aes128-sha1-modp1024 esp=aes128-sha1
+	variation ikev1 core=yes version=1 dpd_a=1 dpd_timeout_a=4 traffic=yes
 	variation ikev1-3des version=1 dpd_a=2 dpd_timeout_a=5 ike=3des-sha1-modp1024 esp=3des-sha1 init=b
 }
 before() {

@@ -4,10 +4,10 @@
 variations() {
 	variation child-rekey rekey_a=12 rt='0.7 1.5 2'
 	variation child-rekey-aead rekey_a=12 rt='0.5 2 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b daemon_a=charon-systemd traffic=yes
-	variation answer-lost rekey_a=12 rt='0.7 1.5 3' lost=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation answer-lost core=yes rekey_a=12 rt='0.7 1.5 3' lost=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 	variation ike-rekey ike_rekey_a=12 rt='0.8 1.8 2' ike=aes256-sha512-modp2048
 	variation child-rekey-two children=2 rekey_a=12 rt='0.8 1.5 2'
-	variation ikev1-quick version=1 rekey_a=12 rt='0.6 1.5 2'
+	variation ikev1-quick core=yes version=1 rekey_a=12 rt='0.6 1.5 2'
 	variation ikev1-quick-3des version=1 rekey_a=12 rt='0.5 1.8 2' ike=3des-sha1-modp1024 esp=3des-sha1 init=b
 }
 before() { agent_start; agent_ready; tunnels_up; }

@@ -4,10 +4,10 @@
 variations() {
 	variation time life_a=9 life_b=60 limit=time
 	variation time-two children=2 life_a=10 life_b=60 limit=time ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd init=b
-	variation bytes life_bytes_a=4000 limit=byte traffic=yes
+	variation bytes core=yes life_bytes_a=4000 limit=byte traffic=yes
 	variation packets life_packets_a=25 limit=packet traffic=yes ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 	variation ikev1-time version=1 life_a=9 life_b=60 limit=time
-	variation no-daemon-time hand=yes hand_limit='limit time-hard 6' limit=time
+	variation no-daemon-time core=yes hand=yes hand_limit='limit time-hard 6' limit=time
 	variation no-daemon-bytes hand=yes hand_limit='limit byte-hard 2000' limit=byte traffic=yes
 }
 before() {

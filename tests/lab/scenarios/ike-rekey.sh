@@ -4,7 +4,7 @@
 variations() {
 	variation local by=a
 	variation peer by=b ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b
-	variation ikev1-reauth version=1 by=a
+	variation ikev1-reauth core=yes version=1 by=a
 	variation ikev1-reauth-peer version=1 by=b ike=aes256-sha384-modp2048 init=b
 }
 established() { swan "$1" --list-sas 2>/dev/null | grep -E '_i\*? |ESTABLISHED'; }

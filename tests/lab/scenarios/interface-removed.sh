@@ -5,7 +5,7 @@
 variations() {
 	variation namespace agent_own=yes hand=yes
 	variation namespace-ipv6 agent_own=yes hand=yes family=6
-	variation namespace-daemon-killed agent_own=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation namespace-daemon-killed core=yes agent_own=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 }
 before() {
 	agent_start

@@ -4,16 +4,16 @@
 variations() {
 	variation liveness daemon_a=pluto what=silent dpd_a=2
 	variation liveness-aead daemon_a=pluto what=silent dpd_a=1 ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 pluto_interval=400 init=b
-	variation local-terminate daemon_a=pluto what=local
+	variation local-terminate core=yes daemon_a=pluto what=local
 	variation local-terminate-aead daemon_a=pluto what=local ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 init=b
-	variation peer-terminate daemon_a=pluto what=peer init=b
-	variation peer-terminate-revives daemon_a=pluto what=peer init=a
-	variation rekey daemon_a=pluto what=rekey
+	variation peer-terminate core=yes daemon_a=pluto what=peer init=b
+	variation peer-terminate-revives core=yes daemon_a=pluto what=peer init=a
+	variation rekey core=yes daemon_a=pluto what=rekey
 	variation rekey-by-peer daemon_a=pluto what=rekey-peer init=b
 	variation ikev1-local daemon_a=pluto version=1 what=local
 	variation ikev1-peer daemon_a=pluto version=1 what=peer init=b
-	variation ikev1-liveness daemon_a=pluto version=1 what=silent dpd_a=1 dpd_b=0 init=b
-	variation rekey-unanswered daemon_a=pluto what=rekey-silent
+	variation ikev1-liveness core=yes daemon_a=pluto version=1 what=silent dpd_a=1 dpd_b=0 init=b
+	variation rekey-unanswered core=yes daemon_a=pluto what=rekey-silent
 	variation rekey-unanswered-aead daemon_a=pluto what=rekey-silent ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 pluto_interval=300 init=b
 	variation ikev1-rekey-unanswered daemon_a=pluto version=1 what=rekey-silent
 	variation ike-rekey daemon_a=pluto what=ike-rekey

@@ -4,12 +4,12 @@
 variations() {
 	variation ike dpd_a=2
 	variation ike-aead-responder init=b ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd dpd_a=3 traffic=yes
-	variation child children=2 what=child dpd_a=5
+	variation child core=yes children=2 what=child dpd_a=5
 	variation child-natt what=child nat_a=yes ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
-	variation silent silent=yes dpd_a=30 rt='0.7 1.5 2'
+	variation silent core=yes silent=yes dpd_a=30 rt='0.7 1.5 2'
 	variation silent-aead silent=yes dpd_a=20 ike=aes128gcm16-prfsha256-ecp256 rt='0.5 2 2' init=b
 	variation force silent=yes force=yes rt='0.7 1.5 3'
-	variation ikev1 version=1
+	variation ikev1 core=yes version=1
 	variation ikev1-child version=1 what=child ike=aes256-sha384-modp2048 dpd_a=5 dpd_timeout_a=30 init=b
 }
 story() {

@@ -4,11 +4,11 @@
 variations() {
 	variation ike dpd_a=2
 	variation ike-aead-responder init=b ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd traffic=yes
-	variation ike-two children=2 ike=aes128gcm16-prfsha256-ecp256 dpd_a=3
+	variation ike-two core=yes children=2 ike=aes128gcm16-prfsha256-ecp256 dpd_a=3
 	variation child children=2 what=child ike=aes256-sha384-ecp384
-	variation child-ipv6 what=child family=6 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305 init=b
+	variation child-ipv6 core=yes what=child family=6 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305 init=b
 	variation daemon-stopped what=stop nat_a=yes
-	variation ikev1 version=1
+	variation ikev1 core=yes version=1
 	variation ikev1-3des version=1 ike=3des-sha1-modp1024 esp=3des-sha1 init=b dpd_a=2 dpd_timeout_a=20
 }
 story() {

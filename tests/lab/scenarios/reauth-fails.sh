@@ -3,10 +3,10 @@
 # gwa begins a reauthentication and it comes to nothing: the peer is unreachable, or refuses.
 variations() {
 	variation unreachable rt='0.6 1.5 2'
-	variation unreachable-checked dpd_a=4 checks=yes rt='0.6 1.5 2'
+	variation unreachable-checked core=yes dpd_a=4 checks=yes rt='0.6 1.5 2'
 	variation unreachable-aead rt='0.5 1.8 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 timer=yes reauth_a=9 daemon_a=charon-systemd
-	variation make-unreachable mbb=yes rt='0.5 1.5 2' timer=yes reauth_a=8 over_a=8
-	variation rejected psk=first reject=yes
+	variation make-unreachable core=yes mbb=yes rt='0.5 1.5 2' timer=yes reauth_a=8 over_a=8
+	variation rejected core=yes psk=first reject=yes
 	variation rejected-aead psk=first reject=yes ike=aes128gcm16-prfsha256-ecp256 esp=aes128gcm16 children=2
 }
 before() { agent_start; agent_ready; tunnels_up; }

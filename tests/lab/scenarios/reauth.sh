@@ -4,12 +4,12 @@
 variations() {
 	variation break-local by=a
 	variation break-local-timer by=timer reauth_a=9 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd
-	variation make-local by=a mbb=yes ike=aes256-sha384-ecp384
+	variation make-local core=yes by=a mbb=yes ike=aes256-sha384-ecp384
 	variation make-local-two by=a mbb=yes children=2 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305 init=b
-	variation break-peer by=b init=b
+	variation break-peer core=yes by=b init=b
 	variation break-peer-aead by=b init=b ike=aes128gcm16-prfsha256-ecp256 esp=aes128gcm16 traffic=yes
 	variation make-peer by=b mbb=yes ike=aes256-sha512-modp2048 init=b
-	variation make-peer-ipv6 by=b mbb=yes family=6 init=b ike=aes256gcm16-prfsha384-ecp256
+	variation make-peer-ipv6 core=yes by=b mbb=yes family=6 init=b ike=aes256gcm16-prfsha384-ecp256
 }
 before() { agent_start; agent_ready; tunnels_up; }
 story() {

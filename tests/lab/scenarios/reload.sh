@@ -4,7 +4,7 @@
 variations() {
 	variation removed start_a=start no_initiate=yes
 	variation removed-aead start_a=start no_initiate=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd children=2
-	variation changed start_a=start no_initiate=yes change=yes
+	variation changed core=yes start_a=start no_initiate=yes change=yes
 }
 story() {
 	if [ -n "$(opt x change)" ]; then

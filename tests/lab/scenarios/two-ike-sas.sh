@@ -4,7 +4,7 @@
 variations() {
 	variation one-ordered end=a
 	variation one-by-peer end=b ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
-	variation both-silent end=silence dpd_a=2 rt='0.7 1.5 2'
+	variation both-silent core=yes end=silence dpd_a=2 rt='0.7 1.5 2'
 	variation one-rekeyed end=rekey ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 }
 second() {
