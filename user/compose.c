@@ -207,6 +207,15 @@ static void join_args(char *out, size_t size, const struct ikw_proc *p)
 	out[n] = 0;
 }
 
+/* The kernel calls a pseudo terminal's end "pts3"; everybody else says pts/3. */
+static void fill_tty(struct ikw_alarm_process *out, const char *tty)
+{
+	if (!strncmp(tty, "pts", 3) && tty[3] >= '0' && tty[3] <= '9')
+		snprintf(out->tty, sizeof(out->tty), "pts/%.10s", tty + 3);
+	else
+		snprintf(out->tty, sizeof(out->tty), "%.15s", tty);
+}
+
 static void fill_process(const struct report *r, struct ikw_alarm_process *out,
 			 const struct ikw_actor *actor)
 {
@@ -222,7 +231,7 @@ static void fill_process(const struct report *r, struct ikw_alarm_process *out,
 	if (!out->comm[0])
 		memcpy(out->comm, p->seen.comm, sizeof(out->comm) - 1);
 	out->loginuid = p->seen.loginuid;
-	memcpy(out->tty, p->seen.tty, sizeof(out->tty) - 1);
+	fill_tty(out, p->seen.tty);
 	memcpy(out->exe, p->seen.exe, sizeof(out->exe) - 1);
 	join_args(out->command, sizeof(out->command), &p->seen);
 	out->parent_count = p->seen.parent_count < IKW_PARENTS ? p->seen.parent_count : IKW_PARENTS;

@@ -80,6 +80,19 @@ static void print_store(const json_t *status)
 	       ikw_live_yes(store, "failing") ? "; cannot be written" : "");
 }
 
+/* Those whose tunnels nobody manages since. */
+static void print_lost_daemons(const json_t *status)
+{
+	const json_t *list = json_object_get(status, "daemons_lost"), *one;
+	size_t i;
+
+	json_array_foreach (list, i, one)
+		printf("daemon     %slost: %s, pid %" PRIu64 ", at %s; %zu tunnels left%s\n",
+		       ikw_live_colour(false), ikw_live_text(one, "comm"),
+		       ikw_live_integer(one, "pid"), ikw_live_text(one, "time"),
+		       json_array_size(json_object_get(one, "tunnels")), ikw_live_plain());
+}
+
 static void print_status(void *ctx, const char *line, const json_t *status)
 {
 	const json_t *model = json_object_get(status, "model");
@@ -103,6 +116,7 @@ static void print_status(void *ctx, const char *line, const json_t *status)
 	       ikw_live_size(ikw_live_integer(model, "bytes"), size, sizeof(size)));
 	printf("lost       %s%" PRIu64 " records%s\n", ikw_live_colour(!lost), lost,
 	       ikw_live_plain());
+	print_lost_daemons(status);
 	print_store(status);
 	print_probes(status);
 	print_hooks(status);
