@@ -613,6 +613,59 @@ static void test_explain_json(void **state)
 	json_decref(json);
 }
 
+/* For every reason: all parts are there, and each command is filled in with this tunnel's values.
+ */
+static void test_explain_every_reason(void **state)
+{
+	struct ikw_store *store;
+	char why[256], id[24];
+	size_t commands = 0;
+
+	(void)state;
+	store = ikw_store_open(dir, false, why, sizeof(why));
+	assert_non_null(store);
+	for (int r = 0; r < IKW_REASON_COUNT; r++)
+		raise_alarm(store, 10 + (uint32_t)r, (enum ikw_reason)r, false, NOW);
+	ikw_store_close(store);
+	for (int r = 0; r < IKW_REASON_COUNT; r++) {
+		json_t *json, *steps, *step;
+		size_t i;
+
+		snprintf(id, sizeof(id), "%d", 5 + r);
+		assert_int_equal(RUN("explain", id, "--json"), 0);
+		json = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+		assert_string_equal(json_string_value(json_object_get(json, "offline_reason")),
+				    ikw_reason_text((enum ikw_reason)r));
+		assert_true(json_string_length(json_object_get(json, "impact")) > 20);
+		assert_true(json_string_length(json_object_get(json, "possible_cause")) > 20);
+		steps = json_object_get(json, "procedure");
+		assert_true(json_array_size(steps) >= 1);
+		json_array_foreach (steps, i, step) {
+			const char *text = json_string_value(json_object_get(step, "text"));
+			const char *command = json_string_value(json_object_get(step, "command"));
+
+			/* the alarm was charon's: nothing for others, nothing that is read already
+			 */
+			assert_null(strstr(text, "Libreswan: "));
+			assert_null(strstr(text, "OpenIKED: "));
+			if (!command)
+				continue;
+			commands++;
+			assert_null(strpbrk(command, "{}"));
+			assert_null(strstr(command, "ikewatch explain"));
+			if (!strncmp(command, "ikewatch ", 9))
+				assert_non_null(strstr(command, dir));
+			if (strstr(command, "journalctl"))
+				assert_non_null(
+					strstr(command, "--since='2026-01-02 02:55:00 UTC'"));
+		}
+		json_decref(json);
+		assert_int_equal(RUN("explain", id), 0);
+		assert_non_null(strstr(out, "\nWhat to do\n  1. "));
+	}
+	assert_true(commands > 2 * IKW_REASON_COUNT);
+}
+
 static size_t occurrences(const char *text)
 {
 	size_t count = 0;
@@ -702,6 +755,7 @@ int main(void)
 		TEST(test_clear),
 		TEST(test_explain),
 		TEST(test_explain_json),
+		TEST(test_explain_every_reason),
 		TEST(test_page_is_complete),
 		TEST(test_page_without_evidence),
 		TEST(test_page_escapes),
