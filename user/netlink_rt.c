@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uthash.h>
+#include "nlsocket.h"
 
-#define BUFFER	       65536
 #define RECEIVE_BUFFER (4 << 20)
 #define READ_BATCH     256
 #define PEERS_MAX      65536
@@ -186,23 +186,17 @@ void ikw_rt_close(struct ikw_rt *rt)
 	ikw_rt_forget(rt);
 }
 
-/* One datagram from the kernel, whole; 0 bytes for one from elsewhere. */
-static ssize_t receive(int fd, void *buf, size_t size, int flags)
-{
-	struct sockaddr_nl from = { 0 };
-	struct iovec iov = { buf, size };
-	struct msghdr msg = {
-		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
-	};
-	ssize_t n = recvmsg(fd, &msg, flags);
+/* Who reads, and where the events go. */
+struct reading {
+	struct ikw_rt *rt;
+	ikw_event_fn fn;
+	void *ctx;
+};
 
-	if (n < 0)
-		return -errno;
-	return from.nl_pid || msg.msg_flags & MSG_TRUNC ? 0 : n;
-}
-
-static void deliver(struct ikw_rt *rt, const struct nlmsghdr *nlh, ikw_event_fn fn, void *ctx)
+static void deliver(void *ctx, const struct nlmsghdr *nlh)
 {
+	const struct reading *r = ctx;
+	struct ikw_rt *rt = r->rt;
 	union ikw_event event;
 
 	if (ikw_rt_parse(nlh, &event) <= 0)
@@ -211,48 +205,22 @@ static void deliver(struct ikw_rt *rt, const struct nlmsghdr *nlh, ikw_event_fn 
 	rt->changes++;
 	if (event.hdr.type == IKW_EV_LINK)
 		rt->stacked = ikw_rt_stacked(nlh);
-	fn(ctx, &event);
+	r->fn(r->ctx, &event);
 }
 
 int ikw_rt_read(struct ikw_rt *rt, ikw_event_fn fn, void *ctx)
 {
-	static char buf[BUFFER] __attribute__((aligned(8)));
-	int lost = 0;
+	struct reading r = { rt, fn, ctx };
 
-	for (int i = 0; i < READ_BATCH; i++) {
-		ssize_t n = receive(rt->fd, buf, sizeof(buf), MSG_DONTWAIT);
-		int left = (int)n;
-
-		if (n == -ENOBUFS) {
-			rt->overruns++;
-			lost = -ENOBUFS;
-			continue;
-		}
-		if (n == -EINTR)
-			continue;
-		if (n < 0)
-			return n == -EAGAIN ? lost : (int)n;
-		for (const struct nlmsghdr *h = (void *)buf; mnl_nlmsg_ok(h, left);
-		     h = mnl_nlmsg_next(h, &left))
-			deliver(rt, h, fn, ctx);
-	}
-	return lost ? lost : 1;
+	return ikw_nl_read(rt->fd, READ_BATCH, &rt->overruns, deliver, &r);
 }
 
 /* ---- requests ----------------------------------------------------------- */
 
-static int answer_error(const struct nlmsghdr *nlh)
-{
-	struct nlmsgerr e = { 0 };
-
-	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(e))
-		memcpy(&e, mnl_nlmsg_get_payload(nlh), sizeof(e));
-	return e.error < 0 ? e.error : -EPROTO;
-}
-
 static int dump(struct ikw_rt *rt, uint16_t type, ikw_event_fn fn, void *ctx)
 {
-	static char buf[BUFFER] __attribute__((aligned(8)));
+	struct reading r = { rt, fn, ctx };
+	static char buf[IKW_NL_BUFFER] __attribute__((aligned(8)));
 	struct {
 		struct nlmsghdr nlh;
 		struct ifinfomsg any;
@@ -264,7 +232,7 @@ static int dump(struct ikw_rt *rt, uint16_t type, ikw_event_fn fn, void *ctx)
 	if (send(rt->dump_fd, &request, sizeof(request), 0) < 0)
 		return -errno;
 	for (;;) {
-		ssize_t n = receive(rt->dump_fd, buf, sizeof(buf), 0);
+		ssize_t n = ikw_nl_receive(rt->dump_fd, buf, sizeof(buf), 0);
 		int left = (int)n;
 
 		if (n < 0 && n != -EINTR)
@@ -276,8 +244,8 @@ static int dump(struct ikw_rt *rt, uint16_t type, ikw_event_fn fn, void *ctx)
 			if (h->nlmsg_type == NLMSG_DONE)
 				return 0;
 			if (h->nlmsg_type == NLMSG_ERROR)
-				return answer_error(h);
-			deliver(rt, h, fn, ctx);
+				return ikw_nl_error(h);
+			deliver(&r, h);
 		}
 	}
 }
@@ -353,7 +321,7 @@ static void ask_route(struct ikw_rt *rt, struct ikw_rt_peer *peer)
 	if (send(rt->dump_fd, nlh, nlh->nlmsg_len, 0) < 0)
 		return;
 	do {
-		n = receive(rt->dump_fd, buf, sizeof(buf), 0);
+		n = ikw_nl_receive(rt->dump_fd, buf, sizeof(buf), 0);
 	} while (n == -EINTR || (n >= 0 && (!mnl_nlmsg_ok((void *)buf, (int)n) ||
 					    ((struct nlmsghdr *)buf)->nlmsg_seq != rt->seq)));
 	if (n > 0)

@@ -9,10 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uthash.h>
+#include "nlsocket.h"
 
-#define PROTO_ANY      255 /* IPSEC_PROTO_ANY, not in the UAPI */
-#define ATTR_SA_DIR    33  /* XFRMA_SA_DIR, Linux 6.10 */
-#define BUFFER	       65536
+#define PROTO_ANY      255	  /* IPSEC_PROTO_ANY, not in the UAPI */
+#define ATTR_SA_DIR    33	  /* XFRMA_SA_DIR, Linux 6.10 */
 #define RECEIVE_BUFFER (32 << 20) /* some 60,000 notifications */
 #define READ_BATCH     512	  /* datagrams per call, so that no source starves the others */
 
@@ -553,25 +553,17 @@ void ikw_xfrm_close(struct ikw_xfrm *xfrm)
 	ikw_xfrm_known_clear(&xfrm->known);
 }
 
-/* One datagram from the kernel, whole; 0 bytes for one from elsewhere. */
-static ssize_t receive(int fd, void *buf, size_t size, int flags)
-{
-	struct sockaddr_nl from = { 0 };
-	struct iovec iov = { buf, size };
-	struct msghdr msg = {
-		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
-	};
-	ssize_t n = recvmsg(fd, &msg, flags);
+/* Who reads, and where the events go. */
+struct reading {
+	struct ikw_xfrm *xfrm;
+	ikw_event_fn fn;
+	void *ctx;
+};
 
-	if (n < 0)
-		return -errno;
-	if (from.nl_pid || msg.msg_flags & MSG_TRUNC)
-		return 0;
-	return n;
-}
-
-static void deliver(struct ikw_xfrm *xfrm, const struct nlmsghdr *nlh, ikw_event_fn fn, void *ctx)
+static void deliver(void *ctx, const struct nlmsghdr *nlh)
 {
+	const struct reading *r = ctx;
+	struct ikw_xfrm *xfrm = r->xfrm;
 	union ikw_event event;
 	int got = ikw_xfrm_parse(nlh, &event);
 
@@ -582,33 +574,14 @@ static void deliver(struct ikw_xfrm *xfrm, const struct nlmsghdr *nlh, ikw_event
 		return;
 	event.hdr.netns = xfrm->netns;
 	if (ikw_xfrm_known_apply(&xfrm->known, &event))
-		fn(ctx, &event);
+		r->fn(r->ctx, &event);
 }
 
 int ikw_xfrm_read(struct ikw_xfrm *xfrm, ikw_event_fn fn, void *ctx)
 {
-	static char buf[BUFFER] __attribute__((aligned(8)));
-	int lost = 0;
+	struct reading r = { xfrm, fn, ctx };
 
-	for (int i = 0; i < READ_BATCH; i++) {
-		ssize_t n = receive(xfrm->fd, buf, sizeof(buf), MSG_DONTWAIT);
-		int left = (int)n;
-
-		if (n == -ENOBUFS) {
-			xfrm->overruns++;
-			lost = -ENOBUFS;
-			continue;
-		}
-		if (n == -EINTR)
-			continue;
-		if (n < 0)
-			return n == -EAGAIN ? lost : (int)n;
-		for (const struct nlmsghdr *h = (void *)buf; mnl_nlmsg_ok(h, left);
-		     h = mnl_nlmsg_next(h, &left))
-			deliver(xfrm, h, fn, ctx);
-		explicit_bzero(buf, (size_t)n); /* notifications carry the keys */
-	}
-	return lost ? lost : 1;
+	return ikw_nl_read(xfrm->fd, READ_BATCH, &xfrm->overruns, deliver, &r);
 }
 
 /* ---- dumps -------------------------------------------------------------- */
@@ -648,15 +621,6 @@ static bool dumped(const struct nlmsghdr *nlh, union ikw_event *event)
 	return true;
 }
 
-static int dump_error(const struct nlmsghdr *nlh)
-{
-	struct nlmsgerr e = { 0 };
-
-	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(e))
-		memcpy(&e, mnl_nlmsg_get_payload(nlh), sizeof(e));
-	return e.error < 0 ? e.error : -EPROTO;
-}
-
 /* 1: the dump is complete, 0: goes on, negative errno: failed. */
 static int read_dump(struct ikw_xfrm *xfrm, const char *buf, int left, ikw_event_fn fn, void *ctx)
 {
@@ -671,7 +635,7 @@ static int read_dump(struct ikw_xfrm *xfrm, const char *buf, int left, ikw_event
 		if (h->nlmsg_type == NLMSG_DONE)
 			return 1;
 		if (h->nlmsg_type == NLMSG_ERROR)
-			return dump_error(h);
+			return ikw_nl_error(h);
 		if (!dumped(h, &event))
 			continue;
 		event.hdr.netns = xfrm->netns;
@@ -683,11 +647,11 @@ static int read_dump(struct ikw_xfrm *xfrm, const char *buf, int left, ikw_event
 
 static int dump(struct ikw_xfrm *xfrm, uint16_t type, ikw_event_fn fn, void *ctx)
 {
-	static char buf[BUFFER] __attribute__((aligned(8)));
+	static char buf[IKW_NL_BUFFER] __attribute__((aligned(8)));
 	int done = request_dump(xfrm, type);
 
 	while (!done) {
-		ssize_t n = receive(xfrm->dump_fd, buf, sizeof(buf), 0);
+		ssize_t n = ikw_nl_receive(xfrm->dump_fd, buf, sizeof(buf), 0);
 
 		if (n == -EINTR)
 			continue;
