@@ -344,11 +344,11 @@ static int xdp_find(const struct ikw_hooks *h, const struct hook *hook)
 /* Goes on with it, if it is attached the way that is wanted now. */
 static bool xdp_take_over(struct ikw_hooks *h, struct hook *hook)
 {
-	int prog_fd = h->packets.program[IKW_PACKET_XDP];
+	int prog_fd = ikw_packets_program(&h->packets, IKW_PACKET_XDP);
 	struct bpf_link_info info = { 0 };
 	uint32_t size = sizeof(info);
 
-	if (hook->xdp_left < 0 || strcmp(hook->left.in, hook->how) ||
+	if (prog_fd < 0 || hook->xdp_left < 0 || strcmp(hook->left.in, hook->how) ||
 	    bpf_obj_get_info_by_fd(hook->xdp_left, &info, &size))
 		return false;
 	if (info.prog_id != program_id(prog_fd) && bpf_link_update(hook->xdp_left, prog_fd, NULL))
@@ -367,8 +367,9 @@ static int xdp_attach(struct ikw_hooks *h, struct hook *hook, uint32_t flags)
 	if (xdp_take_over(h, hook))
 		return 0;
 	xdp_sweep(h, hook);
-	fd = bpf_link_create(h->packets.program[IKW_PACKET_XDP], (int)hook->ifindex, BPF_XDP,
-			     &opts);
+	fd = ikw_packets_program(&h->packets, IKW_PACKET_XDP);
+	if (fd >= 0)
+		fd = bpf_link_create(fd, (int)hook->ifindex, BPF_XDP, &opts);
 	if (fd < 0)
 		return fd;
 	hook->xdp_fd = fd;
@@ -396,8 +397,9 @@ static bool without_ethernet(const char *name)
 
 static int attach_tc_in(struct ikw_hooks *h, struct hook *hook, const char *note)
 {
-	int program = h->packets.program[hook->ip ? IKW_PACKET_TC_IN_IP : IKW_PACKET_TC_IN];
-	int err = tc_attach(hook, BPF_TC_INGRESS, program, &hook->tc_in);
+	int program =
+		ikw_packets_program(&h->packets, hook->ip ? IKW_PACKET_TC_IN_IP : IKW_PACKET_TC_IN);
+	int err = program < 0 ? program : tc_attach(hook, BPF_TC_INGRESS, program, &hook->tc_in);
 
 	hook->how = "tc";
 	snprintf(hook->note, sizeof(hook->note), "%s", note);
@@ -448,9 +450,10 @@ static int attach_in(struct ikw_hooks *h, struct hook *hook, const char *kind)
 
 static int attach_out(struct ikw_hooks *h, struct hook *hook)
 {
-	int program = h->packets.program[hook->ip ? IKW_PACKET_TC_OUT_IP : IKW_PACKET_TC_OUT];
+	int program = ikw_packets_program(&h->packets,
+					  hook->ip ? IKW_PACKET_TC_OUT_IP : IKW_PACKET_TC_OUT);
 
-	return tc_attach(hook, BPF_TC_EGRESS, program, &hook->tc_out);
+	return program < 0 ? program : tc_attach(hook, BPF_TC_EGRESS, program, &hook->tc_out);
 }
 
 static struct hook *hook_new(const struct ikw_hooks *h, uint32_t ifindex, const char *name)

@@ -184,7 +184,7 @@ static bool tier_allows(const struct ikw_loader *loader, const struct ikw_probe 
 static void rule_out(struct ikw_loader *loader)
 {
 	struct ikw_trial trials[IKW_HOWS] = {
-		[IKW_HOW_FENTRY] = ikw_trial_fentry(),
+		[IKW_HOW_FENTRY] = ikw_trial_fentry_with(loader->btf),
 		[IKW_HOW_KPROBE] = ikw_trial_kprobe(),
 		[IKW_HOW_TRACEPOINT] = ikw_trial_tracepoint(),
 	};

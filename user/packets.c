@@ -42,6 +42,35 @@ static bool is_own(const struct bpf_map *map)
 	return strcmp(name, "ikw_events") && strcmp(name, "ikw_state") && !strchr(name, '.');
 }
 
+/* Every device has tc egress, most have tc ingress; the others wait for one that needs them. */
+static bool at_start(enum ikw_packet_program which)
+{
+	return which == IKW_PACKET_TC_IN || which == IKW_PACKET_TC_OUT;
+}
+
+static struct bpf_program *program_in(const struct packet_bpf *skel, enum ikw_packet_program which)
+{
+	switch (which) {
+	case IKW_PACKET_XDP:
+		return has_frags() ? skel->progs.ikw_xdp : skel->progs.ikw_xdp_plain;
+	case IKW_PACKET_TC_IN:
+		return skel->progs.ikw_tc_in;
+	case IKW_PACKET_TC_IN_IP:
+		return skel->progs.ikw_tc_in_ip;
+	case IKW_PACKET_TC_OUT:
+		return skel->progs.ikw_tc_out;
+	default:
+		return skel->progs.ikw_tc_out_ip;
+	}
+}
+
+static void choose_none(struct packet_bpf *skel)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, skel->obj) bpf_program__set_autoload(program, false);
+}
+
 /* ---- found pinned ---------------------------------------------------------------- */
 
 static int get_program(const char *dir, enum ikw_packet_program which)
@@ -88,9 +117,9 @@ static bool adopt(struct ikw_packets *packets, const char *dir)
 {
 	bool fine = map_tick(packets, dir) && get_maps(packets, dir);
 
-	for (int i = 0; i < IKW_PACKET_PROGRAMS && fine; i++) {
-		packets->program[i] = get_program(dir, (enum ikw_packet_program)i);
-		fine = packets->program[i] >= 0;
+	for (enum ikw_packet_program i = 0; i < IKW_PACKET_PROGRAMS && fine; i++) {
+		packets->program[i] = get_program(dir, i);
+		fine = packets->program[i] >= 0 || !at_start(i);
 	}
 	return fine;
 }
@@ -99,16 +128,13 @@ static bool adopt(struct ikw_packets *packets, const char *dir)
 
 static void set_config(struct packet_bpf *skel, const struct ikw_hooks_config *config)
 {
-	bool frags = has_frags();
-
 	skel->rodata->ikw_netns = config->netns;
 	skel->rodata->ikw_cfg.wire = config->wire;
 	if (config->radius_port)
 		skel->rodata->ikw_cfg.radius[0] = config->radius_port;
 	for (size_t i = 0; i < config->port_count && i + 1 < IKW_IKE_PORTS; i++)
 		skel->rodata->ikw_cfg.ike[i + 1] = config->ports[i];
-	bpf_program__set_autoload(skel->progs.ikw_xdp, frags);
-	bpf_program__set_autoload(skel->progs.ikw_xdp_plain, !frags);
+	choose_none(skel);
 }
 
 /* Counters go on under new programs where they look the same. */
@@ -133,15 +159,9 @@ static int keep_maps(struct packet_bpf *skel, const char *dir)
 static void take_handles(struct ikw_packets *packets)
 {
 	const struct packet_bpf *skel = packets->skel;
-	const struct bpf_program *xdp = bpf_program__autoload(skel->progs.ikw_xdp)
-						? skel->progs.ikw_xdp
-						: skel->progs.ikw_xdp_plain;
 
-	packets->program[IKW_PACKET_XDP] = bpf_program__fd(xdp);
 	packets->program[IKW_PACKET_TC_IN] = bpf_program__fd(skel->progs.ikw_tc_in);
-	packets->program[IKW_PACKET_TC_IN_IP] = bpf_program__fd(skel->progs.ikw_tc_in_ip);
 	packets->program[IKW_PACKET_TC_OUT] = bpf_program__fd(skel->progs.ikw_tc_out);
-	packets->program[IKW_PACKET_TC_OUT_IP] = bpf_program__fd(skel->progs.ikw_tc_out_ip);
 	packets->esp = bpf_map__fd(skel->maps.ikw_esp);
 	packets->esp_more = bpf_map__fd(skel->maps.ikw_esp_more);
 	packets->counts = bpf_map__fd(skel->maps.ikw_counts);
@@ -159,6 +179,8 @@ static int load(struct ikw_packets *packets, const struct ikw_hooks_config *conf
 		return -errno;
 	packets->skel = skel;
 	set_config(skel, config);
+	bpf_program__set_autoload(skel->progs.ikw_tc_in, true);
+	bpf_program__set_autoload(skel->progs.ikw_tc_out, true);
 	err = bpf_map__set_max_entries(skel->maps.ikw_esp, IKW_ESP_SLOTS * cpus);
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.ikw_counts, cpus);
@@ -175,7 +197,92 @@ static int load(struct ikw_packets *packets, const struct ikw_hooks_config *conf
 	return err;
 }
 
+/* ---- loaded later -------------------------------------------------------------------- */
+
+/* The map that programs loaded before use as this one; the caller closes it. Negative: none. */
+static int map_in_use(const struct ikw_packets *packets, const struct bpf_map *map,
+		      const struct bpf_map *twin)
+{
+	const char *name = bpf_map__name(map);
+
+	if (twin)
+		return dup(bpf_map__fd(twin));
+	if (!strcmp(name, "ikw_events"))
+		return dup(packets->config.events_fd);
+	if (!strcmp(name, "ikw_state"))
+		return dup(packets->config.state_fd);
+	if (strstr(name, ".bss"))
+		return ikw_pin_get(packets->config.pin_dir, NULL, TICK_PIN);
+	return is_own(map) ? ikw_pin_get(packets->config.pin_dir, NULL, name) : -ENOENT;
+}
+
+/* All maps but the constants must be shared, or the program would count elsewhere. */
+static int share_maps(const struct ikw_packets *packets, struct packet_bpf *skel)
+{
+	struct bpf_map *map = NULL, *twin = NULL;
+	int err = 0;
+
+	while (!err && (map = bpf_object__next_map(skel->obj, map))) {
+		int fd;
+
+		if (packets->skel)
+			twin = bpf_object__next_map(packets->skel->obj, twin);
+		fd = map_in_use(packets, map, twin);
+		if (fd >= 0)
+			err = bpf_map__reuse_fd(map, fd);
+		else if (!strstr(bpf_map__name(map), ".rodata"))
+			err = fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return err;
+}
+
+static int load_later(struct ikw_packets *packets, enum ikw_packet_program which)
+{
+	struct packet_bpf *skel = packet_bpf__open();
+	struct bpf_program *program;
+	int fd;
+
+	if (!skel)
+		return -errno;
+	set_config(skel, &packets->config);
+	program = program_in(skel, which);
+	bpf_program__set_autoload(program, true);
+	fd = share_maps(packets, skel);
+	if (!fd)
+		fd = bpf_object__load(skel->obj);
+	if (!fd)
+		fd = dup(bpf_program__fd(program));
+	if (fd >= 0 && packets->config.pin_dir)
+		ikw_pin_put(fd, packets->config.pin_dir, IKW_PIN_PROGRAMS,
+			    bpf_program__name(program));
+	packet_bpf__destroy(skel);
+	return fd;
+}
+
+int ikw_packets_program(struct ikw_packets *packets, enum ikw_packet_program which)
+{
+	int fd = packets->program[which];
+
+	if (fd < 0)
+		fd = packets->program[which] = load_later(packets, which);
+	return fd;
+}
+
 /* ---- both --------------------------------------------------------------------------- */
+
+static void keep_config(struct ikw_packets *packets, const struct ikw_hooks_config *config)
+{
+	size_t count =
+		config->port_count < IKW_PACKET_PORTS ? config->port_count : IKW_PACKET_PORTS;
+
+	packets->config = *config;
+	packets->config.ports = packets->ports;
+	packets->config.port_count = count;
+	for (size_t i = 0; i < count; i++)
+		packets->ports[i] = config->ports[i];
+}
 
 static void forget(struct ikw_packets *packets)
 {
@@ -198,6 +305,7 @@ int ikw_packets_open(struct ikw_packets *packets, const struct ikw_hooks_config 
 		ikw_packets_close(packets);
 	packets->cpus = cpus;
 	packets->digest = digest;
+	keep_config(packets, config);
 	return packets->shared ? 0 : load(packets, config);
 }
 
@@ -225,8 +333,9 @@ void ikw_packets_pin(const struct ikw_packets *packets, const char *dir)
 
 void ikw_packets_unpin(const struct ikw_packets *packets, const char *dir)
 {
-	static const char *const maps[] = { TICK_PIN,	  "ikw_esp",   "ikw_esp_more",
-					    "ikw_counts", "ikw_peers", "ikw_sources" };
+	static const char *const maps[] = { TICK_PIN,	    "ikw_esp",	 "ikw_esp_more",
+					    "ikw_counts",   "ikw_peers", "ikw_sources",
+					    "ikw_wire_said" };
 	static const char *const programs[] = { "ikw_xdp",	"ikw_xdp_plain", "ikw_tc_in",
 						"ikw_tc_in_ip", "ikw_tc_out",	 "ikw_tc_out_ip" };
 	char path[4096];
@@ -259,6 +368,9 @@ static void close_own(struct ikw_packets *packets)
 
 void ikw_packets_close(struct ikw_packets *packets)
 {
+	for (enum ikw_packet_program i = 0; packets->skel && i < IKW_PACKET_PROGRAMS; i++)
+		if (!at_start(i) && packets->program[i] >= 0)
+			close(packets->program[i]);
 	if (packets->skel)
 		packet_bpf__destroy(packets->skel);
 	else

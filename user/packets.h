@@ -20,11 +20,15 @@ enum ikw_packet_program {
 	IKW_PACKET_PROGRAMS,
 };
 
+#define IKW_PACKET_PORTS 8
+
 struct packet_bpf;
 
 struct ikw_packets {
 	struct packet_bpf *skel; /* NULL: found pinned, the descriptors below are our own */
-	int program[IKW_PACKET_PROGRAMS];
+	int program[IKW_PACKET_PROGRAMS]; /* -1: not loaded yet */
+	struct ikw_hooks_config config;	  /* for those that are loaded later */
+	uint16_t ports[IKW_PACKET_PORTS];
 	int esp, esp_more, counts, peers; /* maps */
 	volatile uint64_t *tick;	  /* the programs' clock */
 	void *shared;			  /* mapped, if skel is NULL */
@@ -35,6 +39,13 @@ struct ikw_packets {
 
 /* 0, or a negative errno. */
 int ikw_packets_open(struct ikw_packets *packets, const struct ikw_hooks_config *config);
+
+/*
+ * The descriptor of a program, not the caller's; a negative errno. XDP and the
+ * programs for devices without Ethernet are loaded when they are first asked for:
+ * verifying a packet program takes longer than all the rest of a start.
+ */
+int ikw_packets_program(struct ikw_packets *packets, enum ikw_packet_program which);
 
 /* Pins maps and programs below dir; what was there before is replaced. Failure is no fault. */
 void ikw_packets_pin(const struct ikw_packets *packets, const char *dir);

@@ -138,15 +138,22 @@ static struct ikw_trial fentry_fires(int map, int program)
 
 struct ikw_trial ikw_trial_fentry(void)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
 	struct btf *btf = kernel_btf();
+	struct ikw_trial trial = ikw_trial_fentry_with(btf);
+
+	btf__free(btf);
+	return trial;
+}
+
+struct ikw_trial ikw_trial_fentry_with(const struct btf *btf)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
 	struct ikw_trial trial;
 	int map, program, id, err;
 
 	if (!btf)
 		return no("no BTF of the kernel");
 	id = btf__find_by_name_kind(btf, FENTRY_FUNCTION, BTF_KIND_FUNC);
-	btf__free(btf);
 	if (id < 0)
 		return no("%s: not in the kernel's BTF", FENTRY_FUNCTION);
 	opts.attach_btf_id = (uint32_t)id;

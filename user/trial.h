@@ -22,6 +22,9 @@ struct ikw_trial {
 struct ikw_trial ikw_trial_btf(void);
 /* A fentry program on a function that the kernel keeps for this, run once. */
 struct ikw_trial ikw_trial_fentry(void);
+struct btf;
+/* The same, by a caller that has the kernel's BTF; NULL: none. */
+struct ikw_trial ikw_trial_fentry_with(const struct btf *btf);
 /* A kprobe on the function behind nanosleep(2), and a nanosleep. */
 struct ikw_trial ikw_trial_kprobe(void);
 /* A raw tracepoint program on sched_process_exit, attached. */
