@@ -2,6 +2,7 @@
 #
 # make            build/ikewatch            make demo   the main job on real tunnels, in a VM
 # make test       every test                make bench  speed and memory, as ratios
+# make matrix     the core of the stories on every kernel with every tier, in VMs
 # make run        the agent on this host    make install DESTDIR= prefix=
 # make truth      how true the verdicts of the laboratory runs so far were
 # O=DIR puts objects elsewhere, V=1 shows commands.
@@ -89,6 +90,12 @@ demo:
 .PHONY: truth
 truth:
 	@tests/lab/truth
+
+# Every kernel of scripts/kernel with every tier: hours, unattended; see tests/matrix for parts of it.
+.PHONY: matrix
+matrix: all
+	@scripts/deps vm
+	@tests/matrix $(CELLS)
 
 .PHONY: clean
 clean:

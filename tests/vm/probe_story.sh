@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The kernel probes in a VM: probe_dump in each tier on each kernel. One ok or FAIL line for each pair.
 #
-# usage: tests/vm/probe_story.sh [KERNEL...]      (default: $KERNELS, or 6.1)
+# usage: tests/vm/probe_story.sh [--tier fentry|kprobe] [KERNEL...]      (default: both; $KERNELS, or 6.1)
 #   O=DIR  the build folder (build)
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 O=${O:-build}
 share=$(mktemp -d)
 trap 'rm -rf "$share"' EXIT
+tiers='fentry kprobe'
+[ "${1-}" != --tier ] || { tiers=$2; shift 2; }
 read -r -a kernels <<<"${KERNELS:-6.1}"
 [ $# -eq 0 ] || kernels=("$@")
 
@@ -21,7 +23,7 @@ cp "$O/guest/probe_dump" "$share/" || exit 1
 
 failed=0
 for kernel in "${kernels[@]}"; do
-	for tier in fentry kprobe; do
+	for tier in $tiers; do
 		name=probe_story/$kernel-$tier
 		out=$(scripts/vm --kernel "$kernel" --timeout 500 --share "$share" -- "cd /tmp && /out/probe_dump $tier" 2>&1)
 		status=$?
