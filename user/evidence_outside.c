@@ -165,7 +165,8 @@ static void see_lease(struct outer *o)
 	if (!lease)
 		return;
 	end = lease->time + lease->lease_s * IKW_SECOND;
-	if (lease->released || o->root < before(end, LIMIT_BEFORE) || o->root > end + LIMIT_AFTER)
+	if ((lease->released && lease->released < o->root) || o->root < before(end, LIMIT_BEFORE) ||
+	    o->root > end + LIMIT_AFTER)
 		return;
 	o->f->lease = lease;
 	o->f->seen |= IKW_FACT(LEASE_OVER);

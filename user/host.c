@@ -577,13 +577,14 @@ static const struct {
 	const char *prefix; /* of a process's name */
 	enum ikw_who who;
 } known_parents[] = {
-	{ "keepalived", IKW_WHO_TRACKER },    { "bfdd", IKW_WHO_TRACKER },
-	{ "vrrpd", IKW_WHO_TRACKER },	      { "ucarp", IKW_WHO_TRACKER },
-	{ "openbfdd", IKW_WHO_TRACKER },      { "dnsmasq", IKW_WHO_LEASES },
-	{ "dhcpd", IKW_WHO_LEASES },	      { "kea-dhcp", IKW_WHO_LEASES },
-	{ "sshd", IKW_WHO_PERSON },	      { "login", IKW_WHO_PERSON },
-	{ "sudo", IKW_WHO_PERSON },	      { "su", IKW_WHO_PERSON },
-	{ "systemd-logind", IKW_WHO_PERSON },
+	{ "keepalived", IKW_WHO_TRACKER }, { "bfdd", IKW_WHO_TRACKER },
+	{ "vrrpd", IKW_WHO_TRACKER },	   { "ucarp", IKW_WHO_TRACKER },
+	{ "openbfdd", IKW_WHO_TRACKER },   { "dnsmasq", IKW_WHO_LEASES },
+	{ "dhcpd", IKW_WHO_LEASES },	   { "kea-dhcp", IKW_WHO_LEASES },
+	{ "sshd", IKW_WHO_PERSON },	   { "login", IKW_WHO_PERSON },
+	{ "sudo", IKW_WHO_PERSON },	   { "su", IKW_WHO_PERSON },
+	{ "cron", IKW_WHO_SERVICE },	   { "crond", IKW_WHO_SERVICE },
+	{ "atd", IKW_WHO_SERVICE },	   { "anacron", IKW_WHO_SERVICE },
 };
 
 static enum ikw_who who_of_comm(const char *comm)
@@ -600,7 +601,9 @@ static enum ikw_who who_of_comm(const char *comm)
 
 /*
  * The nearest parent that says something decides: what keepalived runs is
- * keepalived's, though a person may have started keepalived from a terminal.
+ * keepalived's, though a person may have started keepalived from a terminal,
+ * and what cron runs is not its user's. What init does or runs itself
+ * (systemctl stop) a person may have asked it to.
  */
 enum ikw_who ikw_host_who(const struct ikw_host *host, const struct ikw_order *order)
 {
@@ -614,7 +617,11 @@ enum ikw_who ikw_host_who(const struct ikw_host *host, const struct ikw_order *o
 		if (who != IKW_WHO_UNKNOWN)
 			return who;
 	}
-	return p->seen.tty[0] || p->seen.loginuid != ~0U ? IKW_WHO_PERSON : IKW_WHO_SERVICE;
+	if (p->seen.tty[0] || p->seen.loginuid != ~0U)
+		return IKW_WHO_PERSON;
+	if (!p->seen.parent_count || p->seen.parents[0].tgid <= 1)
+		return IKW_WHO_UNKNOWN;
+	return IKW_WHO_SERVICE;
 }
 
 /* ---- links, addresses, clock, losses ------------------------------------ */

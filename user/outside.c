@@ -415,7 +415,7 @@ static void dhcp_event(struct ikw_outside_store *s, const struct ikw_wire *w)
 		lease->time = w->hdr.time;
 		lease->lease_s = w->value;
 	} else if (w->code == DHCP_RELEASE && same(lease->addr, w->addr)) {
-		lease->released = true;
+		lease->released = w->hdr.time;
 	}
 }
 

@@ -77,7 +77,7 @@ struct ikw_lease {
 	uint64_t time; /* of the last ACK; 0: free */
 	uint8_t addr[IKW_ADDR_LEN];
 	uint32_t lease_s;
-	bool released;
+	uint64_t released; /* boot time ns; 0: not */
 };
 
 struct ikw_echo {

@@ -98,11 +98,16 @@ static const struct ikw_rule rules[] = {
 
 	/* RFC 5176 3.5: only what this host acknowledged (41) was believed */
 	{ "aaa_user_cut", R(AAA_CUT), CERTAIN, false, F(AAA_ORDER) | F(AAA_USER),
-	  ORDERS | F(PEER_DELETE) | F(GAVE_UP_EXCHANGE), 0,
+	  ORDERS | F(PEER_DELETE) | F(GAVE_UP_EXCHANGE) | F(LIVENESS_EMPTY) | F(LIVENESS_CLEAR), 0,
 	  "the AAA server ordered this user to be disconnected, and the gateway acknowledged it" },
-	{ "aaa_cut", R(AAA_CUT), LIKELY, false, F(AAA_ORDER),
-	  ORDERS | F(PEER_DELETE) | F(GAVE_UP_EXCHANGE), 0,
+	/* the order may have been of another user: our Delete alone, and not one that begins anew
+	 */
+	{ "aaa_cut", R(AAA_CUT), LIKELY, false, F(AAA_ORDER) | F(LOCAL_DELETE),
+	  ORDERS | GAVE_UP | F(PEER_DELETE) | F(NEW_IKE_OUT) | F(NEW_IKE_FIRST) | F(CHILD_ONLY), 0,
 	  "the AAA server ordered a user to be disconnected, and the gateway acknowledged it" },
+	{ "aaa_cut_unanswered", R(AAA_CUT), LIKELY, false, F(AAA_ORDER) | F(GAVE_UP_INFO),
+	  ORDERS | F(PEER_DELETE) | F(NEW_IKE_OUT) | F(NEW_IKE_FIRST), 0,
+	  "the AAA server ordered a user to be disconnected, and the peer did not answer" },
 	/* RFC 2865 5.27: Session-Timeout of the Access-Accept, or of a CoA-Request */
 	{ "aaa_session_over", R(AAA_CUT), LIKELY, false, F(AAA_SESSION) | F(LOCAL_DELETE),
 	  ORDERS | F(PEER_DELETE), 0, "the session time that the AAA server had set was over" },

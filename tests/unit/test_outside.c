@@ -256,6 +256,49 @@ static void test_probe(void **state)
 	assert_non_null(echo);
 }
 
+static enum ikw_who who(struct scene *s, const char *tty, uint32_t loginuid, uint32_t first,
+			const char *parent, const char *grandparent)
+{
+	const struct ikw_order order = { .by = { .tgid = 700 } };
+	union ikw_event e = { .proc = { .op = IKW_PROC_SEEN,
+					.tgid = 700,
+					.loginuid = loginuid,
+					.parent_count = parent ? 2 : 0 } };
+
+	e.hdr.type = IKW_EV_PROC;
+	e.hdr.size = sizeof(e.proc);
+	e.hdr.time = 5 * S;
+	strcpy(e.proc.comm, "swanctl");
+	strcpy(e.proc.tty, tty);
+	if (parent) {
+		e.proc.parents[0].tgid = first;
+		strcpy(e.proc.parents[0].comm, parent);
+		e.proc.parents[1].tgid = 1;
+		strcpy(e.proc.parents[1].comm, grandparent);
+	}
+	ikw_host_event(&s->host, &e);
+	return ikw_host_who(&s->host, &order);
+}
+
+static void test_who(void **state)
+{
+	const struct ikw_order stranger = { .by = { .tgid = 9999 } };
+	struct scene *s = *state;
+
+	assert_int_equal(ikw_host_who(&s->host, &stranger), IKW_WHO_UNKNOWN);
+	assert_int_equal(who(s, "pts3", ~0U, 50, "bash", "bash"), IKW_WHO_PERSON);
+	assert_int_equal(who(s, "", 1000, 50, "bash", "bash"), IKW_WHO_PERSON);
+	assert_int_equal(who(s, "", ~0U, 50, "bash", "sshd"), IKW_WHO_PERSON);
+	/* the nearest decides: a person started keepalived, keepalived ran the script */
+	assert_int_equal(who(s, "", 1000, 50, "keepalived", "sshd"), IKW_WHO_TRACKER);
+	assert_int_equal(who(s, "", 0, 50, "sh", "cron"), IKW_WHO_SERVICE);
+	assert_int_equal(who(s, "", ~0U, 50, "sh", "dhcpd"), IKW_WHO_LEASES);
+	assert_int_equal(who(s, "", ~0U, 50, "watch.sh", "systemd"), IKW_WHO_SERVICE);
+	/* systemctl stop: systemd does it for somebody */
+	assert_int_equal(who(s, "", ~0U, 1, "systemd", ""), IKW_WHO_UNKNOWN);
+	assert_int_equal(who(s, "", ~0U, 0, NULL, ""), IKW_WHO_UNKNOWN);
+}
+
 /* A flood of strangers' packets costs no memory and takes nothing away. */
 static void test_flood(void **state)
 {

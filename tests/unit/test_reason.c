@@ -38,6 +38,7 @@ static const struct {
 	{ "initial_contact_open", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_LIKELY, false },
 	{ "aaa_user_cut", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_CERTAIN, false },
 	{ "aaa_cut", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },
+	{ "aaa_cut_unanswered", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "aaa_session_over", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "aaa_session_over_silence", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "aaa_session_over_unanswered", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },

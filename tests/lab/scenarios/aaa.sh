@@ -57,7 +57,7 @@ radius_conf() {
 	CONF
 	{
 		printf 'alice Cleartext-Password := "wonderland"\n'
-		if [ "$(opt x what)" = session ]; then printf '\tSession-Timeout := 12,\n'; fi
+		if [ "$(opt x what)" = session ]; then printf '\tSession-Timeout := %s,\n' "$([ -n "$(opt x silent)" ] && echo 35 || echo 12)"; fi
 		if [ -n "$(opt x framed)" ]; then printf '\tFramed-IP-Address := 10.3.0.77,\n'; fi
 		printf '\tReply-Message := "welcome"\n'
 	} >"$dir/users"
@@ -203,7 +203,7 @@ story() {
 	session)
 		# strongSwan as the peer obeys AUTH_LIFETIME; in silence the gateway ends the session itself
 		[ -z "$(opt x silent)" ] || path_down
-		wait_gone 60 ;;
+		wait_gone 90 ;;
 	refused)
 		order_of_server between-us 'User-Name = "nobody"'
 		grep -q 'Disconnect-NAK' "$W/radius/radclient.out" || fail 'the request was not refused'
