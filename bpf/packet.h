@@ -21,8 +21,17 @@
 
 /* Names an SA in one direction, exactly. */
 struct ikw_esp_key {
-	__u64 daddr[2]; /* the 16 bytes of the address as they lie in memory */
-	__u64 name;	/* SPI, enum ikw_dir << 32; 0: the slot is free */
+	union {
+		__u64 daddr[2]; /* the 16 bytes of the address as they lie in memory */
+		__u8 address[IKW_ADDR_LEN];
+	};
+	union {
+		__u64 name; /* 0: the slot is free */
+		struct {
+			__u32 spi;
+			__u32 dir; /* enum ikw_dir */
+		};
+	};
 };
 
 struct ikw_esp_slot {
