@@ -12,9 +12,10 @@ docdir ?= $(prefix)/share/doc/ikewatch
 completiondir ?= $(prefix)/share/bash-completion/completions
 # systemd reads units below /usr and /usr/local alike
 unitdir ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
 
 INSTALLED = $(sbindir)/ikewatch $(mandir)/man8/ikewatch.8 $(completiondir)/ikewatch \
-	$(unitdir)/ikewatch.service $(docdir)/README.md
+	$(unitdir)/ikewatch.service $(sysusersdir)/ikewatch.conf $(docdir)/README.md
 
 .PHONY: install uninstall deb run
 install: $(O)/ikewatch
@@ -25,6 +26,7 @@ install: $(O)/ikewatch
 	$(Q)$(INSTALL) -m 644 scripts/ikewatch.bash-completion $(DESTDIR)$(completiondir)/ikewatch
 	$(Q)sed -e 's|@sbindir@|$(sbindir)|' scripts/ikewatch.service >$(DESTDIR)$(unitdir)/ikewatch.service
 	$(Q)chmod 644 $(DESTDIR)$(unitdir)/ikewatch.service
+	$(Q)$(INSTALL) -m 644 scripts/ikewatch.sysusers $(DESTDIR)$(sysusersdir)/ikewatch.conf
 	$(Q)$(INSTALL) -m 644 README.md $(DESTDIR)$(docdir)/README.md
 
 uninstall:

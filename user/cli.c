@@ -9,7 +9,7 @@
 
 /* Options that several commands share; each fills one row. */
 #define JSON	  'j', "json", NULL, "machine output: JSON, JSON Lines for streams"
-#define SOCKET	  IKW_OPT_SOCKET, "socket", "PATH", "control socket (/run/ikewatch.sock)"
+#define SOCKET	  IKW_OPT_SOCKET, "socket", "PATH", "control socket (/run/ikewatch/ikewatch.sock)"
 #define STATE_DIR IKW_OPT_STATE_DIR, "state-dir", "DIR", "where alarms are kept (/var/lib/ikewatch)"
 #define PIN_DIR                                                                                    \
 	IKW_OPT_PIN_DIR, "pin-dir", "DIR", "where BPF objects are pinned (/sys/fs/bpf/ikewatch)"

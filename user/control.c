@@ -350,9 +350,22 @@ static int bind_at(const struct listener *listener, int fd, gid_t group)
 	return err;
 }
 
+/* Where systemd has not made it (RuntimeDirectory=). */
+static void make_usual_dir(const char *path)
+{
+	char dir[] = IKW_CONTROL_SOCKET;
+
+	if (strcmp(path, IKW_CONTROL_SOCKET))
+		return;
+	*strrchr(dir, '/') = 0;
+	mkdir(dir, 0755);
+}
+
 static int listener_open(struct listener *listener, const char *path)
 {
 	int err, fd;
+
+	make_usual_dir(path);
 
 	if ((size_t)snprintf(listener->path, sizeof(listener->path), "%s", path) >=
 	    sizeof(listener->path))

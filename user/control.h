@@ -20,7 +20,7 @@
 #include "bpf/ikewatch_event.h"
 #include "loop.h"
 
-#define IKW_CONTROL_SOCKET "/run/ikewatch.sock"
+#define IKW_CONTROL_SOCKET "/run/ikewatch/ikewatch.sock"
 #define IKW_CONTROL_NAME   "ikewatch.sock" /* in an explicit --state-dir */
 
 /* ---- the agent's side --------------------------------------------------- */

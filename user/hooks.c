@@ -383,7 +383,7 @@ static int xdp_attach(struct ikw_hooks *h, struct hook *hook, uint32_t flags)
 static bool without_ethernet(const char *name)
 {
 	struct ifreq req = { 0 };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool ip;
 
 	if (fd < 0)

@@ -13,6 +13,8 @@
 #include "agent.h"
 #include "cli.h"
 #include "config.h"
+#include "confine.h"
+#include "notify.h"
 #include "witness.h"
 
 #define SETTLE_MAX_MS 600000
@@ -351,6 +353,16 @@ static bool attach(struct ikw_agent *agent)
 	return !agent->failed;
 }
 
+/* Less than all of it is no reason not to watch, but one to say so. */
+static bool confine(const struct ikw_agent *agent)
+{
+	char why[256];
+
+	if (!ikw_confine(!agent->netns.own, why, sizeof(why)))
+		ikw_error("privileges: %s; the agent runs on with more than it needs", why);
+	return true;
+}
+
 /* Who would refuse comes first, what leaves traces in the kernel last. */
 static bool start(struct ikw_agent *agent)
 {
@@ -365,7 +377,7 @@ static bool start(struct ikw_agent *agent)
 		return false;
 	}
 	return open_control(agent) && open_store(agent) && open_model(agent) &&
-	       open_recorder(agent) && attach(agent);
+	       open_recorder(agent) && attach(agent) && confine(agent);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -397,6 +409,7 @@ static void live(struct ikw_agent *agent)
 		ikw_error("run: %s", strerror(-err));
 		agent->failed = true;
 	}
+	ikw_notify_stopping();
 	ikw_agent_drain(agent);
 	ikw_model_finish(agent->model, ikw_boot_now());
 	ikw_agent_flush(agent);
@@ -462,6 +475,7 @@ int ikw_run_main(int argc, char **argv)
 	if (started) {
 		ikw_agent_flush(&agent);
 		fputs("ikewatch: ready\n", stderr);
+		ikw_notify_ready();
 		live(&agent);
 	}
 	stop(&agent);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "agent.h"
 #include "cli.h"
+#include "notify.h"
 #include "proc_events.h"
 #include "procfs.h"
 #include "witness.h"
@@ -577,6 +578,7 @@ uint64_t ikw_agent_due(struct ikw_agent *agent, uint64_t now)
 		ikw_model_tick(agent->model, now);
 	ikw_control_tick(agent->control, now);
 	next = sooner(ikw_witness_tick(agent, now), agent->next_clock);
+	next = sooner(next, ikw_notify_alive(now));
 	next = sooner(next, sooner(agent->netns_retry, agent->resync_at));
 	next = sooner(next, ikw_model_deadline(agent->model));
 	return sooner(next, ikw_control_deadline(agent->control));

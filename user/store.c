@@ -252,9 +252,13 @@ void ikw_store_disconnect(struct ikw_store *store)
 static int create_file(struct ikw_store *store)
 {
 	int fd = open(store->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	struct stat st;
 
 	if (fd < 0)
 		return fail_errno(store, store->path);
+	/* the group reads, whatever the umask; SQLite gives its other files the same mode */
+	if (!fstat(fd, &st) && !st.st_size)
+		fchmod(fd, 0640);
 	close(fd);
 	return 0;
 }
