@@ -481,7 +481,7 @@ struct ikw_esp {
 	struct ikw_hdr hdr;
 	__u8 daddr[IKW_ADDR_LEN];
 	__u32 spi;
-	__u32 lost; /* by ESP sequence numbers, in the last minute */
+	__u32 lost; /* by ESP sequence numbers, in the last minute of its traffic */
 	__u32 reordered;
 	__u8 dir; /* enum ikw_dir: where the packets were seen */
 	__u8 pad[3];

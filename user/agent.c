@@ -108,7 +108,7 @@ void ikw_agent_lost(struct ikw_agent *agent, enum ikw_lost_where where, uint64_t
 	event.lost.sees = sees;
 	push(agent, &event);
 	/* While losses go on, one dump after the other would only add to them. */
-	if (agent->resync_at == UINT64_MAX)
+	if (agent->resync_at == UINT64_MAX && where != IKW_LOST_SUPPRESSED)
 		agent->resync_at = event.hdr.time + RESYNC_WAIT;
 }
 

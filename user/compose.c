@@ -486,10 +486,29 @@ static void tell_installed(struct report *r, const struct ikw_generation *gen,
 	e->spi = sa->spi;
 }
 
+/* What the peer's last packets were like: a path that degraded before it died. */
+static void tell_traffic(struct report *r)
+{
+	const struct ikw_sa_node *in = r->c->gen->in;
+	struct ikw_evidence *e;
+
+	if (!in || !in->esp_seen || !in->last)
+		return;
+	e = evidence(
+		r, in->last, "last_esp",
+		"last ESP packet of inbound SA 0x%08x (to 100 ms); in its last minute of traffic "
+		"the path lost %u and reordered %u",
+		in->spi, in->lost, in->reordered);
+	e->kind = IKW_EVIDENCE_SA;
+	e->dir = in->dir;
+	e->spi = in->spi;
+}
+
 static void tell_sas(struct report *r)
 {
 	const struct ikw_generation *next = r->f->next_gen;
 
+	tell_traffic(r);
 	tell_deleted(r, r->c->gen->in, "inbound");
 	tell_deleted(r, r->c->gen->out, "outbound");
 	if (!next)
@@ -599,10 +618,31 @@ static void fill_blind(struct report *r)
 			 "showed the SA");
 }
 
+/* For the sentence: when the last ESP packet came in, and what the path did to those before. */
+static const char *traffic_text(const struct report *r, char *buf, size_t size)
+{
+	const struct ikw_sa_node *in = r->c->gen->in;
+	uint64_t at = r->c->opened;
+	int n = 0;
+
+	buf[0] = 0;
+	if (!in || !in->esp_seen || !in->last || in->last > at)
+		return buf;
+	if (!r->f->gave_up && !in->lost && !in->reordered)
+		return buf;
+	n = snprintf(buf, size, "; the last ESP packet came in %.1f s before",
+		     (double)(at - in->last) / 1e9);
+	if (in->lost || in->reordered)
+		snprintf(buf + n, size - (size_t)n,
+			 ", and in its last minute of traffic the path lost %u and reordered %u",
+			 in->lost, in->reordered);
+	return buf;
+}
+
 static void fill_detail(struct report *r)
 {
 	const struct ikw_exchange *x = r->f->gave_up;
-	char peer[64], more[384] = "";
+	char peer[64], more[384] = "", traffic[160];
 	enum ikw_reason reason = r->v->reason;
 
 	if (x && (r->v->rule->needs & (IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_EXCHANGE) |
@@ -633,8 +673,9 @@ static void fill_detail(struct report *r)
 	else if (r->a->has_by)
 		snprintf(more, sizeof(more), " (deleted by %.16s, pid %u)", r->a->by.comm,
 			 r->a->by.pid);
-	if (asprintf(&r->a->detail, "The tunnel to %s was deleted: %s%s.",
-		     ikw_addr_text(r->a->dst, peer, sizeof(peer)), r->v->rule->sentence, more) < 0)
+	if (asprintf(&r->a->detail, "The tunnel to %s was deleted: %s%s%s.",
+		     ikw_addr_text(r->a->dst, peer, sizeof(peer)), r->v->rule->sentence, more,
+		     traffic_text(r, traffic, sizeof(traffic))) < 0)
 		r->a->detail = NULL;
 }
 

@@ -24,9 +24,10 @@ struct sum {
 struct track {
 	UT_hash_handle hh;
 	struct ikw_esp_key key;
-	uint64_t round; /* of the last sampling in which it was there */
-	struct sum now; /* being added up */
-	struct sum past[SAMPLES];
+	uint64_t round;		  /* of the last sampling in which it was there */
+	struct sum now;		  /* being added up */
+	struct sum past[SAMPLES]; /* of the spans that had traffic, at kept % their number */
+	unsigned int kept;
 	unsigned int taken; /* samples ever */
 	uint32_t
 		spans[IKW_ESP_SPANS - 1]; /* packets between two samples; at taken % their number */
@@ -131,7 +132,11 @@ static void add_more(const struct ikw_esp_slots *s, const struct ikw_esp_key *ke
 
 /* ---- samples ----------------------------------------------------------------- */
 
-/* What an SA was a minute ago, or at its first packet. */
+/*
+ * What an SA was before its last minute of traffic, or at its first packet. Not
+ * a minute ago: a peer that went silent is given up minutes later, and what the
+ * path did to its last packets is what one wants to know.
+ */
 static struct sum minute_ago(const struct ikw_esp_slots *s, const struct ikw_esp_key *key,
 			     const struct sum *now)
 {
@@ -140,9 +145,9 @@ static struct sum minute_ago(const struct ikw_esp_slots *s, const struct ikw_esp
 	struct sum past;
 
 	HASH_FIND(hh, s->tracks, key, sizeof(*key), track);
-	if (!track || track->taken < SAMPLES)
+	if (!track || track->kept < SAMPLES)
 		return start;
-	past = track->past[track->taken % SAMPLES]; /* the oldest */
+	past = track->past[track->kept % SAMPLES]; /* the oldest */
 	/* its slot was another's in between */
 	return past.packets > now->packets ? start : past;
 }
@@ -168,7 +173,7 @@ static void set_spans(const struct ikw_esp_slots *s, const struct ikw_esp_key *k
 	HASH_FIND(hh, s->tracks, key, sizeof(*key), track);
 	if (!track || !track->taken)
 		return;
-	before = track->past[(track->taken - 1) % SAMPLES].packets;
+	before = track->past[(track->kept - 1) % SAMPLES].packets;
 	out->sampled = s->next - SAMPLE_EVERY;
 	out->spans[0].packets = now->packets > before ? (uint32_t)(now->packets - before) : 0;
 	out->span_count = 1;
@@ -230,12 +235,14 @@ static void sample_slot(struct ikw_esp_slots *s, const struct ikw_esp_slot *shar
 
 static void keep_sample(struct track *track)
 {
-	uint64_t before = track->taken ? track->past[(track->taken - 1) % SAMPLES].packets : 0;
+	uint64_t before = track->kept ? track->past[(track->kept - 1) % SAMPLES].packets : 0;
 	uint64_t now = track->now.packets;
 
 	/* fewer than before: the slot was another's in between */
 	track->spans[track->taken % SPANS_KEPT] = (uint32_t)(now > before ? now - before : 0);
-	track->past[track->taken++ % SAMPLES] = track->now;
+	track->taken++;
+	if (!track->kept || now != before)
+		track->past[track->kept++ % SAMPLES] = track->now;
 }
 
 void ikw_esp_slots_sample(struct ikw_esp_slots *s, uint64_t now)

@@ -18,6 +18,7 @@
 #include "bpf/parse.h"
 #include "esp_slots.h"
 #include "hooks.h"
+#include "suppressed.h"
 #include "packets.h"
 #include "pin.h"
 #include "tcfilter.h"
@@ -55,8 +56,10 @@ struct ikw_hooks {
 	struct hook *list;
 	struct peer *peers;
 	enum ikw_hook_mode mode;
-	int interfaces_fd; /* ikw_interfaces; -1: none */
-	char *pin_dir;	   /* NULL: nothing is pinned */
+	int interfaces_fd;	   /* ikw_interfaces; -1: none */
+	char *pin_dir;		   /* NULL: nothing is pinned */
+	uint64_t suppressed;	   /* IKE messages, when last asked */
+	uint64_t suppressed_known; /* those of known peers among them */
 };
 
 bool ikw_hook_mode_of(const char *text, enum ikw_hook_mode *mode)
@@ -612,6 +615,33 @@ void ikw_hooks_counts(const struct ikw_hooks *h, struct ikw_counts *sum)
 		sum->suppressed += row.suppressed;
 		sum->unread += row.unread;
 	}
+}
+
+uint64_t ikw_hooks_suppressed(struct ikw_hooks *h)
+{
+	struct ikw_counts sum;
+
+	ikw_hooks_counts(h, &sum);
+	/* whose they were is asked only when there are more */
+	if (sum.suppressed != h->suppressed)
+		h->suppressed_known = ikw_suppressed_sum(h->packets.peers);
+	h->suppressed = sum.suppressed;
+	return h->suppressed_known;
+}
+
+json_t *ikw_hooks_packets(const struct ikw_hooks *h)
+{
+	struct ikw_counts sum;
+
+	ikw_hooks_counts(h, &sum);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "ike",
+			 (json_int_t)sum.ike, "esp", (json_int_t)sum.esp, "keepalive",
+			 (json_int_t)sum.keepalive, "fragment", (json_int_t)sum.fragment,
+			 "malformed", (json_int_t)sum.malformed, "other", (json_int_t)sum.wire,
+			 "unread", (json_int_t)sum.unread, "suppressed", (json_int_t)sum.suppressed,
+			 "suppressed_of",
+			 sum.suppressed ? ikw_suppressed_json(h->packets.peers, h->packets.sources)
+					: json_array());
 }
 
 void ikw_hooks_tick(struct ikw_hooks *h, uint64_t now)

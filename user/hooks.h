@@ -77,11 +77,17 @@ void ikw_hooks_counts(const struct ikw_hooks *hooks, struct ikw_counts *sum);
 
 /*
  * ESP counters of the SA with that destination and SPI: packets, bytes and time of
- * the last since it was first seen, lost and reordered in the last minute. False:
+ * the last since it was first seen, lost and reordered in its last minute of traffic. False:
  * no packet was seen.
  */
 bool ikw_hooks_esp(const struct ikw_hooks *hooks, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
 		   struct ikw_esp *out);
+
+/* IKE messages of known peers that the rate limit kept from the ring: facts that are missing. */
+uint64_t ikw_hooks_suppressed(struct ikw_hooks *hooks);
+
+/* A new object: what was seen, by kind, and whose IKE messages were suppressed. */
+json_t *ikw_hooks_packets(const struct ikw_hooks *hooks);
 
 /* Advances the coarse clock the programs count by; every 100 ms. now: boot time ns. */
 void ikw_hooks_tick(struct ikw_hooks *hooks, uint64_t now);

@@ -109,8 +109,9 @@ static bool get_maps(struct ikw_packets *packets, const char *dir)
 	packets->esp_more = ikw_pin_get(dir, NULL, "ikw_esp_more");
 	packets->counts = ikw_pin_get(dir, NULL, "ikw_counts");
 	packets->peers = ikw_pin_get(dir, NULL, "ikw_peers");
+	packets->sources = ikw_pin_get(dir, NULL, "ikw_sources");
 	return packets->esp >= 0 && packets->esp_more >= 0 && packets->counts >= 0 &&
-	       packets->peers >= 0;
+	       packets->peers >= 0 && packets->sources >= 0;
 }
 
 static bool adopt(struct ikw_packets *packets, const char *dir)
@@ -166,6 +167,7 @@ static void take_handles(struct ikw_packets *packets)
 	packets->esp_more = bpf_map__fd(skel->maps.ikw_esp_more);
 	packets->counts = bpf_map__fd(skel->maps.ikw_counts);
 	packets->peers = bpf_map__fd(skel->maps.ikw_peers);
+	packets->sources = bpf_map__fd(skel->maps.ikw_sources);
 	packets->tick = (volatile uint64_t *)&packets->skel->bss->ikw_tick;
 }
 
@@ -289,7 +291,7 @@ static void forget(struct ikw_packets *packets)
 	memset(packets, 0, sizeof(*packets));
 	for (int i = 0; i < IKW_PACKET_PROGRAMS; i++)
 		packets->program[i] = -1;
-	packets->esp = packets->esp_more = packets->counts = packets->peers = -1;
+	packets->esp = packets->esp_more = packets->counts = packets->peers = packets->sources = -1;
 }
 
 int ikw_packets_open(struct ikw_packets *packets, const struct ikw_hooks_config *config)
@@ -354,7 +356,8 @@ void ikw_packets_unpin(const struct ikw_packets *packets, const char *dir)
 
 static void close_own(struct ikw_packets *packets)
 {
-	const int maps[] = { packets->esp, packets->esp_more, packets->counts, packets->peers };
+	const int maps[] = { packets->esp, packets->esp_more, packets->counts, packets->peers,
+			     packets->sources };
 
 	for (int i = 0; i < IKW_PACKET_PROGRAMS; i++)
 		if (packets->program[i] >= 0)

@@ -29,9 +29,9 @@ struct ikw_packets {
 	int program[IKW_PACKET_PROGRAMS]; /* -1: not loaded yet */
 	struct ikw_hooks_config config;	  /* for those that are loaded later */
 	uint16_t ports[IKW_PACKET_PORTS];
-	int esp, esp_more, counts, peers; /* maps */
-	volatile uint64_t *tick;	  /* the programs' clock */
-	void *shared;			  /* mapped, if skel is NULL */
+	int esp, esp_more, counts, peers, sources; /* maps */
+	volatile uint64_t *tick;		   /* the programs' clock */
+	void *shared;				   /* mapped, if skel is NULL */
 	size_t shared_bytes;
 	uint64_t digest;
 	int cpus;

@@ -93,6 +93,27 @@ static void print_lost_daemons(const json_t *status)
 		       json_array_size(json_object_get(one, "tunnels")), ikw_live_plain());
 }
 
+/* What the packet programs saw, and whose IKE messages came too thick. */
+static void print_packets(const json_t *packets)
+{
+	const json_t *of = json_object_get(packets, "suppressed_of"), *one;
+	const char *kind;
+	json_t *value;
+	size_t i;
+
+	if (!json_is_object(packets))
+		return;
+	printf("\npackets\n");
+	json_object_foreach ((json_t *)packets, kind, value)
+		if (json_integer_value(value))
+			printf("  %-44s %" JSON_INTEGER_FORMAT "\n", kind,
+			       json_integer_value(value));
+	json_array_foreach (of, i, one)
+		printf("  suppressed of %-30s %" PRIu64 "%s\n", ikw_live_text(one, "address"),
+		       ikw_live_integer(one, "count"),
+		       ikw_live_yes(one, "known") ? ", a known peer" : "");
+}
+
 static void print_status(void *ctx, const char *line, const json_t *status)
 {
 	const json_t *model = json_object_get(status, "model");
@@ -120,6 +141,7 @@ static void print_status(void *ctx, const char *line, const json_t *status)
 	print_store(status);
 	print_probes(status);
 	print_hooks(status);
+	print_packets(json_object_get(status, "packets"));
 	print_counts("events", json_object_get(status, "events"));
 	print_counts("alarms by reason", json_object_get(model, "by_reason"));
 }

@@ -1307,6 +1307,7 @@ static void esp_event(struct ikw_world *w, const struct ikw_esp *ev)
 	sa->bytes = ev->bytes;
 	sa->last = ev->last;
 	sa->lost = ev->lost;
+	sa->reordered = ev->reordered;
 	traffic_event(sa, ev);
 }
 

@@ -58,7 +58,8 @@ struct ikw_sa_node {
 	uint64_t last_wall_s;
 	uint32_t spi;
 	uint32_t mark;
-	uint32_t lost;
+	uint32_t lost; /* on the path, in its last minute of traffic */
+	uint32_t reordered;
 	uint32_t dumped; /* number of the last dump that showed it */
 	uint16_t encap_dport;
 	uint16_t encap_sport;

@@ -23,6 +23,8 @@ struct ikw_witness {
 	struct ikw_hooks *hooks;   /* NULL: none, or no namespace is attached */
 	size_t hooked;		   /* links that have programs */
 	uint64_t next_tick;	   /* boot time ns */
+	uint64_t next_suppressed;  /* boot time ns */
+	uint64_t suppressed;	   /* messages of known peers, as last reported */
 	int pin_fd;		   /* holds the pin directory; -1: nothing is pinned */
 	bool tried;		   /* the probes are attached, as far as they can be */
 	uint32_t kept;		   /* what went on to be witnessed while no agent ran */
@@ -449,6 +451,22 @@ uint32_t ikw_witness_sees(const struct ikw_agent *agent)
 	return sees;
 }
 
+/* A known peer's messages that were kept from the ring are as good as not seen. */
+static void report_suppressed(struct ikw_agent *agent, uint64_t now)
+{
+	struct ikw_witness *witness = agent->witness;
+	uint64_t sum;
+
+	if (!witness->hooks || witness->next_suppressed > now)
+		return;
+	witness->next_suppressed = now + IKW_S;
+	sum = ikw_hooks_suppressed(witness->hooks);
+	if (sum > witness->suppressed)
+		ikw_agent_lost(agent, IKW_LOST_SUPPRESSED, sum - witness->suppressed,
+			       IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT);
+	witness->suppressed = sum;
+}
+
 uint64_t ikw_witness_tick(struct ikw_agent *agent, uint64_t now)
 {
 	struct ikw_witness *witness = agent->witness;
@@ -460,6 +478,7 @@ uint64_t ikw_witness_tick(struct ikw_agent *agent, uint64_t now)
 	if (witness->next_tick > now)
 		return witness->next_tick;
 	ikw_witness_lost(agent);
+	report_suppressed(agent, now);
 	if (witness->hooks)
 		ikw_hooks_tick(witness->hooks, now);
 	witness->next_tick = now + TICK;
@@ -503,4 +522,6 @@ void ikw_witness_status(const struct ikw_agent *agent, json_t *status)
 	json_object_set_new(status, "probes",
 			    witness->loader ? probes_json(witness->loader) : json_array());
 	json_object_set_new(status, "hooks", hooks);
+	json_object_set_new(status, "packets",
+			    witness->hooks ? ikw_hooks_packets(witness->hooks) : json_null());
 }
