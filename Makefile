@@ -41,8 +41,15 @@ SKELS := $(patsubst bpf/%.bpf.c,$(O)/%.skel.h,$(BPF_SRC))
 USER_SRC := $(wildcard user/*.c)
 USER_OBJ := $(patsubst user/%.c,$(O)/user/%.o,$(USER_SRC))
 
+# What speaks to the network: a second program, so that the agent loads none of these libraries.
+SEND_LIBS := netsnmp libssl libcrypto libcurl libsystemd libnats jansson sqlite3 libconfuse libcap-ng libseccomp
+SEND_SRC := $(wildcard user/send/*.c) user/main.c user/cli.c user/control_client.c user/alarm.c user/reason.c \
+	user/lock.c user/store.c user/store_sql.c user/store_write.c user/store_list.c user/store_salvage.c
+SEND_OBJ := $(patsubst user/%.c,$(O)/user/%.o,$(SEND_SRC))
+libexecdir ?= $(prefix)/libexec/ikewatch
+
 .PHONY: all
-all: $(O)/ikewatch
+all: $(O)/ikewatch $(O)/ikewatch-send
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -50,13 +57,18 @@ all: $(O)/ikewatch
 # pkg-config says nothing at all about any library when one is missing: say which, before the linker's thousand lines
 .PHONY: libraries
 libraries:
-	@$(PKG_CONFIG) --print-errors --exists $(LIBS) || \
+	@$(PKG_CONFIG) --print-errors --exists $(LIBS) $(SEND_LIBS) || \
 		{ echo 'make: a library to build with is missing; scripts/deps build installs it' >&2; exit 1; }
 
-$(USER_OBJ): | libraries
+$(USER_OBJ) $(SEND_OBJ): | libraries
 $(O)/ikewatch: $(USER_OBJ)
 	$(call say,LINK,$@) $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(LDFLAGS) $(IKW_LDLIBS)
 
+$(O)/ikewatch-send: $(SEND_OBJ)
+	$(call say,LINK,$@) $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -o $@ $^ $(LDFLAGS) \
+		$(shell $(PKG_CONFIG) --libs $(SEND_LIBS) 2>/dev/null)
+
+$(O)/user/sender.o: IKW_CFLAGS += -DIKW_LIBEXEC_DIR='"$(libexecdir)"'
 $(O)/user/%.o: user/%.c | $(SKELS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<) $(CC) $(IKW_CFLAGS) $(CFLAGS) $(HARDEN) -MMD -MP -c -o $@ $<
@@ -68,7 +80,7 @@ $(O)/%.bpf.o: bpf/%.bpf.c
 $(O)/%.skel.h: $(O)/%.bpf.o
 	$(call say,SKEL,$@) $(BPFTOOL) gen skeleton $< name $(*)_bpf > $@
 
--include $(USER_OBJ:.o=.d) $(BPF_SRC:bpf/%.bpf.c=$(O)/%.bpf.d)
+-include $(USER_OBJ:.o=.d) $(SEND_OBJ:.o=.d) $(BPF_SRC:bpf/%.bpf.c=$(O)/%.bpf.d)
 
 include tests/unit/unit.mk
 include scripts/install.mk

@@ -14,13 +14,21 @@ completiondir ?= $(prefix)/share/bash-completion/completions
 unitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
 
-INSTALLED = $(sbindir)/ikewatch $(mandir)/man8/ikewatch.8 $(completiondir)/ikewatch \
-	$(unitdir)/ikewatch.service $(sysusersdir)/ikewatch.conf $(docdir)/README.md
+mibdir ?= $(prefix)/share/snmp/mibs
+
+INSTALLED = $(sbindir)/ikewatch $(libexecdir)/ikewatch-send $(mibdir)/IKEWATCH-MIB.txt $(docdir)/sinks.conf \
+	$(unitdir)/ikewatch-send.service $(sysusersdir)/ikewatch.conf $(mandir)/man8/ikewatch.8 $(completiondir)/ikewatch \
+	$(unitdir)/ikewatch.service $(docdir)/README.md
 
 .PHONY: install uninstall deb run
-install: $(O)/ikewatch
+install: $(O)/ikewatch $(O)/ikewatch-send
 	$(call say,INSTALL,$(DESTDIR)$(prefix)) $(INSTALL) -d $(addprefix $(DESTDIR),$(dir $(INSTALLED)))
 	$(Q)$(INSTALL) -m 755 $(O)/ikewatch $(DESTDIR)$(sbindir)/ikewatch
+	$(Q)$(INSTALL) -m 755 $(O)/ikewatch-send $(DESTDIR)$(libexecdir)/ikewatch-send
+	$(Q)$(INSTALL) -m 644 scripts/IKEWATCH-MIB $(DESTDIR)$(mibdir)/IKEWATCH-MIB.txt
+	$(Q)$(INSTALL) -m 644 scripts/sinks.conf $(DESTDIR)$(docdir)/sinks.conf
+	$(Q)sed -e 's|@sbindir@|$(sbindir)|' scripts/ikewatch-send.service >$(DESTDIR)$(unitdir)/ikewatch-send.service
+	$(Q)chmod 644 $(DESTDIR)$(unitdir)/ikewatch-send.service
 	$(Q)sed -e 's|@version@|$(VERSION)|' scripts/ikewatch.8 >$(DESTDIR)$(mandir)/man8/ikewatch.8
 	$(Q)chmod 644 $(DESTDIR)$(mandir)/man8/ikewatch.8
 	$(Q)$(INSTALL) -m 644 scripts/ikewatch.bash-completion $(DESTDIR)$(completiondir)/ikewatch
@@ -31,9 +39,9 @@ install: $(O)/ikewatch
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
-	-rmdir $(DESTDIR)$(docdir)
+	-rmdir $(DESTDIR)$(docdir) $(DESTDIR)$(libexecdir)
 
-deb: $(O)/ikewatch
+deb: $(O)/ikewatch $(O)/ikewatch-send
 	$(call say,DEB,$(O)) MAKE='$(MAKE)' scripts/deb $(O)
 
 run: $(O)/ikewatch

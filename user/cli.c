@@ -86,6 +86,24 @@ static const struct ikw_option replay_options[] = {
 	{ END },
 };
 static const struct ikw_option detach_options[] = { { PIN_DIR }, { END } };
+#define SINKS 'c', "config", "FILE", "the sinks (/etc/ikewatch/sinks.conf)"
+#define CURSOR_DIR                                                                                 \
+	IKW_OPT_CURSOR_DIR, "cursor-dir", "DIR", "where cursors are kept (/var/lib/ikewatch-send)"
+#define USER IKW_OPT_USER, "user", "NAME", "who to become when started as root (ikewatch-send)"
+static const struct ikw_option send_options[] = { { SINKS },  { STATE_DIR }, { CURSOR_DIR },
+						  { SOCKET }, { USER },	     { END } };
+static const struct ikw_option sinks_options[] = { { SINKS },  { STATE_DIR }, { CURSOR_DIR },
+						   { SOCKET }, { USER },      { JSON },
+						   { END } };
+static const struct ikw_option fleet_options[] = {
+	{ SINKS },
+	{ IKW_OPT_SINCE, "since", "S",
+	  "the last S seconds only (default: all that the stream has)" },
+	{ 'f', "follow", NULL, "go on with what comes" },
+	{ USER },
+	{ JSON },
+	{ END },
+};
 static const struct ikw_option json_options[] = { { JSON }, { END } };
 
 /* Weak, so that a test links this table with just the command that it is about. */
@@ -101,6 +119,9 @@ static const struct ikw_option json_options[] = { { JSON }, { END } };
 #pragma weak ikw_decode_main
 #pragma weak ikw_reasons_main
 #pragma weak ikw_detach_main
+#pragma weak ikw_send_main
+#pragma weak ikw_sinks_main
+#pragma weak ikw_fleet_main
 
 static const struct ikw_command commands[] = {
 	{ "run", ikw_run_main, "[OPTION]...", "the agent, in the foreground; alarms on stdout",
@@ -125,6 +146,11 @@ static const struct ikw_command commands[] = {
 	{ "detach", ikw_detach_main, "[--pin-dir DIR]",
 	  "take away what a stopped agent left in the kernel", detach_options },
 	{ "reasons", ikw_reasons_main, "[--json]", "the reason catalogue", json_options },
+	{ "send", ikw_send_main, "[OPTION]...", "deliver the alarms to the sinks", send_options },
+	{ "sinks", ikw_sinks_main, "[test NAME] [--json]",
+	  "list the sinks, or send one a test alarm", sinks_options },
+	{ "fleet", ikw_fleet_main, "[NAME] [--since S] [--follow] [--json]",
+	  "the alarms of many gateways, both ends joined", fleet_options },
 };
 
 #define COMMANDS    (sizeof(commands) / sizeof(commands[0]))

@@ -45,6 +45,9 @@ enum ikw_option_key {
 	IKW_OPT_DURATION,
 	IKW_OPT_LIMIT,
 	IKW_OPT_INTERVAL,
+	IKW_OPT_CURSOR_DIR,
+	IKW_OPT_USER,
+	IKW_OPT_SINCE,
 };
 
 /* The command of that name, or NULL. */
@@ -95,5 +98,8 @@ int ikw_replay_main(int argc, char **argv);
 int ikw_decode_main(int argc, char **argv);
 int ikw_reasons_main(int argc, char **argv);
 int ikw_detach_main(int argc, char **argv);
+int ikw_send_main(int argc, char **argv);
+int ikw_sinks_main(int argc, char **argv);
+int ikw_fleet_main(int argc, char **argv);
 
 #endif

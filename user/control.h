@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include "bpf/ikewatch_event.h"
 #include "loop.h"
 
@@ -65,5 +66,13 @@ bool ikw_control_path(const char *socket, const char *state_dir, char *path, siz
  * the cause in why ("PATH: no agent runs (Connection refused)").
  */
 int ikw_control_connect(const char *path, const char *request, char *why, size_t size);
+
+/*
+ * Does fn (bind or connect) on a unix path of any length: sun_path holds 107
+ * bytes, so the directory is opened and named through /proc/self/fd. 0 or a
+ * negative errno.
+ */
+int ikw_control_at_path(int fd, const char *path,
+			int (*fn)(int fd, const struct sockaddr *addr, socklen_t len));
 
 #endif

@@ -173,6 +173,16 @@ int ikw_store_alarms(struct ikw_store *store, const struct ikw_store_list *list,
 int ikw_store_find(struct ikw_store *store, uint64_t id,
 		   int (*fn)(void *ctx, const struct ikw_store_row *row), void *ctx);
 
+/*
+ * At most limit alarms with greater ids, in their order; of a row only id, wall and
+ * json are filled. How many, or -1.
+ */
+int ikw_store_after(struct ikw_store *store, uint64_t id, unsigned int limit,
+		    int (*fn)(void *ctx, const struct ikw_store_row *row), void *ctx);
+
+/* The greatest id that was ever given, kept or not; 0: none. 0, or -1. */
+int ikw_store_last(struct ikw_store *store, uint64_t *id);
+
 /* The active list rolled up: what one cause did to one peer's tunnels. */
 struct ikw_store_peer {
 	const char *peer;

@@ -181,6 +181,41 @@ int ikw_store_find(struct ikw_store *store, uint64_t id,
 	return query(store, stmt, alarm_row, &call);
 }
 
+static int after_row(void *ctx, sqlite3_stmt *stmt)
+{
+	const struct alarm_call *call = ctx;
+	struct ikw_store_row row = { .id = column_u64(stmt, 0),
+				     .wall = column_u64(stmt, 1),
+				     .json = column_text(stmt, 2) };
+
+	return call->fn(call->ctx, &row);
+}
+
+int ikw_store_after(struct ikw_store *store, uint64_t id, unsigned int limit,
+		    int (*fn)(void *ctx, const struct ikw_store_row *row), void *ctx)
+{
+	struct alarm_call call = { fn, ctx };
+	sqlite3_stmt *stmt = ikw_store_stmt(store, SQL_AFTER);
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_int64(stmt, 1, (sqlite3_int64)id);
+	sqlite3_bind_int64(stmt, 2, limit);
+	return query(store, stmt, after_row, &call);
+}
+
+static int last_row(void *ctx, sqlite3_stmt *stmt)
+{
+	*(uint64_t *)ctx = column_u64(stmt, 0);
+	return 0;
+}
+
+int ikw_store_last(struct ikw_store *store, uint64_t *id)
+{
+	*id = 0;
+	return query(store, ikw_store_stmt(store, SQL_LAST_ID), last_row, id) < 0 ? -1 : 0;
+}
+
 struct peer_call {
 	int (*fn)(void *ctx, const struct ikw_store_peer *peer);
 	void *ctx;

@@ -34,6 +34,7 @@ enum ikw_store_sql {
 	SQL_LIST_ACTIVE,
 	SQL_LIST_ALL,
 	SQL_FIND,
+	SQL_AFTER,
 	SQL_PEERS,
 	SQL_STATS,
 	SQL_BYTES,

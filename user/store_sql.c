@@ -133,6 +133,7 @@ const char *const ikw_store_sql[SQL_COUNT] = {
 	[SQL_LIST_ALL] = ROW_COLUMNS "FROM alarms a " ROW_JOINS
 				     "WHERE a.id >= " NEWEST("id", "alarms") " ORDER BY a.id",
 	[SQL_FIND] = ROW_COLUMNS "FROM alarms a " ROW_JOINS "WHERE a.id = ?1",
+	[SQL_AFTER] = "SELECT id, wall, json FROM alarms WHERE id > ?1 ORDER BY id LIMIT ?2",
 	[SQL_PEERS] = "SELECT peer, reason, count(*), count(up_since), sum(count),"
 		      " min(first_wall), max(last_wall), max(last_id)"
 		      " FROM active GROUP BY peer, reason ORDER BY max(last_id)",

@@ -20,6 +20,10 @@ mk() { make -s --no-print-directory O="$O" "$@"; }
 files() {
 	cat <<FILES
 755 $1/sbin/ikewatch
+755 $1/libexec/ikewatch/ikewatch-send
+644 $1/lib/systemd/system/ikewatch-send.service
+644 $1/share/doc/ikewatch/sinks.conf
+644 $1/share/snmp/mibs/IKEWATCH-MIB.txt
 644 $1/lib/systemd/system/ikewatch.service
 644 $1/lib/sysusers.d/ikewatch.conf
 644 $1/share/bash-completion/completions/ikewatch
@@ -140,7 +144,9 @@ unit() {
 	mkdir -p "$work/unit"
 	sed "s,@sbindir@/ikewatch,$(realpath "$O/ikewatch")," scripts/ikewatch.service >"$work/unit/ikewatch.service"
 	log=$(systemd-analyze verify --man=no "$work/unit/ikewatch.service" 2>&1 | grep ikewatch)
-	# the user is made by the package
+	sed "s,@sbindir@/ikewatch,$(realpath "$O/ikewatch")," scripts/ikewatch-send.service >"$work/unit/ikewatch-send.service"
+	log+=$(systemd-analyze verify --man=no "$work/unit/ikewatch-send.service" 2>&1 | grep ikewatch)
+	# the users are made by the package
 	same unit/verify '' "$(grep -v 'user.*ikewatch' <<<"$log")"
 	log=$(systemd-analyze security --offline=true --no-pager --threshold=20 "$work/unit/ikewatch.service" 2>&1)
 	same unit/security 0 "$?"

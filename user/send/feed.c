@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Reading the store. Without write access: SQLite then takes its locks on the
+ * WAL's index through a read-only descriptor, and never makes the agent wait. An
+ * inotify watch tells of a change; as the commit becomes visible a moment after
+ * the write that it tells of, the waits after it begin short and grow.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "send.h"
+#include "store.h"
+
+#define WAIT_FIRST 1   /* ms */
+#define WAIT_LAST  256 /* ms; after it nothing more is expected of a change */
+
+struct ikw_feed {
+	char dir[PATH_MAX];
+	struct ikw_store *store;
+	ino_t inode; /* of the database that is open */
+	int watch_fd;
+	unsigned int wait; /* ms; 0: nothing has changed lately */
+};
+
+struct ikw_feed *ikw_feed_open(const char *state_dir)
+{
+	struct ikw_feed *feed = calloc(1, sizeof(*feed));
+
+	if (!feed)
+		return NULL;
+	feed->watch_fd = -1;
+	snprintf(feed->dir, sizeof(feed->dir), "%s", state_dir);
+	return feed;
+}
+
+void ikw_feed_close(struct ikw_feed *feed)
+{
+	if (!feed)
+		return;
+	ikw_store_close(feed->store);
+	if (feed->watch_fd >= 0)
+		close(feed->watch_fd);
+	free(feed);
+}
+
+static bool path_of(const struct ikw_feed *feed, char path[PATH_MAX])
+{
+	return (size_t)snprintf(path, PATH_MAX, "%s/alarms.db", feed->dir) < PATH_MAX;
+}
+
+bool ikw_feed_exists(const struct ikw_feed *feed)
+{
+	char path[PATH_MAX];
+
+	return path_of(feed, path) && (!access(path, F_OK) || errno != ENOENT);
+}
+
+/* The agent moves a damaged database aside and begins another. */
+static void close_if_replaced(struct ikw_feed *feed)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!feed->store || (path_of(feed, path) && !stat(path, &st) && st.st_ino == feed->inode))
+		return;
+	ikw_store_close(feed->store);
+	feed->store = NULL;
+}
+
+static void watch(struct ikw_feed *feed)
+{
+	if (feed->watch_fd >= 0)
+		close(feed->watch_fd);
+	feed->watch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (feed->watch_fd >= 0)
+		inotify_add_watch(feed->watch_fd, feed->dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO);
+}
+
+struct ikw_store *ikw_feed_store(struct ikw_feed *feed, char *why, size_t size)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	close_if_replaced(feed);
+	if (feed->store)
+		return feed->store;
+	if (!path_of(feed, path) || stat(path, &st)) {
+		snprintf(why, size, "%s: %s", feed->dir, strerror(errno));
+		return NULL;
+	}
+	feed->inode = st.st_ino;
+	feed->store = ikw_store_open(feed->dir, true, why, size);
+	if (feed->store)
+		watch(feed);
+	return feed->store;
+}
+
+/* After a failure it is opened anew: the database may have been replaced under it. */
+static int failed(struct ikw_feed *feed, char *why, size_t size)
+{
+	snprintf(why, size, "%s", ikw_store_error(feed->store));
+	ikw_store_close(feed->store);
+	feed->store = NULL;
+	return -1;
+}
+
+struct after_call {
+	int (*fn)(void *ctx, uint64_t id, uint64_t wall, const char *json);
+	void *ctx;
+};
+
+static int after_row(void *ctx, const struct ikw_store_row *row)
+{
+	const struct after_call *call = ctx;
+
+	return call->fn(call->ctx, row->id, row->wall, row->json);
+}
+
+int ikw_feed_after(struct ikw_feed *feed, uint64_t id, unsigned int limit,
+		   int (*fn)(void *ctx, uint64_t id, uint64_t wall, const char *json), void *ctx,
+		   char *why, size_t size)
+{
+	struct ikw_store *store = ikw_feed_store(feed, why, size);
+	struct after_call call = { fn, ctx };
+	int count;
+
+	if (!store)
+		return -1;
+	count = ikw_store_after(store, id, limit, after_row, &call);
+	return count < 0 ? failed(feed, why, size) : count;
+}
+
+int ikw_feed_last(struct ikw_feed *feed, uint64_t *id, char *why, size_t size)
+{
+	struct ikw_store *store = ikw_feed_store(feed, why, size);
+
+	if (!store)
+		return -1;
+	return ikw_store_last(store, id) ? failed(feed, why, size) : 0;
+}
+
+static void drain(struct ikw_feed *feed)
+{
+	char events[4096];
+
+	while (read(feed->watch_fd, events, sizeof(events)) > 0)
+		feed->wait = WAIT_FIRST;
+}
+
+void ikw_feed_wait(struct ikw_feed *feed, unsigned int ms)
+{
+	struct pollfd poll_fd = { .fd = feed->watch_fd, .events = POLLIN };
+	unsigned int wait = feed->wait && feed->wait < ms ? feed->wait : ms;
+
+	if (feed->wait)
+		feed->wait = feed->wait < WAIT_LAST ? 2 * feed->wait : 0;
+	if (poll(&poll_fd, 1, (int)wait) > 0)
+		drain(feed);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Commands that speak to the network are another program's, ikewatch-send: it
+ * loads the libraries for that, this one, which has privileges, does not.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli.h"
+
+#define PROGRAM	  "ikewatch-send"
+#define WORDS_MAX 64
+
+/* Beside this one (a build folder), else where it is installed. */
+static void find_program(char path[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+	char *slash;
+
+	path[n > 0 ? n : 0] = 0;
+	slash = strrchr(path, '/');
+	if (slash && (size_t)(slash - path) + sizeof(PROGRAM) + 1 < PATH_MAX) {
+		memcpy(slash + 1, PROGRAM, sizeof(PROGRAM));
+		if (!access(path, X_OK))
+			return;
+	}
+	snprintf(path, PATH_MAX, "%s/" PROGRAM, IKW_LIBEXEC_DIR);
+}
+
+static int run_program(int argc, char **argv)
+{
+	char *words[WORDS_MAX + 2] = { (char *)"ikewatch" };
+	char path[PATH_MAX];
+
+	if (argc > WORDS_MAX)
+		return ikw_usage_error(argv[0], "too many arguments");
+	memcpy(words + 1, argv, (size_t)argc * sizeof(*argv));
+	find_program(path);
+	execv(path, words);
+	ikw_error("%s: %s: %s", argv[0], path, strerror(errno));
+	return IKW_EXIT_FAILED;
+}
+
+int ikw_send_main(int argc, char **argv)
+{
+	return run_program(argc, argv);
+}
+
+int ikw_sinks_main(int argc, char **argv)
+{
+	return run_program(argc, argv);
+}
+
+int ikw_fleet_main(int argc, char **argv)
+{
+	return run_program(argc, argv);
+}
