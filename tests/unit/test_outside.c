@@ -327,6 +327,7 @@ int main(void)
 		TEST(test_vrrp),
 		TEST(test_name),
 		TEST(test_probe),
+		TEST(test_who),
 		TEST(test_flood),
 	};
 

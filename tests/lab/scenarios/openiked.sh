@@ -41,6 +41,15 @@ iked_ready() { [ -S "$W/a/run/iked.sock" ]; }
 gateway_load() {
 	if [ "$1" = b ]; then charon_load b; else wait_for 30 'iked of gwa listens' iked_ready; fi
 }
+# iked forgets what it negotiates until it has read its configuration, and does not say when it has
+initiate() {
+	local i
+	for i in 1 2 3 4 5 6; do
+		note "gwb initiates $2 ($i)"
+		swan b --initiate --child "$2" --timeout 20 >>"$W/b/swanctl.out" 2>&1 && return
+		sleep 2
+	done
+}
 ikectl() { nsenter -t "${PID[gwa]}" -m -n /opt/openiked/usr/sbin/ikectl "$@"; }
 before() {
 	need /opt/openiked/usr/sbin/iked
