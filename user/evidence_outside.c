@@ -3,8 +3,9 @@
 #include <string.h>
 #include "evidence.h"
 
-#define AAA_BEFORE   (2 * IKW_SECOND)  /* from an order to our first act */
-#define TRACK_BEFORE (10 * IKW_SECOND) /* from a change to the order that follows it */
+#define AAA_BEFORE (2 * IKW_SECOND) /* from an order to our first act */
+#define TRACK_BEFORE                                                                               \
+	(20 * IKW_SECOND) /* from a change to the order that follows it: scripts poll */
 #define PROBE_BEFORE (60 * IKW_SECOND) /* probes that fail some times before something is done */
 #define DNS_BEFORE   (60 * IKW_SECOND) /* likewise for a name that is asked for now and then */
 #define DNS_AFTER    (10 * IKW_SECOND)

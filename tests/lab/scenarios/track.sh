@@ -47,7 +47,8 @@ keepalived_conf() {
 		}
 		vrrp_script check {
 			script "/usr/bin/test ! -e $W/fails"
-			interval 1
+			interval 2
+			timeout 10
 			fall 2
 			rise 1
 		}
