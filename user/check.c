@@ -101,7 +101,8 @@ static struct ikw_trial try_lockdown(void)
 	if (fgets(line, sizeof(line), f) && strchr(line, '['))
 		sscanf(strchr(line, '['), "[%31[a-z]", mode);
 	fclose(f);
-	return result(strcmp(mode, "confidentiality"), "%s", mode);
+	return result(strcmp(mode, "confidentiality"), "%s%s", mode,
+		      strcmp(mode, "integrity") ? "" : ", which takes nothing from the agent");
 }
 
 static struct ikw_trial try_bpffs(void)
