@@ -32,9 +32,11 @@ IKW_CFLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -DIKEWATCH_VERSION='"$(VERSION)"' 
 	$(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 IKW_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
 
-BPF_ARCH := $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/aarch64/arm64/')
+# MACHINE and SYSROOT: another machine's, for a cross build (scripts/arm64)
+MACHINE ?= $(shell uname -m)
+BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(MACHINE)))
 BPF_CFLAGS := -target bpf -g -O2 -mcpu=v2 -Wall -Wextra -Werror -Wshadow -Wundef \
-	-D__TARGET_ARCH_$(BPF_ARCH) -I. -I/usr/include/$(shell uname -m)-linux-gnu
+	-D__TARGET_ARCH_$(BPF_ARCH) -I. -I$(SYSROOT)/usr/include/$(MACHINE)-linux-gnu
 
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 SKELS := $(patsubst bpf/%.bpf.c,$(O)/%.skel.h,$(BPF_SRC))
