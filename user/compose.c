@@ -356,7 +356,8 @@ static void tell_exchange(struct report *r, const struct ikw_ike_sa *ike,
 
 	if (x->repeats)
 		evidence(r, x->began, "answered_before",
-			 "%u earlier exchanges just like the next one were answered", x->repeats)
+			 "%u earlier exchange%s just like the next one %s answered", x->repeats,
+			 x->repeats == 1 ? "" : "s", x->repeats == 1 ? "was" : "were")
 			->kind = IKW_EVIDENCE_NOTE;
 	if (x->asked == IKW_ASKED_YES)
 		evidence(r, x->first - x->asked_ms * IKW_MS - 1, "use_time_read",
@@ -446,7 +447,7 @@ static const char *cause_text(const struct ikw_sa *sa)
 	case IKW_CAUSE_CALL:
 		return "by a process";
 	default:
-		return "(by what could not be seen)";
+		return sa->by.tgid ? "by a process" : "(by what could not be seen)";
 	}
 }
 
