@@ -46,7 +46,7 @@ initiate() {
 	local i
 	for i in 1 2 3 4 5 6; do
 		note "gwb initiates $2 ($i)"
-		swan b --initiate --child "$2" --timeout 20 >>"$W/b/swanctl.out" 2>&1 && return
+		swan b --initiate --child "$2" --timeout 40 >>"$W/b/swanctl.out" 2>&1 && return
 		sleep 2
 	done
 }
@@ -54,6 +54,8 @@ ikectl() { nsenter -t "${PID[gwa]}" -m -n /opt/openiked/usr/sbin/ikectl "$@"; }
 before() {
 	need /opt/openiked/usr/sbin/iked
 	P[init]=b
+	# iked takes a while for its first exchange under emulation
+	P[rt_b]='2 1.6 4'
 	agent_start
 	tunnels_up
 	agent_ready
