@@ -237,6 +237,10 @@ static const struct ikw_rule rules[] = {
 	  "the peer sent what may be a Delete (a liveness check has the same length)" },
 
 	/* our own Delete: who made the daemon send it */
+	/* nobody at a terminal or in a session: a script may have had a reason that is not seen */
+	{ "ordered_by_service", R(MANUAL), LIKELY, true,
+	  F(LOCAL_DELETE) | F(ORDER_END) | F(BY_SERVICE), 0, 0,
+	  "something on this host, nobody at a terminal, ordered it down" },
 	{ "ordered", R(MANUAL), CERTAIN, true, F(LOCAL_DELETE) | F(ORDER_END) | F(ORDER_NEAR),
 	  F(NEW_IKE_FIRST), 0, "it was ordered down on this host" },
 	{ "reauth_beside_order", R(PHASE1_REPLACE), LIKELY, false,

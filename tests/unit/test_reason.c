@@ -79,6 +79,7 @@ static const struct {
 	{ "isakmp_delete_only", IKW_REASON_PHASE1_DEPENDENT, IKW_CONFIDENCE_CERTAIN, false },
 	{ "peer_delete", IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN, false },
 	{ "peer_delete_padded", IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_LIKELY, false },
+	{ "ordered_by_service", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, true },
 	{ "ordered", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, true },
 	{ "reauth_beside_order", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "ordered_earlier", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
