@@ -9,9 +9,26 @@
 
 static const uint8_t v4_mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
+/* inet_ntop() goes through sprintf, and every alarm has a dozen addresses. */
+static void v4_text(const uint8_t *addr, char *buf)
+{
+	for (int i = 0; i < 4; i++) {
+		uint8_t v = addr[i];
+
+		if (v >= 100)
+			*buf++ = (char)('0' + v / 100);
+		if (v >= 10)
+			*buf++ = (char)('0' + v / 10 % 10);
+		*buf++ = (char)('0' + v % 10);
+		*buf++ = i < 3 ? '.' : 0;
+	}
+}
+
 const char *ikw_addr_text(const uint8_t addr[IKW_ADDR_LEN], char *buf, size_t size)
 {
-	if (!memcmp(addr, v4_mapped, sizeof(v4_mapped)))
+	if (!memcmp(addr, v4_mapped, sizeof(v4_mapped)) && size >= INET_ADDRSTRLEN)
+		v4_text(addr + 12, buf);
+	else if (!memcmp(addr, v4_mapped, sizeof(v4_mapped)))
 		inet_ntop(AF_INET, addr + 12, buf, (socklen_t)size);
 	else
 		inet_ntop(AF_INET6, addr, buf, (socklen_t)size);

@@ -16,6 +16,26 @@ struct report {
 	struct ikw_evidence none; /* what a fact that was not added is filled into */
 };
 
+/* vasprintf(), but most texts are short and need no stream of their own. NULL without memory. */
+__attribute__((format(printf, 1, 0))) static char *text_of(const char *fmt, va_list ap)
+{
+	char brief[256], *text;
+	va_list again;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(brief, sizeof(brief), fmt, ap);
+	if (n >= 0 && (size_t)n < sizeof(brief)) {
+		text = malloc((size_t)n + 1);
+		if (text)
+			memcpy(text, brief, (size_t)n + 1);
+	} else if (n < 0 || vasprintf(&text, fmt, again) < 0) {
+		text = NULL;
+	}
+	va_end(again);
+	return text;
+}
+
 /* Adds a fact of this host (time 0: none). The caller says more of it in what is returned. */
 __attribute__((format(printf, 4, 5))) static struct ikw_evidence *
 evidence(struct report *r, uint64_t time, const char *fact, const char *fmt, ...)
@@ -32,11 +52,10 @@ evidence(struct report *r, uint64_t time, const char *fact, const char *fmt, ...
 	e = &list[r->a->evidence_count];
 	memset(e, 0, sizeof(*e));
 	va_start(ap, fmt);
-	if (vasprintf(&e->text, fmt, ap) < 0)
-		e = &r->none;
+	e->text = text_of(fmt, ap);
 	va_end(ap);
-	if (e == &r->none)
-		return e;
+	if (!e->text)
+		return &r->none;
 	e->time = time;
 	e->wall = ikw_host_wall(&r->w->host, time);
 	e->fact = fact;
@@ -54,8 +73,7 @@ __attribute__((format(printf, 2, 3))) static void blind(struct report *r, const 
 		return;
 	r->a->blind = list;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = text_of(fmt, ap);
 	va_end(ap);
 	if (text)
 		list[r->a->blind_count++] = text;
@@ -63,18 +81,14 @@ __attribute__((format(printf, 2, 3))) static void blind(struct report *r, const 
 
 /* ---- fields ------------------------------------------------------------------ */
 
-static const char *prefix_text(const uint8_t *addr, uint8_t len, uint8_t family, char *buf,
-			       size_t size)
+/* An address of a selector; sixteen zero bytes are the family's "any". */
+static const char *net_text(const uint8_t *addr, uint8_t family, char *buf, size_t size)
 {
 	static const uint8_t zero[IKW_ADDR_LEN];
-	char text[64];
 
-	if (!memcmp(addr, zero, sizeof(zero)))
-		snprintf(text, sizeof(text), "%s", family == 10 ? "::" : "0.0.0.0");
-	else
-		ikw_addr_text(addr, text, sizeof(text));
-	snprintf(buf, size, "%s/%u", text, len);
-	return buf;
+	if (memcmp(addr, zero, sizeof(zero)))
+		return ikw_addr_text(addr, buf, size);
+	return family == 10 ? "::" : "0.0.0.0";
 }
 
 static const char *port_text(uint16_t port, uint16_t mask, char *buf, size_t size)
@@ -92,13 +106,13 @@ const char *ikw_flow_text(const struct ikw_tunnel *t, char *buf, size_t size)
 {
 	const struct ikw_selector *s = &t->flow.sel;
 	uint8_t family = s->family ? s->family : t->peer->local[10] == 0xff ? 2 : 10;
-	char src[80], dst[80], sport[24], dport[24], proto[16];
+	char src[64], dst[64], sport[24], dport[24], proto[16];
 
 	if (s->proto)
 		snprintf(proto, sizeof(proto), "%u", s->proto);
-	snprintf(buf, size, "src=%s dst=%s proto=%s sport=%s dport=%s dscp=any",
-		 prefix_text(s->saddr, s->prefixlen_s, family, src, sizeof(src)),
-		 prefix_text(s->daddr, s->prefixlen_d, family, dst, sizeof(dst)),
+	snprintf(buf, size, "src=%s/%u dst=%s/%u proto=%s sport=%s dport=%s dscp=any",
+		 net_text(s->saddr, family, src, sizeof(src)), s->prefixlen_s,
+		 net_text(s->daddr, family, dst, sizeof(dst)), s->prefixlen_d,
 		 s->proto ? proto : "any", port_text(s->sport, s->sport_mask, sport, sizeof(sport)),
 		 port_text(s->dport, s->dport_mask, dport, sizeof(dport)));
 	return buf;
@@ -106,16 +120,15 @@ const char *ikw_flow_text(const struct ikw_tunnel *t, char *buf, size_t size)
 
 static void fill_inside(struct report *r, const struct ikw_tunnel *t)
 {
-	char text[80];
+	char text[64];
 
 	if (!t->flow.known && !t->mode) { /* transport mode: the peer itself */
 		ikw_addr_text(t->peer->remote, r->a->inside_ip, sizeof(r->a->inside_ip));
 		return;
 	}
-	prefix_text(t->flow.sel.daddr, t->flow.sel.prefixlen_d, t->peer->local[10] == 0xff ? 2 : 10,
-		    text, sizeof(text));
-	*strchr(text, '/') = 0;
-	snprintf(r->a->inside_ip, sizeof(r->a->inside_ip), "%.63s", text);
+	snprintf(r->a->inside_ip, sizeof(r->a->inside_ip), "%s",
+		 net_text(t->flow.sel.daddr, t->peer->local[10] == 0xff ? 2 : 10, text,
+			  sizeof(text)));
 	if (!t->flow.known)
 		blind(r, "no policy for this SA was seen: its selectors, inside address and rule "
 			 "number are those of an SA without a policy");

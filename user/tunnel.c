@@ -621,8 +621,11 @@ const struct ikw_policy_node *ikw_world_policy(const struct ikw_world *w, const 
 static struct ikw_policy_node *policy_for(const struct ikw_world *w, const struct ikw_tunnel *t)
 {
 	const struct ikw_peer *p = t->peer;
-	struct ikw_policy_node *found = policy_find(w, p->local, p->remote, t->reqid);
+	struct ikw_policy_node *found = NULL;
 
+	if (!w->policies.count)
+		return NULL;
+	found = policy_find(w, p->local, p->remote, t->reqid);
 	if (!found && t->reqid)
 		found = policy_find(w, p->local, p->remote, 0);
 	if (!found && t->reqid)

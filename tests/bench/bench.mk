@@ -3,8 +3,8 @@
 # Benchmarks (tests/bench/run says what they measure). Optimised, without sanitizers.
 
 BENCH_CFLAGS = $(IKW_CFLAGS) -O2 -g
-BENCH_MODEL := $(addprefix $(O)/user/,model.o tunnel.o ike.o host.o evidence.o reason.o compose.o alarm.o \
-	table.o)
+# the pure pipeline, as tests/unit/test_model.deps.mk lists it
+BENCH_MODEL := $(IKW_PURE:user/%.c=$(O)/user/%.o)
 BENCH_BIN := $(addprefix $(O)/bench/,packet pipeline inject traffic)
 
 $(O)/bench/bench.bpf.o: tests/bench/bench.bpf.c
