@@ -214,6 +214,10 @@ static const struct ikw_rule rules[] = {
 	  "went: "
 	  "the Delete of a reauthentication, or a liveness check with a restart (their lengths are "
 	  "the same)" },
+	{ "liveness_looked", R(DPD_TIMEOUT), LIKELY, false, F(GAVE_UP_LIVENESS) | F(ASKED), 0, 0,
+	  "the peer never answered our liveness check (the daemon had just looked when it last "
+	  "heard "
+	  "the peer)" },
 	{ "liveness_unanswered", R(DPD_TIMEOUT), LIKELY, false, F(GAVE_UP_LIVENESS), 0, 0,
 	  "the peer never answered what looks like a liveness check" },
 
