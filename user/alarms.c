@@ -46,9 +46,22 @@ static const char *short_time(uint64_t wall, char *to, size_t size)
 	return to;
 }
 
-const char *ikw_alarms_state_text(const struct ikw_store_row *row, char *to, size_t size)
+/* "; down 3 times since …": what an entry with one alarm says by its own time. */
+static const char *times_text(const struct ikw_store_row *row, const char *lead, char *to,
+			      size_t size)
 {
 	char at[40];
+
+	to[0] = 0;
+	if (row->count > 1)
+		snprintf(to, size, "%s%" PRIu64 " times since %s", lead, row->count,
+			 short_time(row->first, at, sizeof(at)));
+	return to;
+}
+
+const char *ikw_alarms_state_text(const struct ikw_store_row *row, char *to, size_t size)
+{
+	char at[40], times[100];
 
 	if (row->cleared)
 		snprintf(to, size, "cleared %s by %s%s%s", short_time(row->cleared, at, sizeof(at)),
@@ -58,9 +71,10 @@ const char *ikw_alarms_state_text(const struct ikw_store_row *row, char *to, siz
 	else if (row->tunnel_up)
 		snprintf(to, size, "tunnel stayed up");
 	else if (row->up_since)
-		snprintf(to, size, "up since %s", short_time(row->up_since, at, sizeof(at)));
+		snprintf(to, size, "up since %s%s", short_time(row->up_since, at, sizeof(at)),
+			 times_text(row, "; down ", times, sizeof(times)));
 	else if (row->active)
-		snprintf(to, size, "down");
+		snprintf(to, size, "down%s", times_text(row, ", ", times, sizeof(times)));
 	else
 		snprintf(to, size, "closed");
 	return to;

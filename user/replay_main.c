@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* `ikewatch replay`: no privileges, no kernel, the same pipeline as the live agent. */
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,7 @@ static int open_store(struct replay_options *o, char *why, size_t size)
 		return -1;
 	}
 	if (!stats.last_id && !stats.tunnels) {
+		signal(SIGPIPE, SIG_IGN); /* who reads no further still gets the store */
 		ikw_store_begin(o->store);
 		return 0;
 	}
