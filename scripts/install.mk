@@ -17,6 +17,7 @@ sysusersdir ?= $(prefix)/lib/sysusers.d
 mibdir ?= $(prefix)/share/snmp/mibs
 
 INSTALLED = $(sbindir)/ikewatch $(libexecdir)/ikewatch-send $(mibdir)/IKEWATCH-MIB.txt $(docdir)/sinks.conf \
+	$(docdir)/ikewatch.rules.yml $(docdir)/ikewatch.dashboard.json \
 	$(unitdir)/ikewatch-send.service $(sysusersdir)/ikewatch.conf $(mandir)/man8/ikewatch.8 $(completiondir)/ikewatch \
 	$(unitdir)/ikewatch.service $(docdir)/README.md
 
@@ -26,7 +27,7 @@ install: $(O)/ikewatch $(O)/ikewatch-send
 	$(Q)$(INSTALL) -m 755 $(O)/ikewatch $(DESTDIR)$(sbindir)/ikewatch
 	$(Q)$(INSTALL) -m 755 $(O)/ikewatch-send $(DESTDIR)$(libexecdir)/ikewatch-send
 	$(Q)$(INSTALL) -m 644 scripts/IKEWATCH-MIB $(DESTDIR)$(mibdir)/IKEWATCH-MIB.txt
-	$(Q)$(INSTALL) -m 644 scripts/sinks.conf $(DESTDIR)$(docdir)/sinks.conf
+	$(Q)$(INSTALL) -m 644 scripts/sinks.conf scripts/ikewatch.rules.yml scripts/ikewatch.dashboard.json $(DESTDIR)$(docdir)
 	$(Q)sed -e 's|@sbindir@|$(sbindir)|' scripts/ikewatch-send.service >$(DESTDIR)$(unitdir)/ikewatch-send.service
 	$(Q)chmod 644 $(DESTDIR)$(unitdir)/ikewatch-send.service
 	$(Q)sed -e 's|@version@|$(VERSION)|' scripts/ikewatch.8 >$(DESTDIR)$(mandir)/man8/ikewatch.8

@@ -67,6 +67,7 @@ static json_t *store_json(const struct ikw_agent *agent)
 	json_object_set_new(json, "active", number(stats.active));
 	json_object_set_new(json, "tunnels", number(stats.tunnels));
 	json_object_set_new(json, "bytes", number(stats.bytes));
+	json_object_set_new(json, "last_id", number(stats.last_id));
 	json_object_set_new(json, "queued", number(stats.queued));
 	json_object_set_new(json, "dropped", number(stats.dropped));
 	json_object_set_new(json, "failing", json_boolean(agent->store_failing));
@@ -83,6 +84,7 @@ static json_t *model_json(const struct ikw_agent *agent)
 	json_object_set_new(json, "tunnels_up", number(stats.tunnels_up));
 	json_object_set_new(json, "sas", number(stats.sas));
 	json_object_set_new(json, "ike_sas", number(stats.ike_sas));
+	json_object_set_new(json, "ike_retransmissions", number(stats.ike_repeats));
 	json_object_set_new(json, "open_cases", number(stats.open_cases));
 	json_object_set_new(json, "alarms", number(stats.alarms));
 	json_object_set_new(json, "bytes", number(stats.bytes));
@@ -205,6 +207,7 @@ static json_t *sa_json(const struct ikw_agent *agent, const struct ikw_tunnel_sa
 	json_object_set_new(json, "installed", when(agent, sa->installed));
 	json_object_set_new(json, "bytes", number(sa->bytes));
 	json_object_set_new(json, "packets", number(sa->packets));
+	json_object_set_new(json, "lost", sa->lost == ~0U ? json_null() : number(sa->lost));
 	json_object_set_new(json, "last", when(agent, sa->last));
 	return json;
 }
@@ -231,8 +234,10 @@ static void refresh(const struct ikw_agent *agent, const struct ikw_tunnel_info 
 {
 	union ikw_event event;
 
+	sa->lost = ~0U;
 	if (!ikw_witness_esp(agent, sa->dir == IKW_DIR_IN ? info->src : info->dst, sa->spi, &event))
 		return;
+	sa->lost = event.esp.lost;
 	if (event.esp.packets >= sa->packets) {
 		sa->packets = event.esp.packets;
 		sa->bytes = event.esp.bytes;

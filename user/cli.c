@@ -58,7 +58,11 @@ static const struct ikw_option explain_options[] = {
 	{ END },
 };
 
-static const struct ikw_option live_options[] = { { SOCKET }, { STATE_DIR }, { JSON }, { END } };
+#define CURSOR_DIR                                                                                 \
+	IKW_OPT_CURSOR_DIR, "cursor-dir", "DIR", "where cursors are kept (/var/lib/ikewatch-send)"
+static const struct ikw_option status_options[] = {
+	{ SOCKET }, { STATE_DIR }, { CURSOR_DIR }, { JSON }, { END }
+};
 static const struct ikw_option tunnels_options[] = {
 	{ 'w', "watch", NULL, "again and again: in place on a terminal, until q or interrupted" },
 	{ IKW_OPT_INTERVAL, "interval", "S", "seconds between two looks with --watch (2)" },
@@ -87,9 +91,7 @@ static const struct ikw_option replay_options[] = {
 };
 static const struct ikw_option detach_options[] = { { PIN_DIR }, { END } };
 #define SINKS 'c', "config", "FILE", "the sinks (/etc/ikewatch/sinks.conf)"
-#define CURSOR_DIR                                                                                 \
-	IKW_OPT_CURSOR_DIR, "cursor-dir", "DIR", "where cursors are kept (/var/lib/ikewatch-send)"
-#define USER IKW_OPT_USER, "user", "NAME", "who to become when started as root (ikewatch-send)"
+#define USER  IKW_OPT_USER, "user", "NAME", "who to become when started as root (ikewatch-send)"
 static const struct ikw_option send_options[] = { { SINKS },  { STATE_DIR }, { CURSOR_DIR },
 						  { SOCKET }, { USER },	     { END } };
 static const struct ikw_option sinks_options[] = { { SINKS },  { STATE_DIR }, { CURSOR_DIR },
@@ -135,7 +137,7 @@ static const struct ikw_command commands[] = {
 	{ "tunnels", ikw_tunnels_main, "[NUMBER]... [--watch] [--json]",
 	  "tunnels now; without an agent, as the store knows them", tunnels_options },
 	{ "status", ikw_status_main, "[--json]", "probes, hooks, events seen and lost, store",
-	  live_options },
+	  status_options },
 	{ "check", ikw_check_main, "[--json]", "what this kernel can do", json_options },
 	{ "record", ikw_record_main, "FILE [--duration S]",
 	  "write the running agent's events to a file", record_options },

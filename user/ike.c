@@ -157,8 +157,9 @@ static void heard_at_last(struct ikw_ike_sa *ike)
 	}
 }
 
-static void exchange_copy(struct ikw_exchange *x, const struct ikw_ike *m)
+static void exchange_copy(struct ikw_ike_sa *ike, struct ikw_exchange *x, const struct ikw_ike *m)
 {
+	ike->repeats++;
 	if (x->copies < IKW_COPIES)
 		x->copy_ms[x->copies] = (uint32_t)((m->hdr.time - x->first) / IKW_MS);
 	if (x->copies < UINT16_MAX)
@@ -227,7 +228,7 @@ static void v2_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 		return;
 	if (x && x->digest == m->digest) {
 		not_heard(ike, x, m->hdr.time);
-		exchange_copy(x, m);
+		exchange_copy(ike, x, m);
 		return;
 	}
 	if (ours)
@@ -270,7 +271,7 @@ static void v1_info(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 
 	x = exchange_find(ike, IKW_V1_INFO, m->message_id, -1);
 	if (x && x->digest == m->digest) {
-		exchange_copy(x, m);
+		exchange_copy(ike, x, m);
 		return;
 	}
 	if (!(m->ike_flags & V1_ENCRYPTED) || info_pairs(ike, m))
@@ -293,7 +294,7 @@ static void v1_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 		x = exchange_push(ike, m, out);
 	} else if (x->digest == m->digest && x->out + x->in > 0 &&
 		   (out ? x->out > 0 : !x->ours && x->in > 0)) {
-		exchange_copy(x, m);
+		exchange_copy(ike, x, m);
 		return;
 	} else if (!out && x->answer_digest == m->digest) {
 		return; /* the peer repeats itself */

@@ -91,6 +91,7 @@ struct ikw_ike_sa {
 	uint64_t asked_first; /* our latest INFORMATIONAL, and ... */
 	uint32_t live_length; /* their length; 0: none seen */
 	uint32_t live_count;
+	uint32_t repeats;     /* messages that were seen before, either way */
 	uint32_t generations; /* generations that refer to it */
 	uint16_t notify;
 	uint16_t local_port;

@@ -624,6 +624,7 @@ void ikw_model_stats(const struct ikw_model *m, struct ikw_model_stats *s)
 	memcpy(s->by_reason, m->by_reason, sizeof(s->by_reason));
 	s->tunnels = w->tunnels.count;
 	s->tunnels_up = w->tunnels_up;
+	s->ike_repeats = w->ike_repeats;
 	s->sas = w->sas.count;
 	s->ike_sas = w->ikes.count;
 	s->open_cases = m->open;

@@ -86,6 +86,7 @@ struct ikw_tunnel_sa {
 	uint64_t bytes;
 	uint64_t packets;
 	uint64_t last; /* boot time ns of the last packet; 0: none seen */
+	uint32_t lost; /* ESP packets missing in the last minute; ~0: not known */
 };
 
 struct ikw_tunnel_info {
@@ -119,6 +120,7 @@ struct ikw_model_stats {
 	uint64_t by_reason[IKW_REASON_COUNT];
 	uint64_t tunnels;
 	uint64_t tunnels_up;
+	uint64_t ike_repeats; /* IKE messages sent again, by either side */
 	uint64_t sas;
 	uint64_t ike_sas;
 	uint64_t open_cases;

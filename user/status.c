@@ -6,6 +6,7 @@
 #include <string.h>
 #include "cli.h"
 #include "live.h"
+#include "sinks_status.h"
 
 /* ---- status -------------------------------------------------------------- */
 
@@ -148,14 +149,30 @@ static void print_status(void *ctx, const char *line, const json_t *status)
 
 /* ---- the command --------------------------------------------------------- */
 
-static void print_line(void *ctx, const char *line, const json_t *json)
+struct status_options {
+	struct ikw_common_options common;
+	const char *cursor_dir;
+};
+
+/* The agent knows nothing of the sender, whose files are read here. */
+static void show(void *ctx, const char *line, const json_t *status)
 {
-	(void)ctx;
-	(void)json;
-	fputs(line, stdout);
+	const struct status_options *options = ctx;
+	json_t *sinks = ikw_sinks_status(
+		options->cursor_dir, ikw_live_integer(json_object_get(status, "store"), "last_id"));
+
+	if (options->common.json) {
+		json_object_set((json_t *)status, "sinks", sinks);
+		json_dumpf(status, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else {
+		print_status(NULL, line, status);
+		ikw_sinks_print(sinks);
+	}
+	json_decref(sinks);
 }
 
-static int read_options(struct ikw_common_options *options, int argc, char **argv)
+static int read_options(struct status_options *options, int argc, char **argv)
 {
 	const struct ikw_command *command = ikw_cli_find("status");
 	const char *value;
@@ -164,7 +181,9 @@ static int read_options(struct ikw_common_options *options, int argc, char **arg
 	while ((key = ikw_cli_next(command, argc, argv, &value)) != -1) {
 		if (key == '?')
 			return IKW_EXIT_USAGE;
-		ikw_cli_common(options, key, value);
+		if (key == IKW_OPT_CURSOR_DIR)
+			options->cursor_dir = value;
+		ikw_cli_common(&options->common, key, value);
 	}
 	if (optind < argc)
 		return ikw_usage_error("status", "%s: status takes options only", argv[optind]);
@@ -173,16 +192,15 @@ static int read_options(struct ikw_common_options *options, int argc, char **arg
 
 int ikw_status_main(int argc, char **argv)
 {
-	struct ikw_common_options options = { 0 };
+	struct status_options options = { 0 };
 	int err = read_options(&options, argc, argv);
 	char why[512];
 	FILE *answer;
 
 	if (err)
 		return err;
-	answer = ikw_live_ask(&options, "status", NULL, why, sizeof(why));
-	if (answer && !ikw_live_lines(answer, options.json ? print_line : print_status, NULL, why,
-				      sizeof(why)))
+	answer = ikw_live_ask(&options.common, "status", NULL, why, sizeof(why));
+	if (answer && !ikw_live_lines(answer, show, &options, why, sizeof(why)))
 		return IKW_EXIT_OK;
 	ikw_error("%s", why);
 	return IKW_EXIT_FAILED;

@@ -314,6 +314,7 @@ static void asked_event(struct ikw_world *w, struct ikw_peer *p, const struct ik
 static void ike_event(struct ikw_world *w, const struct ikw_ike *m)
 {
 	bool out = m->dir == IKW_DIR_OUT;
+	uint32_t repeats;
 	const uint8_t *local = out ? m->saddr : m->daddr, *remote = out ? m->daddr : m->saddr;
 	struct ikw_peer *p = peer_get(w, local, remote);
 	struct ikw_ike_sa *ike = ike_find(w, m);
@@ -342,7 +343,9 @@ static void ike_event(struct ikw_world *w, const struct ikw_ike *m)
 		ike->remote_port = out ? m->dport : m->sport;
 		ike->local_port = out ? m->sport : m->dport;
 	}
+	repeats = ike->repeats;
 	ikw_ike_message(ike, m);
+	w->ike_repeats += ike->repeats - repeats;
 	ike_asked(w, ike, m);
 }
 

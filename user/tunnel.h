@@ -170,6 +170,7 @@ struct ikw_world {
 	struct ikw_mishap mishaps[IKW_MISHAPS];
 	unsigned int mishap_head;
 	uint64_t tunnels_up;
+	uint64_t ike_repeats; /* IKE messages sent again, by either side */
 	uint64_t generations;
 	uint64_t now;
 	uint64_t asked_unseen; /* until then reads of use times were left out */

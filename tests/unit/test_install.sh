@@ -23,6 +23,8 @@ files() {
 755 $1/libexec/ikewatch/ikewatch-send
 644 $1/lib/systemd/system/ikewatch-send.service
 644 $1/share/doc/ikewatch/sinks.conf
+644 $1/share/doc/ikewatch/ikewatch.rules.yml
+644 $1/share/doc/ikewatch/ikewatch.dashboard.json
 644 $1/share/snmp/mibs/IKEWATCH-MIB.txt
 644 $1/lib/systemd/system/ikewatch.service
 644 $1/lib/sysusers.d/ikewatch.conf

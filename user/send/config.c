@@ -12,13 +12,8 @@
 #include "send.h"
 
 const struct ikw_sink_type *const ikw_sink_types[] = {
-	&ikw_sink_snmp,
-	&ikw_sink_syslog,
-	&ikw_sink_journal,
-	&ikw_sink_webhook,
-	&ikw_sink_alertmanager,
-	&ikw_sink_nats,
-	NULL,
+	&ikw_sink_snmp,		&ikw_sink_syslog, &ikw_sink_journal,	&ikw_sink_webhook,
+	&ikw_sink_alertmanager, &ikw_sink_nats,	  &ikw_sink_prometheus, NULL,
 };
 
 #define TYPES_MAX 16

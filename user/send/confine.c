@@ -115,6 +115,9 @@ void ikw_confine_files(const char *dir)
 	allow_below(ruleset, dir,
 		    LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
 			    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_SOCK);
+	/* where the metrics may be a socket */
+	allow_below(ruleset, IKW_SEND_RUN_DIR,
+		    LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE);
 	allow_below(ruleset, "/dev/null", LANDLOCK_ACCESS_FS_WRITE_FILE);
 	syscall(SYS_landlock_restrict_self, ruleset, 0);
 	close(ruleset);

@@ -26,6 +26,7 @@
 
 #define IKW_SINKS_CONFIG "/etc/ikewatch/sinks.conf"
 #define IKW_CURSOR_DIR	 "/var/lib/ikewatch-send"
+#define IKW_SEND_RUN_DIR "/run/ikewatch-send"
 #define IKW_SEND_USER	 "ikewatch-send"
 #define IKW_SEND_GROUP	 "ikewatch"
 #define IKW_SINKS_MAX	 64
