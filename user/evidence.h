@@ -98,6 +98,7 @@ struct ikw_case {
 	uint64_t give_up; /* waits no longer than this, whatever a rule wants */
 	bool same_spi_back;
 	bool closed;
+	bool held; /* to be looked at when the dump has ended */
 };
 
 /* Facts, and what they were seen in. Times are boot time ns, 0: none. */

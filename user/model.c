@@ -135,9 +135,13 @@ static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, boo
 	struct ikw_facts f;
 	struct ikw_verdict v;
 
+	if (!final && holds(m, now)) {
+		c->held = true;
+		return false;
+	}
 	ikw_facts_collect(&f, c, &m->world, now);
 	v = ikw_infer(&f);
-	if (!final && (!v.rule->now || more_follows(m, c, &f) || holds(m, now)))
+	if (!final && (!v.rule->now || more_follows(m, c, &f)))
 		return false;
 	if (!v.rule->now && waits_for_outcome(c, &f, now)) {
 		case_unlink(m, c);
@@ -463,14 +467,18 @@ void ikw_model_tick(struct ikw_model *m, uint64_t now)
 	}
 }
 
-static void look_at_all(struct ikw_model *m, uint64_t now)
+/* The dump has ended: what would have closed meanwhile closes now. */
+static void look_at_held(struct ikw_model *m, uint64_t now)
 {
 	struct ikw_case *c = m->first;
 
 	while (c) {
 		struct ikw_case *next = c->next;
 
-		look_and_release(m, c, now);
+		if (c->held) {
+			c->held = false;
+			look_and_release(m, c, now);
+		}
 		c = next;
 	}
 }
@@ -481,7 +489,7 @@ void ikw_model_event(struct ikw_model *m, const union ikw_event *ev)
 	ikw_model_tick(m, ev->hdr.time);
 	ikw_world_event(&m->world, ev);
 	if (ev->hdr.type == IKW_EV_DUMP && ev->dump.op == IKW_DUMP_END)
-		look_at_all(m, ev->hdr.time);
+		look_at_held(m, ev->hdr.time);
 	if (ev->hdr.type == IKW_EV_PROC && ev->proc.op == IKW_PROC_EXIT)
 		daemon_ends(m, &ev->proc);
 }
