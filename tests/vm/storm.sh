@@ -18,7 +18,7 @@ if ! log=$("${MAKE:-make}" --no-print-directory O="$O" "$O/ikewatch" "$O/guest/s
 	exit 1
 fi
 cp "$O/guest/storm" "$O/ikewatch" tests/vm/storm.guest "$share/" || exit 1
-out=$(scripts/vm --kernel "${KERNEL:-6.1}" --mem 2560 --timeout 2400 --share "$share" -- bash /out/storm.guest "$sas" /out/ikewatch 2>&1)
+out=$(scripts/vm --kernel "${KERNEL:-6.1}" --mem 2560 --timeout $((1200 + sas / 20)) --share "$share" -- bash /out/storm.guest "$sas" /out/ikewatch 2>&1)
 status=$?
 printf '%s\n' "$out"
 [ -z "${RESULT:-}" ] || [ ! -e "$share/storm.json" ] || cp "$share/storm.json" "$RESULT"
