@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # make install [DESTDIR=] [prefix=/usr]   binary, manual, completion, systemd unit
-# make uninstall                          takes the same files away again
+# make uninstall                          takes the same files away again, but for a configuration that was changed
 # make deb                                $(O)/ikewatch_VERSION_ARCH.deb
 # make run [ARGS=...]                     the agent on this host (root)
 
@@ -18,7 +18,7 @@ mibdir ?= $(prefix)/share/snmp/mibs
 
 INSTALLED = $(sbindir)/ikewatch $(libexecdir)/ikewatch-send $(mibdir)/IKEWATCH-MIB.txt $(docdir)/sinks.conf \
 	$(docdir)/ikewatch.rules.yml $(docdir)/ikewatch.dashboard.json \
-	$(unitdir)/ikewatch-send.service $(sysusersdir)/ikewatch.conf $(mandir)/man8/ikewatch.8 $(completiondir)/ikewatch \
+	$(unitdir)/ikewatch-send.service $(sysusersdir)/ikewatch.conf $(mandir)/man8/ikewatch.8 $(mandir)/man5/ikewatch.conf.5 $(completiondir)/ikewatch \
 	$(unitdir)/ikewatch.service $(docdir)/README.md
 
 .PHONY: install uninstall deb run
@@ -31,7 +31,10 @@ install: $(O)/ikewatch $(O)/ikewatch-send
 	$(Q)sed -e 's|@sbindir@|$(sbindir)|' scripts/ikewatch-send.service >$(DESTDIR)$(unitdir)/ikewatch-send.service
 	$(Q)chmod 644 $(DESTDIR)$(unitdir)/ikewatch-send.service
 	$(Q)sed -e 's|@version@|$(VERSION)|' scripts/ikewatch.8 >$(DESTDIR)$(mandir)/man8/ikewatch.8
-	$(Q)chmod 644 $(DESTDIR)$(mandir)/man8/ikewatch.8
+	$(Q)sed -e 's|@version@|$(VERSION)|' scripts/ikewatch.conf.5 >$(DESTDIR)$(mandir)/man5/ikewatch.conf.5
+	$(Q)chmod 644 $(DESTDIR)$(mandir)/man8/ikewatch.8 $(DESTDIR)$(mandir)/man5/ikewatch.conf.5
+	$(Q)$(INSTALL) -d $(DESTDIR)/etc/ikewatch
+	$(Q)[ -e $(DESTDIR)/etc/ikewatch/ikewatch.conf ] || $(INSTALL) -m 644 scripts/ikewatch.conf $(DESTDIR)/etc/ikewatch/ikewatch.conf
 	$(Q)$(INSTALL) -m 644 scripts/ikewatch.bash-completion $(DESTDIR)$(completiondir)/ikewatch
 	$(Q)sed -e 's|@sbindir@|$(sbindir)|' scripts/ikewatch.service >$(DESTDIR)$(unitdir)/ikewatch.service
 	$(Q)chmod 644 $(DESTDIR)$(unitdir)/ikewatch.service
@@ -40,6 +43,7 @@ install: $(O)/ikewatch $(O)/ikewatch-send
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	cmp -s scripts/ikewatch.conf $(DESTDIR)/etc/ikewatch/ikewatch.conf && rm -f $(DESTDIR)/etc/ikewatch/ikewatch.conf || :
 	-rmdir $(DESTDIR)$(docdir) $(DESTDIR)$(libexecdir)
 
 deb: $(O)/ikewatch $(O)/ikewatch-send

@@ -352,12 +352,14 @@ void ikw_agent_alarm(void *ctx, struct ikw_alarm *alarm)
 
 	if (ikw_agent_was_given(agent, alarm))
 		return;
+	ikw_rules_apply(&agent->options.rules, alarm);
 	alarm->emitted = ikw_boot_now();
 	if (agent->store)
 		ikw_store_alarm(agent->store, alarm);
 	else
 		alarm->id = ++agent->next_id;
-	add_line(agent, alarm);
+	if (!alarm->history)
+		add_line(agent, alarm);
 }
 
 void ikw_agent_tunnel(void *ctx, const char *key, uint32_t index)

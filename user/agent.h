@@ -18,6 +18,7 @@
 #include "netns.h"
 #include "netns_end.h"
 #include "recording.h"
+#include "rules.h"
 #include "store.h"
 #include <uthash.h>
 
@@ -43,6 +44,7 @@ struct ikw_run_options {
 	size_t port_count;
 	bool no_store;
 	bool json;
+	struct ikw_rules rules;
 };
 
 /* A link of the watched namespace. */
@@ -93,10 +95,14 @@ struct ikw_agent_done {
 };
 
 struct ikw_witness;
+struct ikw_config;
 
 struct ikw_agent {
 	struct ikw_run_options options;
 	struct ikw_netns_ref netns;
+	struct ikw_config *config;		 /* whose texts the options are; NULL: none */
+	bool (*reload)(struct ikw_agent *agent); /* on SIGHUP */
+	bool reloading;				 /* wanted */
 	struct ikw_netns_end netns_end; /* netlink tier: the kernel's word on the namespace's end */
 	bool attached;			/* to the namespace's links and SAD */
 	bool stopping;
@@ -220,6 +226,9 @@ void ikw_agent_detach(struct ikw_agent *agent);
 /* Feeds all that waits in the kernel. */
 void ikw_agent_drain(struct ikw_agent *agent);
 
+/* Attaches to the links that are wanted now, and to no others; anew: with other packet programs. */
+void ikw_agent_rehook(struct ikw_agent *agent, bool anew);
+
 /* Drains, then reads the SAD and SPD in. */
 void ikw_agent_resync(struct ikw_agent *agent);
 
@@ -235,6 +244,6 @@ uint64_t ikw_agent_due(struct ikw_agent *agent, uint64_t now);
 /* ---- agent_status.c ------------------------------------------------------------ */
 
 /* Answers a request on the control socket; an ikw_control_answer. */
-char *ikw_agent_answer(void *agent, const char *request);
+char *ikw_agent_answer(void *agent, const struct ikw_control_request *request);
 
 #endif

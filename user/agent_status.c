@@ -334,15 +334,45 @@ static char *record_text(struct ikw_agent *agent)
 	return text;
 }
 
-char *ikw_agent_answer(void *ctx, const char *request)
+/* ---- clear --------------------------------------------------------------- */
+
+static char *error_text(const char *why)
+{
+	return as_line(json_pack("{s:s}", "error", why));
+}
+
+static char *clear_text(struct ikw_agent *agent, const struct ikw_control_request *request)
+{
+	const char *note = request->has_note ? request->note : NULL;
+	int cleared = 0, one;
+
+	if (!request->may_clear)
+		return error_text("not permitted to clear");
+	if (!agent->store)
+		return error_text("no store");
+	if (request->all)
+		cleared = ikw_store_clear_all(agent->store, request->who, note);
+	for (size_t i = 0; i < request->id_count && cleared >= 0; i++) {
+		one = ikw_store_clear(agent->store, request->ids[i], request->who, note, NULL);
+		cleared = one == -1 ? -1 : cleared + (one == 1);
+	}
+	ikw_store_begin(agent->store);
+	if (cleared < 0)
+		return error_text(ikw_store_error(agent->store));
+	return as_line(json_pack("{s:i}", "cleared", cleared));
+}
+
+char *ikw_agent_answer(void *ctx, const struct ikw_control_request *request)
 {
 	struct ikw_agent *agent = ctx;
 
-	if (!strcmp(request, "status"))
+	if (!strcmp(request->name, "status"))
 		return as_line(status_json(agent));
-	if (!strcmp(request, "tunnels"))
+	if (!strcmp(request->name, "tunnels"))
 		return tunnels_text(agent);
-	if (!strcmp(request, "record"))
+	if (!strcmp(request->name, "record"))
 		return record_text(agent);
+	if (!strcmp(request->name, "clear"))
+		return clear_text(agent, request);
 	return NULL;
 }

@@ -239,6 +239,12 @@ static void put_fields(json_t *json, const struct ikw_alarm *a)
 	json_object_set_new(json, "ifindex", json_integer(a->ifindex));
 	json_object_set_new(json, "seq_num", json_integer(a->reqid));
 	json_object_set_new(json, "tunnel_index", json_integer(a->tunnel_index));
+	if (a->history)
+		json_object_set_new(json, "action", json_string("history"));
+	if (a->tunnel_name[0])
+		json_object_set_new(json, "tunnel_name", json_string(a->tunnel_name));
+	if (a->peer_name[0])
+		json_object_set_new(json, "peer_name", json_string(a->peer_name));
 	json_object_set_new(json, "rule_num", json_integer(a->rule_num));
 	json_object_set_new(json, "dst_ip", json_string(ikw_addr_text(a->dst, dst, sizeof(dst))));
 	json_object_set_new(json, "inside_ip", json_string(a->inside_ip));

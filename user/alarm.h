@@ -13,9 +13,10 @@
 #include "bpf/ikewatch_event.h"
 #include "reason.h"
 
-#define IKW_ALARM_NAME "IPSECTUNNELSTOP"
-#define IKW_ALARM_ID   4285734913ULL
-#define IKW_ALARM_OID  "1.3.6.1.4.1.2011.6.122.26.6.2"
+#define IKW_ALARM_NAME_LEN 64
+#define IKW_ALARM_NAME	   "IPSECTUNNELSTOP"
+#define IKW_ALARM_ID	   4285734913ULL
+#define IKW_ALARM_OID	   "1.3.6.1.4.1.2011.6.122.26.6.2"
 
 /* JSON for others: reals as short as they were rounded to, not with every binary digit. */
 #define IKW_JSON_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
@@ -100,7 +101,10 @@ struct ikw_alarm {
 	enum ikw_confidence confidence;
 	const char *rule; /* static name of the row that spoke */
 	const char *severity;
-	char *detail; /* one English sentence; owned */
+	bool history;			      /* kept, but not raised: the operator said so */
+	char peer_name[IKW_ALARM_NAME_LEN];   /* the operator's; empty: none */
+	char tunnel_name[IKW_ALARM_NAME_LEN]; /* likewise */
+	char *detail;			      /* one English sentence; owned */
 	bool tunnel_up;
 	uint8_t ike_version; /* 0: no IKE_SA known */
 	uint64_t spi_i;

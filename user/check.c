@@ -25,6 +25,7 @@
 #include "catalogue.h"
 #include "check.h"
 #include "cli.h"
+#include "settings.h"
 #include "loader.h"
 #include "trial.h"
 
@@ -463,21 +464,39 @@ bool ikw_check_sees(uint32_t *sees)
 	return outcome.tier != IKW_TIER_NONE;
 }
 
+/* Without looking at this host: the file may be another one's. */
+static int check_config(const char *path)
+{
+	char why[PATH_MAX + 512];
+
+	if (!ikw_settings_check(path, why, sizeof(why))) {
+		ikw_error("%s", why);
+		return IKW_EXIT_FAILED;
+	}
+	printf("%s: fine\n", path);
+	return IKW_EXIT_OK;
+}
+
 int ikw_check_main(int argc, char **argv)
 {
 	const struct ikw_command *command = ikw_cli_find("check");
 	struct outcome outcome = { .tier = IKW_TIER_NONE };
 	const char *value;
+	const char *config = NULL;
 	bool json = false;
 	int key;
 
 	while ((key = ikw_cli_next(command, argc, argv, &value)) != -1) {
-		if (key != 'j')
+		if (key == '?')
 			return IKW_EXIT_USAGE;
-		json = true;
+		if (key == 'c')
+			config = value;
+		json = json || key == 'j';
 	}
 	if (optind < argc)
 		return ikw_usage_error("check", "%s: unexpected operand", argv[optind]);
+	if (config)
+		return check_config(config);
 	find_out(&outcome);
 	if (json)
 		print_json(&outcome);

@@ -19,7 +19,8 @@ static const struct ikw_option run_options[] = {
 	{ 'i', "iface", "IF",
 	  "watch this interface; may be repeated (default: all that can carry IKE)" },
 	{ 'n', "netns", "NAME", "network namespace watched: a name under /run/netns, or a path" },
-	{ 'c', "config", "FILE", "configuration file" },
+	{ 'c', "config", "FILE",
+	  "configuration file (/etc/ikewatch/ikewatch.conf, if there is one)" },
 	{ IKW_OPT_HOOK, "hook", "auto|xdp|xdp-generic|tc",
 	  "ingress hook (auto: by its cost there)" },
 	{ STATE_DIR },
@@ -89,6 +90,11 @@ static const struct ikw_option replay_options[] = {
 	{ JSON },
 	{ END },
 };
+static const struct ikw_option check_options[] = {
+	{ 'c', "config", "FILE", "check this configuration file instead of the kernel" },
+	{ JSON },
+	{ END },
+};
 static const struct ikw_option detach_options[] = { { PIN_DIR }, { END } };
 #define SINKS 'c', "config", "FILE", "the sinks (/etc/ikewatch/sinks.conf)"
 #define USER  IKW_OPT_USER, "user", "NAME", "who to become when started as root (ikewatch-send)"
@@ -138,7 +144,8 @@ static const struct ikw_command commands[] = {
 	  "tunnels now; without an agent, as the store knows them", tunnels_options },
 	{ "status", ikw_status_main, "[--json]", "probes, hooks, events seen and lost, store",
 	  status_options },
-	{ "check", ikw_check_main, "[--json]", "what this kernel can do", json_options },
+	{ "check", ikw_check_main, "[--config FILE] [--json]",
+	  "what this kernel can do, or whether a configuration file is sound", check_options },
 	{ "record", ikw_record_main, "FILE [--duration S]",
 	  "write the running agent's events to a file", record_options },
 	{ "replay", ikw_replay_main, "FILE [--state-dir DIR] [--json]", "infer from a recording",

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The configuration file: libConfuse's syntax, one setting per option of
- * `ikewatch run`, and the further IKE ports:
- *
- *	interfaces = { "eth0", "eth1" }
- *	netns = "gw"
- *	ike-ports = { 4501 }
- *	hook = "auto"           tier = "fentry"
- *	state-dir = "..."       pin-dir = "..."
- *	socket = "..."          settle = 2000
- *	ring-size = 64          # MiB for records that wait; default: by the machine's memory
+ * The configuration file, in libConfuse's syntax; ikewatch.conf(5) has every
+ * setting. Add one: a row in the table of config.c, and a case where its key is
+ * taken (settings.c).
  */
 #ifndef IKEWATCH_CONFIG_H
 #define IKEWATCH_CONFIG_H
@@ -17,20 +10,38 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Takes one setting; NULL, or what is wrong with the value (static text). */
-typedef const char *(*ikw_config_take)(void *ctx, int key, const char *value);
+#define IKW_CONFIG_FILE "/etc/ikewatch/ikewatch.conf"
 
-/* Key under which further IKE ports are taken; the others are those of the options. */
-#define IKW_CONFIG_PORT 512
-/* Key of the ring's size in MiB. */
-#define IKW_CONFIG_RING 513
+/* Keys of settings that are no options of `ikewatch run`. */
+enum ikw_config_key {
+	IKW_CONFIG_PORT = 512, /* a further IKE port */
+	IKW_CONFIG_RING,       /* size of the ring, MiB */
+	IKW_CONFIG_KEEP_ALARMS,
+	IKW_CONFIG_KEEP_DAYS,
+	IKW_CONFIG_READ_GROUP,
+	IKW_CONFIG_CLEAR_GROUP,
+	IKW_CONFIG_SEVERITY, /* title: the reason */
+	IKW_CONFIG_ACTION,   /* title: the reason */
+	IKW_CONFIG_PEER,     /* title: the address */
+	IKW_CONFIG_TUNNEL,   /* title: the number */
+};
 
 /*
- * Reads the file and gives each setting to take, a list one by one. Values are
- * valid until ikw_config_free(). False with "FILE:LINE: cause" in why.
+ * Takes one setting; a list comes one by one. title: of the section it is in, or
+ * NULL. NULL, or what is wrong with the value (static text).
  */
-bool ikw_config_read(const char *path, ikw_config_take take, void *ctx, char *why, size_t size);
+typedef const char *(*ikw_config_take)(void *ctx, int key, const char *title, const char *value);
 
-void ikw_config_free(void);
+struct ikw_config;
+
+/*
+ * Reads the file and gives each setting to take, in the file's order. Values are
+ * valid until the configuration is freed. NULL with "FILE:LINE: cause" in why.
+ */
+struct ikw_config *ikw_config_read(const char *path, ikw_config_take take, void *ctx, char *why,
+				   size_t size);
+
+/* NULL is fine. */
+void ikw_config_free(struct ikw_config *config);
 
 #endif

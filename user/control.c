@@ -38,6 +38,8 @@ struct client {
 	size_t len;
 	size_t room;
 	uint64_t deadline; /* boot time ns; UINT64_MAX: none */
+	bool may_clear;
+	char who[80];
 	bool asked;
 	bool recording;
 	struct client *prev, *next;
@@ -58,7 +60,8 @@ struct ikw_control_server {
 	struct client *clients;
 	unsigned int client_count;
 	unsigned int recording_count;
-	gid_t group; /* (gid_t)-1: no such group */
+	gid_t group; /* whose members may ask; (gid_t)-1: none */
+	gid_t clear; /* whose members may clear; likewise */
 };
 
 /* ---- clients ------------------------------------------------------------ */
@@ -148,7 +151,7 @@ static void client_fail(struct client *client, const char *why)
 		client_drop(client);
 }
 
-static void client_answer(struct client *client, const char *request)
+static void client_answer(struct client *client, const struct ikw_control_request *request)
 {
 	struct ikw_control_server *server = client->server;
 	char *answer = server->answer(server->ctx, request);
@@ -159,7 +162,7 @@ static void client_answer(struct client *client, const char *request)
 		return;
 	}
 	client->asked = true;
-	if (!strcmp(request, "record")) {
+	if (!strcmp(request->name, "record")) {
 		client->recording = true;
 		server->recording_count++;
 	}
@@ -171,14 +174,16 @@ static void client_answer(struct client *client, const char *request)
 
 static void client_request(struct client *client, size_t len)
 {
-	json_t *json = json_loadb(client->request, len, 0, NULL);
-	const char *request = json_string_value(json_object_get(json, "request"));
+	struct ikw_control_request request;
+	const char *wrong = ikw_control_parse(client->request, len, &request);
 
-	if (request)
-		client_answer(client, request);
-	else
-		client_fail(client, "not a request");
-	json_decref(json);
+	if (wrong) {
+		client_fail(client, wrong);
+		return;
+	}
+	request.may_clear = client->may_clear;
+	memcpy(request.who, client->who, sizeof(request.who));
+	client_answer(client, &request);
 }
 
 /* Reads until the request is whole. After it, what a client sends is thrown away. */
@@ -236,15 +241,28 @@ static bool in_group(gid_t group, const struct ucred *peer)
 	return false;
 }
 
-static bool may_ask(const struct ikw_control_server *server, int fd)
+static bool is_member(gid_t group, const struct ucred *peer)
+{
+	return peer->uid == 0 || peer->uid == geteuid() ||
+	       (group != (gid_t)-1 && in_group(group, peer));
+}
+
+/* Who it is and what it may, by the kernel's word. False: nothing. */
+static bool know_client(const struct ikw_control_server *server, struct client *client, int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
+	const struct passwd *pw;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return false;
-	return peer.uid == 0 || peer.uid == geteuid() ||
-	       (server->group != (gid_t)-1 && in_group(server->group, &peer));
+	client->may_clear = is_member(server->clear, &peer);
+	pw = getpwuid(peer.uid);
+	if (pw)
+		snprintf(client->who, sizeof(client->who), "%.64s", pw->pw_name);
+	else
+		snprintf(client->who, sizeof(client->who), "uid %u", peer.uid);
+	return client->may_clear || is_member(server->group, &peer);
 }
 
 static void listener_ready(void *ctx)
@@ -257,7 +275,7 @@ static void listener_ready(void *ctx)
 	if (fd < 0)
 		return;
 	client = server->client_count < CLIENTS_MAX ? calloc(1, sizeof(*client)) : NULL;
-	if (!client || !may_ask(server, fd)) {
+	if (!client || !know_client(server, client, fd)) {
 		free(client);
 		close(fd);
 		return;
@@ -371,6 +389,7 @@ struct ikw_control_server *ikw_control_listen(struct ikw_loop *loop, const char 
 	server->answer = answer;
 	server->ctx = ctx;
 	server->group = group ? group->gr_gid : (gid_t)-1;
+	server->clear = server->group;
 	for (int i = 0; i < LISTENERS; i++) {
 		server->listeners[i].server = server;
 		server->listeners[i].watch.fd = -1;
@@ -388,6 +407,36 @@ struct ikw_control_server *ikw_control_listen(struct ikw_loop *loop, const char 
 }
 
 /* ---- the rest of the agent's side --------------------------------------- */
+
+static gid_t group_id(const char *name)
+{
+	const struct group *group = *name ? getgrnam(name) : NULL;
+
+	return group ? group->gr_gid : (gid_t)-1;
+}
+
+/* Once privileges are dropped, only to a group that the agent is in: the mode then says who. */
+static void share(const struct listener *listener, gid_t group)
+{
+	if (listener->watch.fd < 0)
+		return;
+	if (group != (gid_t)-1 && !chown(listener->path, (uid_t)-1, group))
+		chmod(listener->path, 0660);
+	else
+		chmod(listener->path, 0600);
+}
+
+void ikw_control_groups(struct ikw_control_server *server, const char *read, const char *clear)
+{
+	gid_t group = group_id(read);
+
+	if (!server)
+		return;
+	server->clear = group_id(clear);
+	for (int i = 0; i < LISTENERS && group != server->group; i++)
+		share(&server->listeners[i], group);
+	server->group = group;
+}
 
 void ikw_control_event(struct ikw_control_server *server, const union ikw_event *event)
 {

@@ -3,8 +3,8 @@
  * The control socket: a unix stream socket on which a client sends one request
  * (a JSON object on one line, {"request": "status"}) and gets JSON Lines back.
  * `status`: one line. `tunnels`: one line per tunnel. `record`: the recording's
- * header, then events for as long as the client stays. A failure is one line
- * {"error": "why"}.
+ * header, then events for as long as the client stays. `clear` (ids or all, note):
+ * {"cleared": N}. A failure is one line {"error": "why"}.
  *
  * Everything a client can make the agent do is bounded: request length, time to
  * send it, time without reading the answer, size of what waits for it, number
@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include "bpf/ikewatch_event.h"
+#include "control_request.h"
 #include "loop.h"
 
 #define IKW_CONTROL_SOCKET "/run/ikewatch/ikewatch.sock"
@@ -29,7 +30,7 @@
 struct ikw_control_server;
 
 /* The answer to a request, complete lines, malloc'd; NULL when it is unknown. */
-typedef char *(*ikw_control_answer)(void *ctx, const char *request);
+typedef char *(*ikw_control_answer)(void *ctx, const struct ikw_control_request *request);
 
 /*
  * Listens. `path` must be free: an agent that already listens there is an
@@ -40,6 +41,12 @@ typedef char *(*ikw_control_answer)(void *ctx, const char *request);
 struct ikw_control_server *ikw_control_listen(struct ikw_loop *loop, const char *path,
 					      const char *spare, ikw_control_answer answer,
 					      void *ctx, char *why, size_t size);
+
+/*
+ * Whose members may ask, and whose may clear; "" or a group that does not exist:
+ * only root and the agent's own user. "ikewatch" until this is called.
+ */
+void ikw_control_groups(struct ikw_control_server *server, const char *read, const char *clear);
 
 /* Gives an event to the clients that record. Cheap when there are none. */
 void ikw_control_event(struct ikw_control_server *server, const union ikw_event *event);
@@ -66,6 +73,10 @@ bool ikw_control_path(const char *socket, const char *state_dir, char *path, siz
  * the cause in why ("PATH: no agent runs (Connection refused)").
  */
 int ikw_control_connect(const char *path, const char *request, char *why, size_t size);
+
+/* The same with a request that has more to say. */
+int ikw_control_send(const char *path, const struct ikw_control_request *request, char *why,
+		     size_t size);
 
 /*
  * Does fn (bind or connect) on a unix path of any length: sun_path holds 107

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -49,14 +50,13 @@ bool ikw_control_path(const char *socket_path, const char *state_dir, char *path
 	return n >= 0 && (size_t)n < size;
 }
 
-int ikw_control_connect(const char *path, const char *request, char *why, size_t size)
+static int send_line(const char *path, const char *line, char *why, size_t size)
 {
-	char line[128];
-	int n = snprintf(line, sizeof(line), "{\"request\": \"%s\"}\n", request);
+	ssize_t len = (ssize_t)strlen(line);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int err = fd < 0 ? -errno : ikw_control_at_path(fd, path, connect);
 
-	if (!err && send(fd, line, (size_t)n, MSG_NOSIGNAL) != n)
+	if (!err && send(fd, line, (size_t)len, MSG_NOSIGNAL) != len)
 		err = -errno;
 	if (!err)
 		return fd;
@@ -67,4 +67,26 @@ int ikw_control_connect(const char *path, const char *request, char *why, size_t
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+int ikw_control_connect(const char *path, const char *request, char *why, size_t size)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "{\"request\": \"%s\"}\n", request);
+	return send_line(path, line, why, size);
+}
+
+int ikw_control_send(const char *path, const struct ikw_control_request *request, char *why,
+		     size_t size)
+{
+	char *line = ikw_control_format(request);
+	int fd = -1;
+
+	if (line)
+		fd = send_line(path, line, why, size);
+	else
+		snprintf(why, size, "%s: %s", path, strerror(ENOMEM));
+	free(line);
+	return fd;
 }

@@ -2,7 +2,6 @@
 /* `ikewatch run`: the agent's life from options to a clean end. */
 #include <cap-ng.h>
 #include <errno.h>
-#include <getopt.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,196 +11,10 @@
 #include <unistd.h>
 #include "agent.h"
 #include "cli.h"
-#include "config.h"
 #include "confine.h"
 #include "notify.h"
+#include "settings.h"
 #include "witness.h"
-
-#define SETTLE_MAX_MS 600000
-#define RING_MAX_MIB  1024
-
-/* ---- options ------------------------------------------------------------- */
-
-static bool one_of(const char *value, const char *const *names, size_t count, size_t *at)
-{
-	for (*at = 0; *at < count; ++*at)
-		if (!strcmp(value, names[*at]))
-			return true;
-	return false;
-}
-
-static const char *set_tier(struct ikw_run_options *options, const char *value)
-{
-	static const char *const names[] = { "", "fentry", "kprobe", "netlink" };
-	size_t at;
-
-	if (!one_of(value, names, 4, &at) || !at)
-		return "not fentry, kprobe or netlink";
-	options->tier = (enum ikw_tier)at;
-	return NULL;
-}
-
-static const char *set_hook(struct ikw_run_options *options, const char *value)
-{
-	static const char *const names[] = { "auto", "xdp", "xdp-generic", "tc" };
-	size_t at;
-
-	if (!one_of(value, names, 4, &at))
-		return "not auto, xdp, xdp-generic or tc";
-	options->hook = value;
-	return NULL;
-}
-
-static const char *add_iface(struct ikw_run_options *options, const char *value)
-{
-	if (!*value || strlen(value) >= IKW_NAME_LEN)
-		return "not an interface's name";
-	if (options->iface_count == IKW_IFACES_MAX)
-		return "too many interfaces";
-	options->ifaces[options->iface_count++] = value;
-	return NULL;
-}
-
-static const char *add_port(struct ikw_run_options *options, const char *value)
-{
-	unsigned long port;
-
-	if (!ikw_cli_number(value, 1, 65535, &port))
-		return "not a port";
-	if (options->port_count == IKW_PORTS_MAX)
-		return "too many ports";
-	options->ports[options->port_count++] = (uint16_t)port;
-	return NULL;
-}
-
-static const char *set_settle(struct ikw_run_options *options, const char *value)
-{
-	unsigned long ms;
-
-	if (!ikw_cli_number(value, 1, SETTLE_MAX_MS, &ms))
-		return "not a number of milliseconds";
-	options->settle_ns = ms * IKW_MS;
-	return NULL;
-}
-
-static const char *set_ring(struct ikw_run_options *options, const char *value)
-{
-	unsigned long mib;
-
-	if (!ikw_cli_number(value, 1, RING_MAX_MIB, &mib))
-		return "not a number of MiB (1 to 1024)";
-	options->ring_bytes = (uint32_t)mib << 20;
-	return NULL;
-}
-
-/* One option, or one setting of the configuration file; NULL, or what is wrong with it. */
-static const char *set_option(void *ctx, int key, const char *value)
-{
-	struct ikw_run_options *options = ctx;
-
-	switch (key) {
-	case 'i':
-		return add_iface(options, value);
-	case 'n':
-		options->netns = value;
-		return NULL;
-	case 'c':
-		options->config = value;
-		return NULL;
-	case IKW_OPT_HOOK:
-		return set_hook(options, value);
-	case IKW_OPT_STATE_DIR:
-		options->state_dir = value;
-		return NULL;
-	case IKW_OPT_PIN_DIR:
-		options->pin_dir = value;
-		return NULL;
-	case IKW_OPT_NO_STORE:
-		options->no_store = true;
-		return NULL;
-	case IKW_OPT_TIER:
-		return set_tier(options, value);
-	case IKW_OPT_SETTLE:
-		return set_settle(options, value);
-	case IKW_OPT_RECORD:
-		options->record = value;
-		return NULL;
-	case IKW_OPT_SOCKET:
-		options->socket = value;
-		return NULL;
-	case IKW_CONFIG_PORT:
-		return add_port(options, value);
-	case IKW_CONFIG_RING:
-		return set_ring(options, value);
-	default:
-		options->json = true;
-		return NULL;
-	}
-}
-
-static const char *name_of(const struct ikw_command *command, int key)
-{
-	const struct ikw_option *option = command->options;
-
-	while (option->key != key)
-		option++;
-	return option->name;
-}
-
-/* The command line onto options; 0 or an exit status. */
-static int read_line(struct ikw_run_options *options, int argc, char **argv)
-{
-	const struct ikw_command *command = ikw_cli_find("run");
-	const char *value, *wrong;
-	bool ifaces = false;
-	int key;
-
-	optind = 0; /* from the start, also the second time */
-	while ((key = ikw_cli_next(command, argc, argv, &value)) != -1) {
-		if (key == '?')
-			return IKW_EXIT_USAGE;
-		if (key == 'i' && !ifaces)
-			options->iface_count = 0; /* instead of the file's */
-		ifaces = ifaces || key == 'i';
-		wrong = set_option(options, key, value);
-		if (wrong)
-			return ikw_usage_error("run", "--%s %s: %s", name_of(command, key), value,
-					       wrong);
-	}
-	if (optind < argc)
-		return ikw_usage_error("run", "%s: run takes options only", argv[optind]);
-	return 0;
-}
-
-static void default_options(struct ikw_run_options *options)
-{
-	*options = (struct ikw_run_options){ .hook = "auto",
-					     .ports = { 500, 4500 },
-					     .port_count = IKW_PORTS_USUAL };
-}
-
-/* What the command line says goes before what the file says. */
-static int read_options(struct ikw_run_options *options, int argc, char **argv)
-{
-	char why[PATH_MAX + 256];
-	const char *config;
-	int err;
-
-	default_options(options);
-	err = read_line(options, argc, argv);
-	config = options->config;
-	if (!err && config) {
-		default_options(options);
-		if (!ikw_config_read(config, set_option, options, why, sizeof(why))) {
-			ikw_error("%s", why);
-			return IKW_EXIT_FAILED;
-		}
-		err = read_line(options, argc, argv);
-	}
-	if (!err && options->no_store && options->state_dir && !config)
-		err = ikw_usage_error("run", "--no-store and --state-dir: one or the other");
-	return err;
-}
 
 /* ---- what is needed ------------------------------------------------------ */
 
@@ -258,6 +71,19 @@ static bool find_ifaces(struct ikw_agent *agent)
 	if (i < agent->options.iface_count)
 		ikw_error("%s: no such interface", agent->options.ifaces[i]);
 	return i == agent->options.iface_count;
+}
+
+static struct ikw_config **old_configs;
+static size_t old_count;
+
+static void apply_rules(struct ikw_agent *agent)
+{
+	const struct ikw_rules *rules = &agent->options.rules;
+
+	if (agent->store)
+		ikw_store_retain(agent->store, rules->alarms ? rules->alarms : IKW_STORE_ALARMS_MAX,
+				 rules->days ? (unsigned int)rules->days : IKW_STORE_AGE_DAYS);
+	ikw_control_groups(agent->control, rules->read_group, rules->clear_group);
 }
 
 /* The default directory may be unusable (a read-only root, a container): then go on without. */
@@ -376,8 +202,10 @@ static bool start(struct ikw_agent *agent)
 		ikw_error("run: %s", strerror(-err));
 		return false;
 	}
-	return open_control(agent) && open_store(agent) && open_model(agent) &&
-	       open_recorder(agent) && attach(agent) && confine(agent);
+	if (!open_control(agent) || !open_store(agent))
+		return false;
+	apply_rules(agent);
+	return open_model(agent) && open_recorder(agent) && attach(agent) && confine(agent);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -456,7 +284,107 @@ static void stop(struct ikw_agent *agent)
 	close_recorder(agent);
 	ikw_netns_close(&agent->netns);
 	ikw_loop_close(&agent->loop);
-	ikw_config_free();
+	ikw_config_free(agent->config);
+	while (old_count)
+		ikw_config_free(old_configs[--old_count]);
+}
+
+/* ---- SIGHUP ---------------------------------------------------------------- */
+
+static struct {
+	int argc;
+	char **argv;
+} line;
+
+static bool differ(const char *a, const char *b)
+{
+	return a != b && (!a || !b || strcmp(a, b));
+}
+
+/* Of what cannot be changed while it runs, the old stays. */
+static bool keep_fixed(struct ikw_run_options *new, const struct ikw_run_options *old)
+{
+	struct {
+		const char *name;
+		const char **new;
+		const char *old;
+	} texts[] = {
+		{ "netns", &new->netns, old->netns },
+		{ "state-dir", &new->state_dir, old->state_dir },
+		{ "pin-dir", &new->pin_dir, old->pin_dir },
+		{ "socket", &new->socket, old->socket },
+	};
+	char list[128] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (!differ(*texts[i].new, texts[i].old))
+			continue;
+		*texts[i].new = texts[i].old;
+		len += (size_t)snprintf(list + len, sizeof(list) - len, ", %s", texts[i].name);
+	}
+	if (new->tier != old->tier)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, ", tier");
+	if (new->settle_ns != old->settle_ns)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, ", settle");
+	if (new->ring_bytes != old->ring_bytes)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, ", ring-size");
+	new->tier = old->tier;
+	new->settle_ns = old->settle_ns;
+	new->ring_bytes = old->ring_bytes;
+	if (len)
+		ikw_error("reload: %s: as before until the next start", list + 2);
+	return len;
+}
+
+static bool other_packets(const struct ikw_run_options *a, const struct ikw_run_options *b)
+{
+	return strcmp(a->hook, b->hook) || a->port_count != b->port_count ||
+	       memcmp(a->ports, b->ports, a->port_count * sizeof(a->ports[0]));
+}
+
+/* Texts of the one before may be in use still: it is freed at the end. */
+static void put_away(struct ikw_config *config, bool used)
+{
+	struct ikw_config **more;
+
+	if (!used || !config) {
+		ikw_config_free(config);
+		return;
+	}
+	more = realloc(old_configs, (old_count + 1) * sizeof(*more));
+	if (!more)
+		return;
+	old_configs = more;
+	old_configs[old_count++] = config;
+}
+
+static void apply(struct ikw_agent *agent, const struct ikw_run_options *new)
+{
+	bool anew = other_packets(new, &agent->options);
+
+	agent->options = *new;
+	apply_rules(agent);
+	ikw_agent_rehook(agent, anew);
+}
+
+static bool reload(struct ikw_agent *agent)
+{
+	struct ikw_run_options *new = malloc(sizeof(*new));
+	struct ikw_config *config = NULL;
+	bool fine = new && !ikw_settings_read(new, &config, line.argc, line.argv);
+
+	if (fine) {
+		put_away(agent->config, keep_fixed(new, &agent->options));
+		agent->config = config;
+		apply(agent, new);
+		ikw_error("reload: done");
+	} else {
+		ikw_config_free(config);
+		ikw_error("reload: the configuration before it is kept");
+	}
+	free(new);
+	return fine;
 }
 
 int ikw_run_main(int argc, char **argv)
@@ -466,11 +394,14 @@ int ikw_run_main(int argc, char **argv)
 	int err;
 
 	ikw_agent_init(&agent);
-	err = read_options(&agent.options, argc, argv);
+	err = ikw_settings_read(&agent.options, &agent.config, argc, argv);
 	if (err) {
-		ikw_config_free();
+		ikw_config_free(agent.config);
 		return err;
 	}
+	line.argc = argc;
+	line.argv = argv;
+	agent.reload = reload;
 	started = start(&agent);
 	if (started) {
 		ikw_agent_flush(&agent);

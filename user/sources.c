@@ -68,6 +68,39 @@ static void hook(struct ikw_agent *agent, struct ikw_agent_link *link)
 	agent->failed = agent->failed || agent->options.iface_count;
 }
 
+static void sweep_hooks(struct ikw_agent *agent)
+{
+	if (ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
+		return;
+	ikw_witness_sweep(agent);
+	ikw_netns_leave(&agent->netns);
+}
+
+void ikw_agent_rehook(struct ikw_agent *agent, bool anew)
+{
+	struct ikw_agent_link *link;
+	bool failed = agent->failed;
+	char why[256];
+
+	if (!agent->attached || ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
+		return;
+	if (anew && !ikw_witness_renew(agent, why, sizeof(why)))
+		ikw_error("%s", why);
+	for (link = agent->links; link; link = link->hh.next) {
+		if (link->hooked && !anew && !wanted(agent, link))
+			ikw_witness_unhook(agent, link->ifindex);
+		link->hooked = link->hooked && !anew && wanted(agent, link);
+		link->why[0] = 0;
+	}
+	ikw_netns_leave(&agent->netns);
+	for (link = agent->links; link; link = link->hh.next)
+		if (!link->hooked && wanted(agent, link))
+			hook(agent, link);
+	sweep_hooks(agent);
+	agent->failed = failed; /* an agent that runs is not ended by what it cannot have */
+	ikw_agent_probes(agent);
+}
+
 static void forget_link(struct ikw_agent *agent, struct ikw_agent_link *link)
 {
 	if (link->hooked)
@@ -332,14 +365,6 @@ static bool attach_inside(struct ikw_agent *agent, char *why, size_t size)
 	return ikw_witness_netns(agent, why, size);
 }
 
-static void sweep_hooks(struct ikw_agent *agent)
-{
-	if (ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
-		return;
-	ikw_witness_sweep(agent);
-	ikw_netns_leave(&agent->netns);
-}
-
 bool ikw_agent_attach(struct ikw_agent *agent, char *why, size_t size)
 {
 	int err = ikw_netns_enter(&agent->netns);
@@ -452,7 +477,9 @@ static void signal_ready(void *ctx)
 	struct signalfd_siginfo info;
 
 	while (read(agent->signal_poll.fd, &info, sizeof(info)) == sizeof(info))
-		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+		if (info.ssi_signo == SIGHUP)
+			agent->reloading = true;
+		else
 			agent->stopping = true;
 }
 
@@ -562,6 +589,16 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static void reload(struct ikw_agent *agent)
+{
+	agent->reloading = false;
+	if (!agent->reload)
+		return;
+	ikw_notify_reloading();
+	agent->reload(agent);
+	ikw_notify_ready();
+}
+
 uint64_t ikw_agent_due(struct ikw_agent *agent, uint64_t now)
 {
 	uint64_t next;
@@ -570,6 +607,8 @@ uint64_t ikw_agent_due(struct ikw_agent *agent, uint64_t now)
 		ikw_agent_clock(agent);
 	if (agent->snapshot)
 		ikw_agent_snapshot(agent);
+	if (agent->reloading)
+		reload(agent);
 	if (agent->netns_retry <= now)
 		netns_try(agent, now);
 	if (agent->resync_at <= now)

@@ -54,6 +54,7 @@ struct ikw_store_item {
 	uint64_t wall;
 	uint32_t tunnel_index;
 	bool tunnel_up;
+	bool history;		/* not to enter the active list */
 	const char *reason;	/* static */
 	const char *confidence; /* static */
 	char *peer;

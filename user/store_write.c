@@ -105,7 +105,7 @@ static int write_alarm(struct ikw_store *store, const struct ikw_store_item *ite
 	    write_bound(store, item, SQL_COUNT_DELETION) || write_given(store, item))
 		return -1;
 	store->untrimmed++;
-	return item->tunnel_up ? 0 : write_bound(store, item, SQL_ADD_ACTIVE);
+	return item->tunnel_up || item->history ? 0 : write_bound(store, item, SQL_ADD_ACTIVE);
 }
 
 static int write_tunnel(struct ikw_store *store, const struct ikw_store_item *item)
@@ -298,6 +298,7 @@ int ikw_store_alarm(struct ikw_store *store, struct ikw_alarm *alarm)
 		.wall = alarm->wall,
 		.tunnel_index = alarm->tunnel_index,
 		.tunnel_up = alarm->tunnel_up,
+		.history = alarm->history,
 		.reason = ikw_reason_text(alarm->reason),
 		.confidence = ikw_confidence_text(alarm->confidence),
 	};

@@ -359,6 +359,21 @@ void ikw_witness_release(struct ikw_agent *agent)
 	agent->witness->hooked = 0;
 }
 
+bool ikw_witness_renew(struct ikw_agent *agent, char *why, size_t size)
+{
+	struct ikw_witness *witness = agent->witness;
+
+	if (!witness->loader)
+		return true;
+	if (witness->pin_fd >= 0)
+		ikw_hooks_leave(witness->hooks);
+	else
+		ikw_hooks_close(witness->hooks);
+	witness->hooks = NULL;
+	witness->hooked = 0;
+	return open_hooks(agent, why, size);
+}
+
 bool ikw_witness_hook(struct ikw_agent *agent, const struct ikw_agent_link *link, char *why,
 		      size_t size)
 {

@@ -42,6 +42,13 @@ bool ikw_witness_drain(struct ikw_agent *agent);
  */
 bool ikw_witness_netns(struct ikw_agent *agent, char *why, size_t size);
 
+/*
+ * In the watched namespace: other packet programs, by the options as they are
+ * now; the links are to be hooked again, which replaces the old programs. False
+ * with the cause in why.
+ */
+bool ikw_witness_renew(struct ikw_agent *agent, char *why, size_t size);
+
 /* In the watched namespace: lets all its links go. */
 void ikw_witness_release(struct ikw_agent *agent);
 

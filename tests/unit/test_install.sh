@@ -30,7 +30,9 @@ files() {
 644 $1/lib/sysusers.d/ikewatch.conf
 644 $1/share/bash-completion/completions/ikewatch
 644 $1/share/doc/ikewatch/README.md
+644 $1/share/man/man5/ikewatch.conf.5
 644 $1/share/man/man8/ikewatch.8
+644 /etc/ikewatch/ikewatch.conf
 FILES
 }
 list() { (cd "$1" && find . -type f -printf '%m %P\n' | sed 's, , /,'); }
@@ -166,7 +168,7 @@ package() {
 		return
 	fi
 	deb=$O/ikewatch_$(cat VERSION)_$(dpkg --print-architecture).deb
-	same deb/files "$({ files /usr | sed 's,man8/ikewatch.8,&.gz,'; echo '644 /usr/share/doc/ikewatch/copyright'; } | cut -d' ' -f2 | sort)" \
+	same deb/files "$({ files /usr | sed 's,man8/ikewatch.8,&.gz,; s,man5/ikewatch.conf.5,&.gz,'; echo '644 /usr/share/doc/ikewatch/copyright'; } | cut -d' ' -f2 | sort)" \
 		"$(dpkg-deb -c "$deb" | awk '!/^d/ { sub(/^\./, "", $6); print $6 }' | sort)"
 	same deb/owner root/root "$(dpkg-deb -c "$deb" | awk '{ print $2 }' | sort -u)"
 	# shellcheck disable=SC2016  # dpkg-deb's fields
