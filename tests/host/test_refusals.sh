@@ -98,6 +98,8 @@ if mount -t tmpfs -o size=64k none "$dir/small" 2>/dev/null; then
 	kill "$pid"
 	wait "$pid"
 	rm -f "$dir/small/r"
+	# what the agent reads in at its start has to fit: an agent that cannot even record that does not start
+	ip -n $ns -4 addr flush dev lo to 10.0.0.0/8
 	# recorded by the agent itself: it says so once, goes on watching, and does not end as if all were well
 	"${run[@]}" --tier netlink --record "$dir/small/r" 2>"$dir/agent" >/dev/null &
 	pid=$!
@@ -122,7 +124,8 @@ else
 	echo 'skip refusals/full_disk: no tmpfs can be mounted here'
 	"$agent" --version >"$dir/good"
 fi
-rm -rf "$pins"
+# what an agent that was stopped leaves for the next one
+[ ! -e "$pins" ] || "$agent" detach --pin-dir "$pins"
 refused full_device 'No space left on device' "${run[@]}" --tier netlink --record /dev/full
 
 # ---- damaged recordings
