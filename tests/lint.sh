@@ -34,7 +34,7 @@ for f in "${files[@]}"; do
 	esac
 	case $f in
 	# data that a program reads to the byte, formats without comments
-	VERSION | *.json | tests/*/*.expect | tests/*/*.events | tests/*/golden/*) ;;
+	VERSION | *.json | tests/*/*.expect | tests/*/*.events | tests/*/golden/* | tests/fuzz/corpus/*) ;;
 	*) sources+=("$f") ;;
 	esac
 done
