@@ -52,3 +52,13 @@ lock() {
 	exec 9>"$vm_dir/.lock-$1"
 	flock -n 9 || { say "waiting for another $1 build"; flock 9; }
 }
+
+# bootstrap ARG...: mmdebstrap without the descriptors that our own caller left open; it names one of its own to a shell
+# that knows but single digits, and fails when those are taken
+bootstrap() (
+	for fd in /proc/self/fd/*; do
+		fd=${fd##*/}
+		[ "$fd" -le 2 ] || eval "exec $fd>&-"
+	done
+	exec mmdebstrap "$@"
+)

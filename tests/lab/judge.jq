@@ -16,6 +16,7 @@ def differs($e):
 	| [ if $reason and ([.offline_reason] - ($reason | split("|")) | length) > 0 then "reason" else empty end,
 	    if $e.peer and .dst_ip != $e.peer then "dst_ip" else empty end,
 	    if $e.inside and .inside_ip != $e.inside then "inside_ip" else empty end,
+	    if $e.iface and .interface_name != $e.iface then "interface_name" else empty end,
 	    if $e.up and $e.up != "any" and (.tunnel_up | tostring) != $e.up then "tunnel_up" else empty end,
 	    if $e.by and ($netlink and .by == null | not) and (.by | process_is($e.by) | not) then "by" else empty end,
 	    if $e.ordered and (.ordered_by | process_is($e.ordered) | not) then "ordered_by" else empty end,

@@ -194,6 +194,24 @@ nat_on() {
 	NFT
 }
 
+# nat_stateless PORT: gwb sits behind 203.0.113.7 and its 4500 is PORT there; another PORT later is a mapping that moved
+nat_stateless() {
+	on router nft -f - <<-NFT
+		table ip nat
+		delete table ip nat
+		table ip nat {
+			chain in {
+				type filter hook prerouting priority -300
+				iifname "ra" ip daddr 203.0.113.7 udp dport 500 ip daddr set 198.51.100.1 notrack
+				iifname "ra" ip daddr 203.0.113.7 udp dport $1 udp dport set 4500 ip daddr set 198.51.100.1 notrack
+				iifname "rb" ip saddr 198.51.100.1 udp sport 4500 udp sport set $1 ip saddr set 203.0.113.7 notrack
+				iifname "rb" ip saddr 198.51.100.1 udp sport 500 ip saddr set 203.0.113.7 notrack
+			}
+		}
+	NFT
+	note "gwb's port 4500 is $1 outside"
+}
+
 # crypto_warm: each cipher once, so that no story waits for the kernel to load and test its modules
 crypto_warm() {
 	local spi=0x5000 cipher key='0x0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
@@ -307,7 +325,7 @@ charon_conf() {
 			}
 		}
 		swanctl {
-			load = random openssl
+			load = random openssl ${V[plugins]}
 		}
 	CONF
 }
@@ -318,7 +336,8 @@ charon_conn() {
 	peer=$(other "$side")
 	settings "$side" version=2 local_addrs="$(addr "$side")" remote_addrs="$(peer_of "$side")" ike=aes128-sha256-ecp256 \
 		dpd=0 dpd_timeout=0 ike_rekey=0 reauth=0 over=600 mobike=no unique=no conn_more='' children=1 psk=the-secret-of-the-lab \
-		conf_more='' esp=aes128-sha256 start=none close=none dpd_action=clear rekey=0 life=4h life_bytes=0 life_packets=0 child_more=''
+		local_auth='auth = psk' remote_auth='auth = psk' \
+		conf_more='' mode=tunnel local_ts= remote_ts= esp=aes128-sha256 start=none close=none dpd_action=clear rekey=0 life=4h life_bytes=0 life_packets=0 child_more=''
 	{
 		cat <<-CONF
 			connections {
@@ -337,11 +356,11 @@ charon_conn() {
 					unique = ${V[unique]}
 					${V[conn_more]}
 					local {
-						auth = psk
+						${V[local_auth]}
 						id = gw$side
 					}
 					remote {
-						auth = psk
+						${V[remote_auth]}
 						id = gw$peer
 					}
 					children {
@@ -349,8 +368,9 @@ charon_conn() {
 		for ((n = 1; n <= V[children]; n++)); do
 			cat <<-CONF
 				c$n {
-					local_ts = $(child_ts "$side" "$n")
-					remote_ts = $(child_ts "$peer" "$n")
+					mode = ${V[mode]}
+					local_ts = ${V[local_ts]:-$(child_ts "$side" "$n")}
+					remote_ts = ${V[remote_ts]:-$(child_ts "$peer" "$n")}
 					esp_proposals = ${V[esp]}
 					start_action = ${V[start]}
 					close_action = ${V[close]}
@@ -408,7 +428,7 @@ charon_load() {
 swan() {
 	local side=$1
 	shift
-	STRONGSWAN_CONF=$W/$side/strongswan.conf nsenter -t "${PID[gw$side]}" -m -n swanctl "$@"
+	SWANCTL_DIR=$W/$side/swanctl STRONGSWAN_CONF=$W/$side/strongswan.conf nsenter -t "${PID[gw$side]}" -m -n swanctl "$@"
 }
 # order SIDE ARGS...: the same, noted in the story; what it prints is kept
 order() {
@@ -457,7 +477,7 @@ pluto_conf() {
 					salifetime=$(opt "$side" pluto_life 8h)
 					rekeymargin=$(opt "$side" pluto_margin 540s)
 					rekeyfuzz=0%
-					mobike=no
+					mobike=$(opt "$side" mobike no)
 					auto=add
 					$(opt "$side" pluto_more)
 			CONF
@@ -568,7 +588,7 @@ tunnels_up() {
 	local n init children
 	init=$(opt x init a)
 	children=$(opt x children 1)
-	[ -z "$(opt a nat)" ] || nat_on "$(opt a nat_ports)"
+	[ -z "$(opt a nat)" ] || if [ -n "$(opt a nat_port)" ]; then nat_stateless "$(opt a nat_port)"; else nat_on "$(opt a nat_ports)"; fi
 	gateway_start b
 	gateway_start a
 	gateway_load b &
@@ -580,7 +600,7 @@ tunnels_up() {
 	wait_for 60 'SAs on gwa' sas_are gwa $((children * 2))
 	wait_for 30 'SAs on gwb' sas_are gwb $((children * 2))
 	for ((n = 1; n <= children; n++)); do
-		wait_for 30 "traffic through tunnel $n" on hosta ping -q -c 1 -W 1 "10.$((n + 1)).0.2" >/dev/null
+		wait_for 30 "traffic through tunnel $n" on "$(opt x from hosta)" ping -q -c 1 -W 1 "$(opt x to "10.$((n + 1)).0.2")" >/dev/null
 	done
 	OLD=$(spis gwa)
 	note "SAs on gwa: ${OLD//$'\n'/ }"
@@ -664,7 +684,7 @@ alarms_are() { [ -n "${NO_AGENT:-}" ] || [ "$(agent_alarms | wc -l)" -ge "$1" ];
 
 # ---- what must come of it ------------------------------------------------------------------------------------
 
-# alarm KEY=VALUE...: one alarm that must come. Keys: reason (or reason|reason), peer, inside, up (true false any),
+# alarm KEY=VALUE...: one alarm that must come. Keys: reason (or reason|reason), peer, inside, iface, up (true false any),
 # by and ordered (a regular expression for the comm, or none), confidence (at least), version (1 2 none), detail (regex),
 # netlink (reason|reason where the netlink tier may know less)
 alarm() {
