@@ -665,15 +665,12 @@ static const struct ikw_catalogue_entry entries[] = {
 	},
 	[IKW_REASON_PORT_MISMATCH] = {
 		.group = IKW_GROUP_VENDOR_OTHER,
-		.impact = GONE,
+		.impact = REPLACED,
 		.cause = "A NAT between the gateways gave the peer another port, and the SAs with the old "
-			 "one ran out.",
-		.evidence = "IKE messages of the same IKE_SA from another port than the SA's "
-			    "encapsulation has, then the kernel's hard limit.",
-		.not_emitted = "This version has no rule for it: Linux daemons move the SAs to the new "
-			       "port instead of letting them run out.",
-		.needs = BIT(SA) | BIT(IKE_IN),
-		.helps = BIT(CAUSE) | BIT(IKE_OUT),
+			 "one went. Daemons on Linux put them back with the new one.",
+		.evidence = "The same SPIs deleted and added within moments between the same addresses, "
+			    "with another port of their UDP encapsulation.",
+		.needs = BIT(SA),
 		STEPS(port_mismatch),
 	},
 	[IKW_REASON_FLOW_OVERLAP] = {

@@ -197,6 +197,8 @@ static void see_sad(struct look *l)
 		see(l, IKW_FACT(VANISHED));
 	if (l->c->same_spi_back)
 		see(l, IKW_FACT(SAME_SPI_BACK));
+	if (l->c->same_spi_port)
+		see(l, IKW_FACT(SAME_SPI_PORT));
 	if (l->c->gen->quiet)
 		see(l, IKW_FACT(HAND_MADE));
 	switch (first->cause) {

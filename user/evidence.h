@@ -28,6 +28,7 @@
 	X(HAND_MADE, "not_negotiated", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                         \
 	X(VANISHED, "vanished", IKW_SEES_SA)                                                       \
 	X(SAME_SPI_BACK, "same_spi_back", IKW_SEES_SA)                                             \
+	X(SAME_SPI_PORT, "same_spi_port", IKW_SEES_SA)                                             \
 	X(REPLACED_CHILD, "replaced_under_same_ike", IKW_SEES_SA)                                  \
 	X(REPLACED_IKE, "replaced_under_new_ike", IKW_SEES_SA)                                     \
 	X(REPLACED_PLAIN, "replaced", IKW_SEES_SA)                                                 \
@@ -95,8 +96,9 @@ struct ikw_case {
 	uint64_t opened;     /* its time */
 	uint64_t anchor;     /* where the cause is looked for: first deletion of the burst */
 	uint64_t close_at;
-	uint64_t give_up; /* waits no longer than this, whatever a rule wants */
-	bool same_spi_back;
+	uint64_t give_up;   /* waits no longer than this, whatever a rule wants */
+	bool same_spi_back; /* with another address */
+	bool same_spi_port; /* with another port of UDP encapsulation */
 	bool closed;
 	bool held; /* to be looked at when the dump has ended */
 };

@@ -192,6 +192,7 @@ static void on_deletion(void *ctx, struct ikw_generation *gen, const struct ikw_
 	c->first = *ev;
 	c->opened = ev->hdr.time;
 	c->anchor = c->opened;
+	c->same_spi_back = ikw_world_migrated(&m->world, ev);
 	c->close_at = c->opened + m->config.settle_ns;
 	c->give_up = c->opened + OUTCOME_WAIT;
 	gen->deletion = c;
@@ -216,7 +217,14 @@ static void look_and_release(struct ikw_model *m, struct ikw_case *c, uint64_t n
 		ikw_generation_release(&m->world, gen);
 }
 
-/* MOBIKE: the SPI of an open case is installed again, with another address. */
+static bool other_ports(const struct ikw_sa *a, const struct ikw_sa *b)
+{
+	return a->encap_type && b->encap_type &&
+	       (a->encap_sport != b->encap_sport || a->encap_dport != b->encap_dport);
+}
+
+/* The SPI of an open case is installed again: MOBIKE with another address, a NAT with another port.
+ */
 static void match_spi(struct ikw_model *m, struct ikw_generation *gen, const struct ikw_sa *ev)
 {
 	struct ikw_case *c = m->last;
@@ -225,9 +233,12 @@ static void match_spi(struct ikw_model *m, struct ikw_generation *gen, const str
 		struct ikw_case *prev = c->prev;
 		const struct ikw_sa *old = &c->first;
 
+		bool moved = memcmp(old->saddr, ev->saddr, 2 * IKW_ADDR_LEN);
+
 		if (old->spi == ev->spi && old->proto == ev->proto && old->reqid == ev->reqid &&
-		    c->gen != gen && memcmp(old->saddr, ev->saddr, 2 * IKW_ADDR_LEN)) {
-			c->same_spi_back = true;
+		    c->gen != gen && (moved || other_ports(old, ev))) {
+			c->same_spi_back = moved;
+			c->same_spi_port = !moved;
 			gen->quiet = false;
 			look_and_release(m, c, ev->hdr.time);
 		}

@@ -64,6 +64,9 @@ static const struct ikw_rule rules[] = {
 	/* RFC 4555 3.5: the same SPIs with another address; settles, for the policies come last */
 	{ "same_spi_back", R(PEER_ADDRESS_SWITCH), CERTAIN, false, F(SAME_SPI_BACK), 0, 0,
 	  "the same SA came back at once with another address" },
+	/* RFC 7296 2.23: a NAT gave the peer another port, and the daemon moved the SA to it */
+	{ "same_spi_port", R(PORT_MISMATCH), CERTAIN, false, F(SAME_SPI_PORT), 0, 0,
+	  "the same SA came back at once with another port of the peer's NAT" },
 	/* xfrm_timer_handler; IKEv1 rekeying leaves the old inbound SA to its limit */
 	{ "limit_after_rekey", R(PHASE2_REPLACE), CERTAIN, true, F(HARD_LIMIT) | F(REPLACED_CHILD),
 	  0, 0, "a rekey had replaced the SA before the kernel's hard limit took it" },

@@ -794,6 +794,13 @@ static const uint8_t *sa_daddr(const struct ikw_sa_node *sa)
 	return sa->dir == IKW_DIR_IN ? p->local : p->remote;
 }
 
+static const uint8_t *sa_saddr(const struct ikw_sa_node *sa)
+{
+	const struct ikw_peer *p = sa->generation->tunnel->peer;
+
+	return sa->dir == IKW_DIR_IN ? p->remote : p->local;
+}
+
 static struct ikw_sa_node *sa_find(const struct ikw_world *w, const uint8_t *daddr, uint32_t spi,
 				   uint8_t proto, const uint32_t *mark)
 {
@@ -807,6 +814,29 @@ static struct ikw_sa_node *sa_find(const struct ikw_world *w, const uint8_t *dad
 			return sa;
 	}
 	return NULL;
+}
+
+/*
+ * The SA of an event. While a migration is under way (xfrm_state_migrate) there
+ * are two that differ in their source alone: the one with the event's source,
+ * and if no_other is not set, any for want of it.
+ */
+static struct ikw_sa_node *sa_of(const struct ikw_world *w, const struct ikw_sa *ev, bool no_other)
+{
+	struct ikw_node *node = ikw_table_first(&w->sas, sa_hash(ev->daddr, ev->spi));
+	struct ikw_sa_node *other = NULL;
+
+	for (; node; node = ikw_node_next(node)) {
+		struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
+
+		if (sa->spi != ev->spi || sa->proto != ev->proto || sa->mark != ev->mark ||
+		    memcmp(sa_daddr(sa), ev->daddr, IKW_ADDR_LEN))
+			continue;
+		if (!memcmp(sa_saddr(sa), ev->saddr, IKW_ADDR_LEN))
+			return sa;
+		other = sa;
+	}
+	return no_other ? NULL : other;
 }
 
 const struct ikw_sa_node *ikw_world_partner(const struct ikw_world *w, const uint8_t *daddr,
@@ -935,14 +965,42 @@ static void sa_take(struct ikw_sa_node *node, const struct ikw_sa *sa)
 	node->encap_sport = sa->encap_sport;
 }
 
+static void note_added(struct ikw_world *w, const struct ikw_sa *ev)
+{
+	struct ikw_added *a = &w->added[w->added_head++ % IKW_ADDED];
+
+	a->time = ev->hdr.time;
+	a->spi = ev->spi;
+	a->reqid = ev->reqid;
+	a->proto = ev->proto;
+	memcpy(a->saddr, ev->saddr, IKW_ADDR_LEN);
+	memcpy(a->daddr, ev->daddr, IKW_ADDR_LEN);
+}
+
+bool ikw_world_migrated(const struct ikw_world *w, const struct ikw_sa *gone)
+{
+	for (unsigned int i = 0; i < IKW_ADDED; i++) {
+		const struct ikw_added *a = &w->added[i];
+
+		if (a->time && gone->hdr.time - a->time < IKW_SECOND && a->spi == gone->spi &&
+		    a->reqid == gone->reqid && a->proto == gone->proto &&
+		    (memcmp(a->saddr, gone->saddr, IKW_ADDR_LEN) ||
+		     memcmp(a->daddr, gone->daddr, IKW_ADDR_LEN)))
+			return true;
+	}
+	return false;
+}
+
 static void sa_install(struct ikw_world *w, const struct ikw_sa *ev)
 {
 	uint8_t dir = sa_direction(w, ev);
-	struct ikw_sa_node *sa = sa_find(w, ev->daddr, ev->spi, ev->proto, &ev->mark);
+	struct ikw_sa_node *sa = sa_of(w, ev, ev->op == IKW_SA_ADD);
 	struct ikw_generation *gen;
 	struct ikw_tunnel *t;
 	bool first;
 
+	if (ev->op == IKW_SA_ADD)
+		note_added(w, ev);
 	if (sa) {
 		sa_take(sa, ev);
 		sa->dumped = w->dump;
@@ -1045,7 +1103,7 @@ static struct ikw_generation *ending_half(const struct ikw_generation *gen, uint
 
 static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev)
 {
-	struct ikw_sa_node *sa = sa_find(w, ev->daddr, ev->spi, ev->proto, &ev->mark);
+	struct ikw_sa_node *sa = sa_of(w, ev, false);
 	struct ikw_generation *gen, *begun = NULL;
 	bool first;
 
@@ -1055,7 +1113,7 @@ static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev)
 
 		add.op = IKW_SA_DUMP;
 		sa_install(w, &add);
-		sa = sa_find(w, ev->daddr, ev->spi, ev->proto, &ev->mark);
+		sa = sa_of(w, ev, false);
 		if (!sa)
 			return;
 	}
@@ -1096,7 +1154,7 @@ static void mishap(struct ikw_world *w, const struct ikw_sa *ev)
 
 static void sa_change(struct ikw_world *w, const struct ikw_sa *ev)
 {
-	struct ikw_sa_node *sa = sa_find(w, ev->daddr, ev->spi, ev->proto, &ev->mark);
+	struct ikw_sa_node *sa = sa_of(w, ev, false);
 
 	if (sa)
 		sa_take(sa, ev);
@@ -1114,7 +1172,7 @@ static void sa_prefetch(const struct ikw_world *w, const struct ikw_sa *ev)
 
 static void sa_asked(struct ikw_world *w, const struct ikw_sa *ev)
 {
-	struct ikw_sa_node *sa = sa_find(w, ev->daddr, ev->spi, ev->proto, &ev->mark);
+	struct ikw_sa_node *sa = sa_of(w, ev, false);
 
 	asked_event(w, sa ? sa->generation->tunnel->peer : NULL, &ev->hdr, &ev->by);
 }

@@ -157,6 +157,18 @@ struct ikw_mishap {
 };
 #define IKW_MISHAPS 64
 
+/* An SA that was added, as far as one that is the same elsewhere is known by. */
+struct ikw_added {
+	uint64_t time; /* 0: empty */
+	uint32_t spi;
+	uint32_t reqid;
+	uint8_t proto;
+	uint8_t saddr[IKW_ADDR_LEN];
+	uint8_t daddr[IKW_ADDR_LEN];
+};
+
+#define IKW_ADDED 64
+
 struct ikw_world {
 	struct ikw_world_ops ops;
 	struct ikw_host host;
@@ -169,6 +181,8 @@ struct ikw_world {
 	struct ikw_table policies;
 	struct ikw_mishap mishaps[IKW_MISHAPS];
 	unsigned int mishap_head;
+	struct ikw_added added[IKW_ADDED]; /* the last SAs added, a ring */
+	unsigned int added_head;
 	uint64_t tunnels_up;
 	uint64_t ike_repeats; /* IKE messages sent again, by either side */
 	uint64_t generations;
@@ -191,6 +205,12 @@ void ikw_world_event(struct ikw_world *world, const union ikw_event *event);
 /* The peer with these addresses, or NULL. */
 struct ikw_peer *ikw_world_peer(const struct ikw_world *world, const uint8_t *local,
 				const uint8_t *remote);
+
+/*
+ * True when an SA that is going now was added elsewhere a moment ago with the
+ * same SPI: XFRM_MSG_MIGRATE adds first and deletes then (xfrm_migrate).
+ */
+bool ikw_world_migrated(const struct ikw_world *world, const struct ikw_sa *gone);
 
 /* True while one SA of the generation is not known: never seen, or not yet. */
 bool ikw_generation_half(const struct ikw_generation *generation);

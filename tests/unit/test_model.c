@@ -136,6 +136,7 @@ struct sa_spec {
 	uint32_t reqid;
 	uint8_t dir;
 	uint8_t peer;
+	uint16_t port; /* the peer's, of UDP encapsulation; 0: none */
 };
 
 static void sa_op(struct story *s, uint64_t ms, struct sa_spec spec, uint8_t op, uint8_t cause,
@@ -153,13 +154,18 @@ static void sa_op(struct story *s, uint64_t ms, struct sa_spec spec, uint8_t op,
 	e.sa.family = 2;
 	e.sa.by.tgid = cause == IKW_CAUSE_TIMER ? 0 : tgid;
 	strcpy(e.sa.by.comm, tgid == DAEMON ? "iked" : "tool");
+	if (spec.port) {
+		e.sa.encap_type = 2;
+		e.sa.encap_sport = spec.dir == IKW_DIR_OUT ? 4500 : spec.port;
+		e.sa.encap_dport = spec.dir == IKW_DIR_OUT ? spec.port : 4500;
+	}
 	addr4(e.sa.saddr, spec.dir == IKW_DIR_OUT ? 1 : spec.peer);
 	addr4(e.sa.daddr, spec.dir == IKW_DIR_OUT ? spec.peer : 1);
 	feed(s, &e);
 }
 
-#define IN(n)  ((struct sa_spec){ 0x1000 + (n), 1, IKW_DIR_IN, 9 })
-#define OUT(n) ((struct sa_spec){ 0x2000 + (n), 1, IKW_DIR_OUT, 9 })
+#define IN(n)  ((struct sa_spec){ 0x1000 + (n), 1, IKW_DIR_IN, 9, 0 })
+#define OUT(n) ((struct sa_spec){ 0x2000 + (n), 1, IKW_DIR_OUT, 9, 0 })
 
 static void up(struct story *s, uint64_t ms, unsigned int n, uint32_t tgid)
 {
@@ -680,7 +686,8 @@ static void test_larval_is_no_tunnel(void **state)
 
 static void test_two_tunnels_one_ike(void **state)
 {
-	struct sa_spec in2 = { 0x1100, 2, IKW_DIR_IN, 9 }, out2 = { 0x2100, 2, IKW_DIR_OUT, 9 };
+	struct sa_spec in2 = { 0x1100, 2, IKW_DIR_IN, 9, 0 },
+		       out2 = { 0x2100, 2, IKW_DIR_OUT, 9, 0 };
 	struct story s;
 
 	(void)state;
@@ -716,6 +723,79 @@ static void test_mobike(void **state)
 	sa_op(&s, 20006, OUT(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
 	sa_op(&s, 20009, out, IKW_SA_ADD, 0, DAEMON);
 	expect_one(&s, IKW_REASON_PEER_ADDRESS_SWITCH, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* XFRM_MSG_MIGRATE, which is what Libreswan uses: the new SA is there before the old one goes. */
+static void migrated(struct story *s, bool in_first)
+{
+	struct sa_spec in = IN(0), out = OUT(0);
+
+	begin(s, ALL_SEES);
+	establish(s, 10000, 0xa0, 0, AES_SHA256);
+	in.peer = out.peer = 8;
+	ike(s, 19990, 'r', V2(0xa0, 37, 0, 120));
+	if (in_first) {
+		sa_op(s, 20000, in, IKW_SA_ADD, 0, DAEMON);
+		sa_op(s, 20001, IN(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	}
+	sa_op(s, 20002, out, IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, 20003, OUT(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	if (!in_first) {
+		sa_op(s, 20004, in, IKW_SA_ADD, 0, DAEMON);
+		sa_op(s, 20005, IN(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	}
+}
+
+static void test_migrate(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int in_first = 0; in_first < 2; in_first++) {
+		struct sa_spec in = IN(0), out = OUT(0);
+
+		migrated(&s, in_first);
+		expect_one(&s, IKW_REASON_PEER_ADDRESS_SWITCH, IKW_CONFIDENCE_CERTAIN);
+		/* what came of it is a tunnel as good as another: its own end gives its own alarm
+		 */
+		migrated(&s, in_first);
+		in.peer = out.peer = 8;
+		sa_op(&s, 40000, in, IKW_SA_DELETE, IKW_CAUSE_TIMER, 0);
+		sa_op(&s, 40001, out, IKW_SA_DELETE, IKW_CAUSE_TIMER, 0);
+		end(&s);
+		assert_int_equal(s.count, 2);
+		assert_int_equal(s.told[1].reason, IKW_REASON_PHASE2_HARD_EXPIRY);
+		assert_false(s.told[1].tunnel_up);
+	}
+}
+
+/* A NAT that forgot its mapping; a NAT that did not, and an SA that comes back as it was */
+static void test_nat_port(void **state)
+{
+	struct sa_spec in = IN(0), out = OUT(0);
+	struct story s;
+
+	(void)state;
+	for (unsigned int moved = 0; moved < 2; moved++) {
+		begin(&s, ALL_SEES);
+		in.port = out.port = 6001;
+		ike(&s, 9960, 'r', V2(0xa0, 34, 0, 300));
+		ike(&s, 9965, 'a', (struct ike_spec){ 0xa0, 2, 34, 0, 300, 9, AES_GCM });
+		ike(&s, 9970, 'r', V2(0xa0, 35, 1, 300));
+		sa_op(&s, 10000, in, IKW_SA_ADD, 0, DAEMON);
+		sa_op(&s, 10001, out, IKW_SA_ADD, 0, DAEMON);
+		ike(&s, 10010, 'a', V2(0xa0, 35, 1, 208));
+		sa_op(&s, 20000, in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		in.port = moved ? 6002 : 6001;
+		sa_op(&s, 20003, in, IKW_SA_ADD, 0, DAEMON);
+		sa_op(&s, 20006, out, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		out.port = in.port;
+		sa_op(&s, 20009, out, IKW_SA_ADD, 0, DAEMON);
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_true(s.told[0].tunnel_up);
+		assert_int_equal(s.told[0].reason == IKW_REASON_PORT_MISMATCH, moved);
+	}
 }
 
 /*
@@ -1236,6 +1316,8 @@ int main(void)
 		cmocka_unit_test(test_larval_is_no_tunnel),
 		cmocka_unit_test(test_two_tunnels_one_ike),
 		cmocka_unit_test(test_mobike),
+		cmocka_unit_test(test_migrate),
+		cmocka_unit_test(test_nat_port),
 		cmocka_unit_test(test_dead_ike_is_not_the_next_tunnels),
 		cmocka_unit_test(test_dead_ike_explains_nothing_later),
 		cmocka_unit_test(test_v1_delete_for_delete),
