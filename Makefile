@@ -57,12 +57,15 @@ all: $(O)/ikewatch $(O)/ikewatch-send
 .SECONDARY:
 
 # pkg-config says nothing at all about any library when one is missing: say which, before the linker's thousand lines
-.PHONY: libraries
-libraries:
-	@$(PKG_CONFIG) --print-errors --exists $(LIBS) $(SEND_LIBS) || \
+.PHONY: libraries send-libraries
+libraries: NEEDED = $(LIBS)
+send-libraries: NEEDED = $(SEND_LIBS)
+libraries send-libraries:
+	@$(PKG_CONFIG) --print-errors --exists $(NEEDED) || \
 		{ echo 'make: a library to build with is missing; scripts/deps build installs it' >&2; exit 1; }
 
-$(USER_OBJ) $(SEND_OBJ): | libraries
+$(USER_OBJ): | libraries
+$(filter-out $(USER_OBJ),$(SEND_OBJ)): | send-libraries
 $(O)/ikewatch: $(USER_OBJ)
 	$(call say,LINK,$@) $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(LDFLAGS) $(IKW_LDLIBS)
 
