@@ -320,8 +320,18 @@ void ikw_agent_take(void *agent, union ikw_event *event)
 
 /* ---- alarms out --------------------------------------------------------- */
 
+void ikw_agent_store_news(struct ikw_agent *agent)
+{
+	unsigned int replaced = ikw_store_replaced(agent->store);
+
+	if (replaced != agent->store_replaced)
+		ikw_error("store: %s", ikw_store_notice(agent->store));
+	agent->store_replaced = replaced;
+}
+
 static void store_failed(struct ikw_agent *agent, bool failed)
 {
+	ikw_agent_store_news(agent);
 	if (failed && !agent->store_failing)
 		ikw_error("store: %s; alarms are kept in memory until it can be written",
 			  ikw_store_error(agent->store));
@@ -375,7 +385,8 @@ void ikw_agent_tunnel_up(void *ctx, uint32_t index, uint64_t boot)
 	struct ikw_agent *agent = ctx;
 
 	if (agent->store)
-		ikw_store_tunnel_up(agent->store, index, ikw_model_wall(agent->model, boot));
+		ikw_store_tunnel_up(agent->store, index, ikw_model_wall(agent->model, boot),
+				    agent->replaying);
 }
 
 /* Not an alarm, for nothing was deleted: said on stderr, and kept for `status`. */

@@ -26,6 +26,7 @@
 #define IKW_PORTS_MAX	16
 #define IKW_PORTS_USUAL 2 /* 500 and 4500, the first of ports[] */
 #define IKW_DAEMONS_MAX 64
+#define IKW_MISSED_MAX	16
 
 struct ikw_run_options {
 	const char *ifaces[IKW_IFACES_MAX];
@@ -132,6 +133,7 @@ struct ikw_agent {
 	uint64_t known_till; /* boot time ns of the last of them; 0: none */
 	struct ikw_control_server *control;
 	struct ikw_agent_link *links;
+	char missed[IKW_MISSED_MAX][IKW_NAME_LEN]; /* links whose end was said; empty: none */
 	struct ikw_agent_port *ports;
 	struct ikw_agent_line *lines, **lines_end;
 	enum ikw_tier tier;
@@ -151,6 +153,7 @@ struct ikw_agent {
 	uint64_t seen[IKW_EV_MAX];
 	uint64_t lost;
 	bool store_failing;
+	unsigned int store_replaced; /* databases moved aside, as far as it was said */
 	bool stdout_failed;
 };
 
@@ -176,6 +179,9 @@ void ikw_agent_daemon_lost(void *agent, const struct ikw_daemon_lost *lost);
 
 /* Makes what happened since the last call durable, then writes the alarms out. */
 void ikw_agent_flush(struct ikw_agent *agent);
+
+/* Says that a damaged store was moved aside, once for each time. */
+void ikw_agent_store_news(struct ikw_agent *agent);
 
 /* Tells the model the wall time. */
 void ikw_agent_clock(struct ikw_agent *agent);

@@ -134,16 +134,28 @@ static void fill_inside(struct report *r, const struct ikw_tunnel *t)
 			 "number are those of an SA without a policy");
 }
 
+/* Towards the peer; NULL: not known. One that was removed and made anew has our address again. */
+static const struct ikw_link_state *outer_link(const struct ikw_host *host,
+					       const struct ikw_peer *peer)
+{
+	const struct ikw_address *addr = ikw_host_address(host, peer->local);
+	const struct ikw_link_state *link = NULL, *anew;
+
+	if (peer->ifindex)
+		link = ikw_host_link(host, peer->ifindex);
+	if (!addr || (link && (!link->gone || addr->gone)))
+		return link;
+	anew = ikw_host_link(host, addr->ifindex);
+	return anew ? anew : link;
+}
+
 static void fill_interface(struct report *r, const struct ikw_tunnel *t)
 {
 	const struct ikw_host *host = &r->w->host;
 	const struct ikw_link_state *link = ikw_host_xfrm_link(host, t->if_id);
-	const struct ikw_address *addr = ikw_host_address(host, t->peer->local);
 
-	if (!link && t->peer->ifindex)
-		link = ikw_host_link(host, t->peer->ifindex);
-	if (!link && addr)
-		link = ikw_host_link(host, addr->ifindex);
+	if (!link)
+		link = outer_link(host, t->peer);
 	if (link) {
 		r->a->ifindex = link->ifindex;
 		memcpy(r->a->ifname, link->name, sizeof(r->a->ifname));

@@ -538,6 +538,20 @@ uint64_t ikw_model_wall(const struct ikw_model *m, uint64_t boot)
 	return ikw_host_wall(&m->world.host, boot);
 }
 
+uint64_t ikw_model_tunnels_over(const struct ikw_model *m, uint32_t ifindex)
+{
+	const struct ikw_table *tunnels = &m->world.tunnels;
+	uint64_t count = 0;
+
+	for (size_t i = 0; i <= tunnels->mask; i++)
+		for (struct ikw_node *node = tunnels->buckets[i].first; node; node = node->next) {
+			struct ikw_tunnel *t = IKW_CONTAINER(node, struct ikw_tunnel, node);
+
+			count += t->up && t->peer->ifindex == ifindex;
+		}
+	return count;
+}
+
 /* ---- what is now ----------------------------------------------------------------------- */
 
 static void info_sa(struct ikw_tunnel_info *info, const struct ikw_sa_node *sa)

@@ -114,6 +114,9 @@ struct ikw_tunnel_info {
 void ikw_model_tunnels(const struct ikw_model *model,
 		       int (*fn)(void *ctx, const struct ikw_tunnel_info *info), void *ctx);
 
+/* How many tunnels that are up go to their peer over the interface. */
+uint64_t ikw_model_tunnels_over(const struct ikw_model *model, uint32_t ifindex);
+
 struct ikw_model_stats {
 	uint64_t events;
 	uint64_t alarms;

@@ -44,7 +44,7 @@ static void tunnel_up(void *ctx, uint32_t index, uint64_t wall)
 	const struct replay_options *o = ctx;
 
 	if (o->store)
-		ikw_store_tunnel_up(o->store, index, wall);
+		ikw_store_tunnel_up(o->store, index, wall, false);
 }
 
 static int parse(int argc, char **argv, struct replay_options *o)

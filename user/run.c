@@ -90,16 +90,13 @@ static void apply_rules(struct ikw_agent *agent)
 static bool open_store(struct ikw_agent *agent)
 {
 	const char *dir = agent->options.state_dir;
-	const char *notice;
 	char why[512];
 
 	if (agent->options.no_store)
 		return true;
 	agent->store = ikw_store_open(dir ? dir : IKW_STATE_DIR, false, why, sizeof(why));
 	if (agent->store) {
-		notice = ikw_store_notice(agent->store);
-		if (notice)
-			ikw_error("store: %s", notice);
+		ikw_agent_store_news(agent);
 		ikw_store_begin(agent->store);
 		return true;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,14 +40,17 @@ static bool carries_ike(const struct ikw_agent_link *link)
 	return !link->stacked && strcmp(link->name, "lo");
 }
 
-static bool wanted(const struct ikw_agent *agent, const struct ikw_agent_link *link)
+static bool asked_for(const struct ikw_agent *agent, const char *name)
 {
-	if (!agent->options.iface_count)
-		return carries_ike(link);
 	for (size_t i = 0; i < agent->options.iface_count; i++)
-		if (!strcmp(agent->options.ifaces[i], link->name))
+		if (!strcmp(agent->options.ifaces[i], name))
 			return true;
 	return false;
+}
+
+static bool wanted(const struct ikw_agent *agent, const struct ikw_agent_link *link)
+{
+	return agent->options.iface_count ? asked_for(agent, link->name) : carries_ike(link);
 }
 
 static void hook(struct ikw_agent *agent, struct ikw_agent_link *link)
@@ -117,13 +121,56 @@ static struct ikw_agent_link *find_link(struct ikw_agent *agent, uint32_t ifinde
 	return link;
 }
 
+/* The place of a name among the missed, or one that is free; NULL: neither. */
+static char *missed(struct ikw_agent *agent, const char *name)
+{
+	for (size_t i = 0; i < IKW_MISSED_MAX; i++)
+		if (!strcmp(agent->missed[i], name))
+			return agent->missed[i];
+	return NULL;
+}
+
+/* Links come and go on many a host: said is only what somebody asked for or tunnels need. */
+static void say_gone(struct ikw_agent *agent, const struct ikw_agent_link *link)
+{
+	uint64_t tunnels = ikw_model_tunnels_over(agent->model, link->ifindex);
+	char *place = missed(agent, link->name);
+
+	if (!link->hooked || (!tunnels && !asked_for(agent, link->name)))
+		return;
+	ikw_error("%s: removed, the way of %" PRIu64 " tunnels; packets are seen there again when "
+		  "it is back",
+		  link->name, tunnels);
+	if (!place)
+		place = missed(agent, "");
+	if (place)
+		memcpy(place, link->name, IKW_NAME_LEN);
+}
+
+static void say_back(struct ikw_agent *agent, const struct ikw_agent_link *link)
+{
+	char *place = missed(agent, link->name);
+
+	if (!link->hooked || !place || !*place)
+		return;
+	ikw_error("%s: is back, packets are seen there", link->name);
+	memset(place, 0, IKW_NAME_LEN);
+}
+
+static void link_gone(struct ikw_agent *agent, struct ikw_agent_link *link)
+{
+	if (!link)
+		return;
+	say_gone(agent, link);
+	forget_link(agent, link);
+}
+
 static void note_link(struct ikw_agent *agent, const struct ikw_link *event)
 {
 	struct ikw_agent_link *link = find_link(agent, event->ifindex);
 
 	if (event->op == IKW_LINK_GONE) {
-		if (link)
-			forget_link(agent, link);
+		link_gone(agent, link);
 		return;
 	}
 	if (!link) {
@@ -137,8 +184,10 @@ static void note_link(struct ikw_agent *agent, const struct ikw_link *event)
 	memcpy(link->kind, event->kind, sizeof(link->kind));
 	link->stacked = agent->rt.stacked;
 	link->seen = true;
-	if (!link->hooked && !link->why[0] && wanted(agent, link))
+	if (!link->hooked && !link->why[0] && wanted(agent, link)) {
 		hook(agent, link);
+		say_back(agent, link);
+	}
 }
 
 static void take_rt(void *ctx, union ikw_event *event)

@@ -37,6 +37,11 @@ const char *ikw_store_notice(struct ikw_store *store)
 	return store->notice[0] ? store->notice : NULL;
 }
 
+unsigned int ikw_store_replaced(const struct ikw_store *store)
+{
+	return store->replaced;
+}
+
 void ikw_store_retain(struct ikw_store *store, uint64_t alarms, unsigned int days)
 {
 	store->max_alarms = alarms;
@@ -312,6 +317,7 @@ int ikw_store_replace(struct ikw_store *store)
 	}
 	err = ikw_store_connect(store);
 	if (!err) {
+		store->replaced++;
 		ikw_store_salvage(store, aside, &tunnels, &alarms);
 		snprintf(store->notice, sizeof(store->notice),
 			 "%s: moved to %s, a new one begun with %u tunnels and %u alarms of it",

@@ -57,6 +57,9 @@ const char *ikw_store_error(const struct ikw_store *store);
  */
 const char *ikw_store_notice(struct ikw_store *store);
 
+/* How many databases this store moved aside so far, at its opening and since. */
+unsigned int ikw_store_replaced(const struct ikw_store *store);
+
 /* Retention; both bounds hold. The last alarm of an active entry is never dropped. */
 void ikw_store_retain(struct ikw_store *store, uint64_t alarms, unsigned int days);
 
@@ -87,8 +90,12 @@ int ikw_store_forget_given(struct ikw_store *store, uint64_t before);
 /* A tunnel got a number (struct ikw_model_ops.tunnel). */
 int ikw_store_add_tunnel(struct ikw_store *store, const char *key, uint32_t index);
 
-/* A tunnel came back at that time: its active entry, if any, says so. */
-int ikw_store_tunnel_up(struct ikw_store *store, uint32_t index, uint64_t wall);
+/*
+ * A tunnel came back at that time: its active entry, if any, says so. again: it is told from a
+ * journal, and the entry may be of a later end, told by the agent before this one; then only the
+ * clock says which was first.
+ */
+int ikw_store_tunnel_up(struct ikw_store *store, uint32_t index, uint64_t wall, bool again);
 
 /* ---- clearing --------------------------------------------------------- */
 

@@ -55,6 +55,7 @@ struct ikw_store_item {
 	uint32_t tunnel_index;
 	bool tunnel_up;
 	bool history;		/* not to enter the active list */
+	bool again;		/* OP_TUNNEL_UP: told from a journal */
 	const char *reason;	/* static */
 	const char *confidence; /* static */
 	char *peer;
@@ -82,6 +83,7 @@ struct ikw_store {
 	uint64_t max_age; /* ns */
 	char error[512];
 	char notice[1024];
+	unsigned int replaced; /* databases moved aside */
 };
 
 /* The statement, reset and without bindings; NULL after ikw_store_fail(). */

@@ -95,7 +95,8 @@ const char *const ikw_store_sql[SQL_COUNT] = {
 	[SQL_TRIM_GIVEN] = "DELETE FROM given WHERE boot < ?1",
 	[SQL_ADD_TUNNEL] = "INSERT OR IGNORE INTO tunnels(tunnel_index, key) VALUES (?1, ?2)",
 	[SQL_TUNNEL_UP] = "UPDATE active SET up_since = ?2"
-			  " WHERE tunnel_index = ?1 AND up_since IS NULL AND last_wall <= ?2",
+			  " WHERE tunnel_index = ?1 AND up_since IS NULL"
+			  " AND (last_wall <= ?2 OR NOT ?3)",
 	[SQL_TRIM_AGE] = "DELETE FROM alarms WHERE id IN (SELECT id FROM alarms WHERE wall < ?1"
 			 " AND id NOT IN (SELECT last_id FROM active) LIMIT " TRIM_LIMIT ")",
 	[SQL_TRIM_NUMBER] = "DELETE FROM alarms WHERE id IN (SELECT id FROM alarms WHERE id <= ?1"

@@ -127,6 +127,7 @@ static int write_tunnel_up(struct ikw_store *store, const struct ikw_store_item 
 		return -1;
 	sqlite3_bind_int64(stmt, 1, item->tunnel_index);
 	sqlite3_bind_int64(stmt, 2, (sqlite3_int64)item->wall);
+	sqlite3_bind_int(stmt, 3, item->again);
 	return ikw_store_step(store, stmt);
 }
 
@@ -322,11 +323,13 @@ int ikw_store_add_tunnel(struct ikw_store *store, const char *key, uint32_t inde
 	return queue_add(store, &item);
 }
 
-int ikw_store_tunnel_up(struct ikw_store *store, uint32_t index, uint64_t wall)
+int ikw_store_tunnel_up(struct ikw_store *store, uint32_t index, uint64_t wall, bool again)
 {
-	struct ikw_store_item item = {
-		.op = OP_TUNNEL_UP, .tunnel_index = index, .wall = wall, .text = strdup("")
-	};
+	struct ikw_store_item item = { .op = OP_TUNNEL_UP,
+				       .tunnel_index = index,
+				       .wall = wall,
+				       .again = again,
+				       .text = strdup("") };
 
 	return queue_add(store, &item);
 }

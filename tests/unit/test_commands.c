@@ -172,7 +172,7 @@ static int make_store(void **state)
 	raise_alarm(store, 2, IKW_REASON_PHASE2_REPLACE, true, NOW + S);
 	raise_alarm(store, 3, IKW_REASON_MANUAL, false, NOW + 2 * S);
 	raise_alarm(store, 1, IKW_REASON_DPD_TIMEOUT, false, NOW + 60 * S);
-	assert_int_equal(ikw_store_tunnel_up(store, 3, NOW + 9 * S), 0);
+	assert_int_equal(ikw_store_tunnel_up(store, 3, NOW + 9 * S, false), 0);
 	return ikw_store_close(store);
 }
 

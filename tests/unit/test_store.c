@@ -129,9 +129,9 @@ static void test_active_list(void **state)
 	assert_string_equal(list.rows[0].reason, "dpd timeout");
 
 	/* It comes back: the entry stays and says since when, once. */
-	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 5 * S), 0);
-	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 9 * S), 0);
-	assert_int_equal(ikw_store_tunnel_up(store, 2, NOW + 9 * S), 0);
+	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 5 * S, false), 0);
+	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 9 * S, false), 0);
+	assert_int_equal(ikw_store_tunnel_up(store, 2, NOW + 9 * S, false), 0);
 	list_of(store, ACTIVE, &list);
 	assert_int_equal(list.count, 1);
 	assert_true(list.rows[0].up_since == NOW + 5 * S);
@@ -163,7 +163,7 @@ static void test_rekey_leaves_entry_alone(void **state)
 
 	(void)state;
 	raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT);
-	ikw_store_tunnel_up(store, 1, NOW + S);
+	ikw_store_tunnel_up(store, 1, NOW + S, false);
 	raise_alarm(store, 1, NOW + 2 * S, true, IKW_REASON_PHASE2_REPLACE);
 	list_of(store, ACTIVE, &list);
 	assert_int_equal(list.count, 1);
@@ -351,7 +351,7 @@ static void test_by_peer(void **state)
 	raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT);
 	raise_alarm(store, 257, NOW, false, IKW_REASON_DPD_TIMEOUT); /* the same peer */
 	raise_alarm(store, 257, NOW, false, IKW_REASON_DPD_TIMEOUT);
-	ikw_store_tunnel_up(store, 1, NOW);
+	ikw_store_tunnel_up(store, 1, NOW, false);
 	assert_int_equal(ikw_store_peers(store, peer_check, &peers), 0);
 	assert_int_equal(peers, 2);
 	ikw_store_close(store);
@@ -693,12 +693,17 @@ static void test_up_before_down(void **state)
 
 	(void)state;
 	raise_alarm(store, 1, NOW + 10 * S, false, IKW_REASON_MANUAL);
-	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 5 * S), 0);
+	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 5 * S, true), 0);
 	list_of(store, ACTIVE, &list);
 	assert_int_equal(list.rows[0].up_since, 0);
-	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 15 * S), 0);
+	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW + 15 * S, true), 0);
 	list_of(store, ACTIVE, &list);
 	assert_int_equal(list.rows[0].up_since, NOW + 15 * S);
+	/* nor does a clock that was set back hide that it came back */
+	raise_alarm(store, 1, NOW + 20 * S, false, IKW_REASON_MANUAL);
+	assert_int_equal(ikw_store_tunnel_up(store, 1, NOW, false), 0);
+	list_of(store, ACTIVE, &list);
+	assert_int_equal(list.rows[0].up_since, NOW);
 	ikw_store_close(store);
 }
 
