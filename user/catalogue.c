@@ -533,10 +533,12 @@ static const struct ikw_catalogue_entry entries[] = {
 		.impact = GONE,
 		.cause = "An SPI collided: installing an SA failed because its SPI was taken, or two "
 			 "IKE_SAs had the same SPI.",
-		.evidence = "An install for this peer that failed because its SPI was taken (EEXIST), then the "
-"tunnel's end with no Delete and nothing unanswered on the wire.",
+		.evidence = "An install for this peer that the daemon tried and that failed because its SPI "
+			    "was taken (EEXIST), then the tunnel's end: by the daemon's own Delete, by a "
+			    "reauthentication that came to nothing, or by the hard limit of the SA that was "
+			    "to be replaced.",
 		.needs = BIT(SA) | BIT(FAILED),
-		.helps = IKE_BOTH,
+		.helps = IKE_BOTH | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(spi_conflict),
 	},
 	[IKW_REASON_PHASE1_REPLACE] = {
@@ -580,10 +582,11 @@ static const struct ikw_catalogue_entry entries[] = {
 		.impact = GONE,
 		.cause = "The peer answered that it does not know the SA (INVALID_SPI or "
 			 "INVALID_IKE_SPI), and the gateway deleted it.",
-		.evidence = "The notification in clear from the peer, naming our SPI, a delete soon after it, and "
-"nothing else that explains it (the notification is not authenticated).",
+		.evidence = "The notification in clear from the peer, a delete soon after it, and nothing else "
+			    "that explains it. It is not authenticated: one that names none of the tunnel's "
+			    "SPIs counts for little.",
 		.needs = BIT(SA) | BIT(IKE_IN),
-		.helps = BIT(CONTROL) | BIT(SIGNAL),
+		.helps = BIT(ACTOR) | BIT(IKE_OUT) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(invalid_spi),
 	},
 	[IKW_REASON_DNS_CHANGE] = {
@@ -633,23 +636,23 @@ static const struct ikw_catalogue_entry entries[] = {
 		.group = IKW_GROUP_VENDOR_OTHER,
 		.impact = GONE,
 		.cause = "The IKE_SA reached the end of its life without a replacement.",
-		.evidence = "Our own Delete at the same age at which earlier IKE_SAs of that peer ended, "
-			    "without a command, and no exchange under way.",
-		.not_emitted = "This version has no rule for it: the life of an IKE_SA is known to the "
-			       "daemon only.",
-		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(ACTOR) | BIT(CONTROL) | BIT(CAUSE),
+		.evidence = "Our own Delete of the IKE_SA at the same age at which the one before with that "
+			    "peer ended, without a command, and no exchange under way. The first one is "
+			    "\"unknown\": the life of an IKE_SA is known to the daemon only.",
+		.needs = BIT(SA) | BIT(IKE_OUT),
+		.helps = BIT(IKE_IN) | BIT(ACTOR) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(phase1_hard_expiry),
 	},
 	[IKW_REASON_PHASE2_HARD_EXPIRY] = {
 		.group = IKW_GROUP_VENDOR_OTHER,
 		.impact = GONE,
 		.cause = "The kernel's hard limit (time, bytes or packets) removed the SA before it was "
-			 "replaced.",
+			 "replaced, or the daemon did at the end of its life.",
 		.evidence = "The SA deleted by the kernel's timer, with the limit that was hit, while no "
-			    "younger SA carries the flow.",
+			    "younger SA carries the flow; or our own Delete of the CHILD_SA alone at the age at "
+			    "which the one before ended.",
 		.needs = BIT(SA),
-		.helps = BIT(CAUSE),
+		.helps = BIT(CAUSE) | BIT(IKE_OUT) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(phase2_hard_expiry),
 	},
 	[IKW_REASON_HEARTBEAT_TIMEOUT] = {
@@ -719,10 +722,10 @@ static const struct ikw_catalogue_entry entries[] = {
 		.impact = GONE,
 		.cause = "There was no traffic for the configured time, and the daemon closed the "
 			 "tunnel.",
-		.evidence = "The SAs idle for a long while, then our own Delete of the CHILD_SA alone that nothing "
-"on the wire and no command provoked.",
+		.evidence = "The SAs idle for a long while, then our own Delete that nothing on the wire and no "
+			    "command provoked, the daemon having read when the SAs were last used just before it.",
 		.needs = BIT(SA) | BIT(IKE_OUT) | BIT(ESP),
-		.helps = BIT(CONTROL) | BIT(SIGNAL),
+		.helps = BIT(ASKED) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(idle_timeout),
 	},
 	[IKW_REASON_INTERFACE_REMOVED] = {

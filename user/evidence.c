@@ -21,6 +21,7 @@
 #define DELETE_AT_ONCE (300 * IKW_MS)
 #define ORDER_AT_ONCE  (1 * IKW_SECOND)
 #define IDLE_LEAST     (5 * IKW_SECOND)
+#define LIFE_SLACK     (1500 * IKW_MS) /* daemons end an IKE_SA to the second */
 
 struct look {
 	struct ikw_facts *f;
@@ -528,6 +529,14 @@ static bool clearly_delete(const struct ikw_ike_sa *ike, const struct ikw_exchan
 	}
 }
 
+/* The deletion went with it: not a liveness check that happened to come by. */
+static bool clearly_ours(const struct ikw_exchange *x, uint64_t at)
+{
+	uint64_t done = x->answered && x->answered <= at ? x->answered : x->first;
+
+	return done > at || at - done < DELETE_AT_ONCE;
+}
+
 static void see_deletes(struct look *l)
 {
 	const struct ikw_exchange *local, *peer;
@@ -560,6 +569,8 @@ static void see_deletes(struct look *l)
 		see(l, IKW_FACT(PEER_CLEAR));
 	if (local && ikw_ike_content(l->f->ike, local->length) == IKW_CONTENT_DELETE_CHILD)
 		see(l, IKW_FACT(CHILD_ONLY));
+	if (local && local->asked == IKW_ASKED_YES && clearly_ours(local, l->at))
+		see(l, IKW_FACT(DELETE_ASKED));
 }
 
 static bool negotiation_failed(const struct ikw_ike_sa *ike, uint64_t now)
@@ -617,6 +628,26 @@ static void see_new_ike(struct look *l, const struct ikw_ike_sa *ike)
 	}
 }
 
+/*
+ * RFC 7296 1.5: INVALID_SPI holds the SPI of the ESP packet it complains of,
+ * INVALID_IKE_SPI is a response with the SPIs of the request. Who forges one
+ * without seeing our packets knows neither.
+ */
+static void see_notify(struct look *l)
+{
+	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
+	const struct ikw_sa_node *out = l->c->gen->out;
+	const struct ikw_ike_sa *ike = l->f->ike;
+	uint64_t from = before(l->at, 2 * IKW_SECOND);
+
+	if (!within(peer->notify_time, from, l->at))
+		return;
+	see(l, IKW_FACT(INVALID_SPI));
+	if ((out && peer->notify_spi && peer->notify_spi == out->spi) ||
+	    (ike && within(ike->notify_time, from, l->at)))
+		see(l, IKW_FACT(INVALID_SPI_OURS));
+}
+
 static void see_wire(struct look *l)
 {
 	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
@@ -629,8 +660,7 @@ static void see_wire(struct look *l)
 	for (ike = peer->ikes; ike; ike = ike->next)
 		if (ike != l->f->ike && ike->whole && ike->created > l->c->gen->born)
 			see_new_ike(l, ike);
-	if (within(peer->notify_time, before(l->at, 2 * IKW_SECOND), l->at))
-		see(l, IKW_FACT(INVALID_SPI));
+	see_notify(l);
 }
 
 /* ---- the host ---------------------------------------------------------------- */
@@ -730,26 +760,61 @@ static void see_link(struct look *l)
 	see(l, link->gone ? IKW_FACT(LINK_GONE) : IKW_FACT(LINK_DOWN));
 }
 
-static void see_mishap(struct look *l)
+/* An install that this daemon, or whoever made the SA, was refused for its SPI. */
+static bool refused(const struct look *l, const struct ikw_mishap *m)
 {
 	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
+	bool ours = !memcmp(m->saddr, peer->local, IKW_ADDR_LEN) &&
+		    !memcmp(m->daddr, peer->remote, IKW_ADDR_LEN);
+	bool theirs = !memcmp(m->daddr, peer->local, IKW_ADDR_LEN) &&
+		      !memcmp(m->saddr, peer->remote, IKW_ADDR_LEN);
 
+	if (m->op != IKW_SA_FAILED || m->error != -EEXIST || (!ours && !theirs))
+		return false;
+	/* what another process tries beside the daemon is no negotiation of this tunnel */
+	return !m->tgid || m->tgid == l->c->gen->installer_tgid ||
+	       ikw_host_is_daemon(&l->w->host, m->tgid);
+}
+
+static void see_mishap(struct look *l)
+{
 	if (!l->w->mishaps[0].time)
 		return;
 	for (unsigned int k = 1; k <= IKW_MISHAPS; k++) {
 		const struct ikw_mishap *m =
 			&l->w->mishaps[(l->w->mishap_head + IKW_MISHAPS - k) % IKW_MISHAPS];
-		bool ours = !memcmp(m->saddr, peer->local, IKW_ADDR_LEN) &&
-			    !memcmp(m->daddr, peer->remote, IKW_ADDR_LEN);
-		bool theirs = !memcmp(m->daddr, peer->local, IKW_ADDR_LEN) &&
-			      !memcmp(m->saddr, peer->remote, IKW_ADDR_LEN);
 
-		if (m->op != IKW_SA_FAILED || m->error != -EEXIST || (!ours && !theirs) ||
-		    !within(m->time, before(l->at, CLEAR_NEAR), l->at))
+		if (!refused(l, m) || before_birth(l->c->gen, m->time))
 			continue;
-		l->f->mishap = m;
-		see(l, IKW_FACT(SPI_TAKEN));
+		if (within(m->time, before(l->at, CLEAR_NEAR), l->at))
+			see(l, IKW_FACT(SPI_TAKEN));
+		see(l, m->time > l->at ? IKW_FACT(SPI_TAKEN_AFTER) : IKW_FACT(SPI_TAKEN_LIFE));
+		if (!l->f->mishap || m->time <= l->at)
+			l->f->mishap = m;
 	}
+}
+
+/* As old as an IKE_SA of this peer was, or its CHILD_SA, when the daemon ended it by itself. */
+static bool same_life(uint64_t life, uint64_t age)
+{
+	uint64_t off = life > age ? life - age : age - life;
+
+	return life && off < LIFE_SLACK + life / 100;
+}
+
+static void see_life(struct look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	const struct ikw_generation *gen = l->c->gen;
+	bool child = l->f->seen & IKW_FACT(CHILD_ONLY);
+	uint64_t born = child ? gen->born : ike ? ike->created : 0;
+
+	if (!ike || !l->f->local || (child ? gen->dumped : !ike->whole) || born > l->at)
+		return;
+	l->f->life_ns = l->at - born;
+	if (same_life(child ? gen->tunnel->peer->child_life : gen->tunnel->peer->life,
+		      l->f->life_ns))
+		see(l, IKW_FACT(LIFE_AGAIN));
 }
 
 static void see_idle(struct look *l)
@@ -792,6 +857,7 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_link(&l);
 	see_mishap(&l);
 	see_idle(&l);
+	see_life(&l);
 	ikw_facts_outside(f, c, w, l.at);
 	see_blind(&l);
 }

@@ -55,6 +55,7 @@
 	X(NEW_IKE_FAILED, "new_ike_sa_failed", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                 \
 	X(REAUTH_FAILED_BEFORE, "reauth_failed_before", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)        \
 	X(INVALID_SPI, "invalid_spi_notify", IKW_SEES_IKE_IN)                                      \
+	X(INVALID_SPI_OURS, "invalid_spi_names_ours", IKW_SEES_IKE_IN)                             \
 	/* the host */                                                                             \
 	X(ORDER_END, "ordered_down", IKW_SEES_CONTROL | IKW_SEES_SIGNAL)                           \
 	X(ORDER_NEAR, "ordered_just_before", IKW_SEES_CONTROL | IKW_SEES_SIGNAL)                   \
@@ -64,8 +65,12 @@
 	X(LINK_GONE, "interface_gone", IKW_SEES_LINK)                                              \
 	X(LINK_DOWN, "interface_down", IKW_SEES_LINK)                                              \
 	X(SPI_TAKEN, "spi_taken", IKW_SEES_FAILED)                                                 \
+	X(SPI_TAKEN_LIFE, "spi_taken_in_its_life", IKW_SEES_FAILED)                                \
+	X(SPI_TAKEN_AFTER, "spi_taken_afterwards", IKW_SEES_FAILED)                                \
 	X(IDLE, "idle", IKW_SEES_ESP)                                                              \
 	X(CHILD_ONLY, "delete_of_child_only", IKW_SEES_IKE_OUT)                                    \
+	X(DELETE_ASKED, "use_time_read_before_delete", IKW_SEES_ASKED)                             \
+	X(LIFE_AGAIN, "as_old_as_the_one_before", IKW_SEES_IKE_OUT)                                \
 	/* other protocols, and who is behind an order */                                          \
 	X(AAA_ORDER, "aaa_order_acknowledged", IKW_SEES_WIRE)                                      \
 	X(AAA_USER, "aaa_order_names_inner_address", IKW_SEES_WIRE)                                \
@@ -129,6 +134,7 @@ struct ikw_facts {
 	unsigned int silent_checks; /* IKEv1: unanswered R-U-THERE since the last sign of life */
 	uint64_t silent_since;
 	uint64_t idle_ns;
+	uint64_t life_ns;     /* age of the IKE_SA when our own Delete ended it; 0: not known */
 	bool pending_outcome; /* a negotiation under way may still turn the verdict */
 };
 

@@ -80,6 +80,27 @@ static void case_link(struct ikw_model *m, struct ikw_case *c)
 
 /* ---- verdicts ------------------------------------------------------------------ */
 
+/* What nothing explains but the daemon's own will: the next one as old as this tells more. */
+static void life_learn(struct ikw_peer *peer, const struct ikw_facts *f,
+		       const struct ikw_verdict *v)
+{
+	switch (v->reason) {
+	case IKW_REASON_UNKNOWN:
+	case IKW_REASON_IDLE_TIMEOUT:
+	case IKW_REASON_PHASE1_HARD_EXPIRY:
+	case IKW_REASON_PHASE2_HARD_EXPIRY:
+		break;
+	default:
+		return;
+	}
+	if (!f->life_ns || !(f->seen & IKW_FACT(LOCAL_DELETE)))
+		return;
+	if (f->seen & IKW_FACT(CHILD_ONLY))
+		peer->child_life = f->life_ns;
+	else
+		peer->life = f->life_ns;
+}
+
 static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw_facts *f,
 		       const struct ikw_verdict *v, uint64_t now)
 {
@@ -93,6 +114,7 @@ static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw
 	t->last_reason = (uint8_t)v->reason;
 	m->alarms++;
 	m->by_reason[v->reason]++;
+	life_learn(t->peer, f, v);
 	case_unlink(m, c);
 	free(c);
 	gen->deletion = NULL;

@@ -70,6 +70,10 @@ static const struct ikw_rule rules[] = {
 	/* xfrm_timer_handler; IKEv1 rekeying leaves the old inbound SA to its limit */
 	{ "limit_after_rekey", R(PHASE2_REPLACE), CERTAIN, true, F(HARD_LIMIT) | F(REPLACED_CHILD),
 	  0, 0, "a rekey had replaced the SA before the kernel's hard limit took it" },
+	{ "limit_after_conflict", R(SPI_CONFLICT), LIKELY, true, F(HARD_LIMIT) | F(SPI_TAKEN_LIFE),
+	  0, 0,
+	  "the SA that was to replace it could not be installed, its SPI being taken, and the "
+	  "kernel's hard limit then removed this one" },
 	{ "hard_limit", R(PHASE2_HARD_EXPIRY), CERTAIN, true, F(HARD_LIMIT), 0, 0,
 	  "the kernel's hard limit removed the SA" },
 	{ "flush", R(MANUAL), CERTAIN, true, F(FLUSHED), 0, 0, "the whole SAD was flushed" },
@@ -77,8 +81,16 @@ static const struct ikw_rule rules[] = {
 	  "a process that neither installed the SA nor speaks IKE deleted it" },
 	{ "foreign_port", R(MANUAL), LIKELY, true, F(FOREIGN_PORT), 0, 0,
 	  "the SA was deleted over another netlink socket than the one that installed it" },
-	{ "no_daemon", R(MANUAL), CERTAIN, true, F(NO_DAEMON), 0, 0,
+	{ "no_daemon", R(MANUAL), CERTAIN, true, F(NO_DAEMON), F(INVALID_SPI), 0,
 	  "the process that installed the SA by hand deleted it, and no IKE was spoken" },
+	/* the peer speaks IKE, if nobody else: what manages these SAs may obey it */
+	{ "notified", R(INVALID_SPI), LIKELY, true,
+	  F(NO_DAEMON) | F(INVALID_SPI) | F(INVALID_SPI_OURS), 0, 0,
+	  "the peer said it does not know our SPI, and the process that manages the SAs then "
+	  "deleted them" },
+	{ "notified_vaguely", R(MANUAL), LIKELY, true, F(NO_DAEMON) | F(INVALID_SPI), 0, 0,
+	  "the process that installed the SA deleted it; a notification in clear before it names "
+	  "none of its SPIs and may be forged" },
 
 	/* RFC 7296 2.8: the new CHILD_SA is there before the old one goes */
 	{ "ended_beside_new", R(MANUAL), LIKELY, false, F(REPLACED_CHILD) | F(ORDER_END), 0, 0,
@@ -226,13 +238,23 @@ static const struct ikw_rule rules[] = {
 
 	/* a clear notify is unauthenticated (RFC 7296 2.21.4): only when nothing else explains it
 	 */
-	{ "invalid_spi", R(INVALID_SPI), LIKELY, false, F(INVALID_SPI), F(PEER_DELETE) | ORDERS, 0,
+	{ "invalid_spi", R(INVALID_SPI), LIKELY, false, F(INVALID_SPI) | F(INVALID_SPI_OURS),
+	  F(PEER_DELETE) | ORDERS, 0,
 	  "the peer said it does not know our SPI, and the tunnel was deleted" },
+	{ "invalid_spi_vaguely", R(INVALID_SPI), POSSIBLE, false, F(INVALID_SPI),
+	  F(PEER_DELETE) | F(LOCAL_DELETE) | ORDERS, 0,
+	  "a notification in clear that seems the peer's said that an SPI is not known, and the "
+	  "tunnel was deleted; it names none of this tunnel's SPIs, so it may be forged and the "
+	  "cause another, unseen one" },
 
 	/* the peer's Delete (RFC 7296 1.4.1) and what it begins */
 	{ "peer_reauth", R(PHASE1_REPLACE), LIKELY, false,
 	  F(PEER_DELETE) | F(NEW_IKE_IN) | F(RETURNED), 0, 0,
 	  "the peer deleted it and set the flow up anew at once: a reauthentication" },
+	{ "peer_reauth_conflict", R(SPI_CONFLICT), LIKELY, false,
+	  F(PEER_DELETE) | F(NEW_IKE_IN) | F(SPI_TAKEN_AFTER), F(RETURNED), 0,
+	  "the peer deleted it to reauthenticate, and the new SA could not be installed, its SPI "
+	  "being taken" },
 	{ "peer_reauth_failed", R(REAUTH_TIMEOUT), LIKELY, false,
 	  F(PEER_DELETE) | F(NEW_IKE_IN) | F(NEW_IKE_FAILED), 0, 0,
 	  "the peer deleted it to reauthenticate, and that failed" },
@@ -268,14 +290,38 @@ static const struct ikw_rule rules[] = {
 	{ "reauth_after", R(PHASE1_REPLACE), LIKELY, false,
 	  F(LOCAL_DELETE) | F(NEW_IKE_OUT) | F(RETURNED), ORDERS, 0,
 	  "the daemon deleted it and set the flow up anew at once" },
+	{ "reauth_conflict", R(SPI_CONFLICT), LIKELY, false,
+	  F(LOCAL_DELETE) | F(NEW_IKE_OUT) | F(SPI_TAKEN_AFTER), F(RETURNED) | F(ORDER_END), 0,
+	  "a reauthentication deleted it first, and the new SA could not be installed, its SPI "
+	  "being taken" },
 	{ "reauth_failed", R(REAUTH_TIMEOUT), CERTAIN, false,
 	  F(LOCAL_DELETE) | F(NEW_IKE_FIRST) | F(NEW_IKE_FAILED), ORDERS, 0,
 	  "a reauthentication deleted it first, and the new IKE_SA did not come about" },
 	{ "reauth_failed_before", R(REAUTH_TIMEOUT), LIKELY, false,
 	  F(LOCAL_DELETE) | F(REAUTH_FAILED_BEFORE), ORDERS, 0,
 	  "a reauthentication had failed, and the daemon then deleted the tunnel" },
-	{ "idle", R(IDLE_TIMEOUT), LIKELY, false, F(LOCAL_DELETE) | F(CHILD_ONLY) | F(IDLE), ORDERS,
-	  0, "no traffic, and the daemon closed the CHILD_SA by itself" },
+	/* an install was refused and the daemon gave the whole IKE_SA up */
+	{ "conflict_then_delete", R(SPI_CONFLICT), LIKELY, false, F(LOCAL_DELETE) | F(SPI_TAKEN),
+	  ORDERS, 0,
+	  "an install for this peer failed because its SPI was taken, and the daemon then deleted "
+	  "the tunnel" },
+	/* a daemon reads the use times before it judges an SA to be idle */
+	{ "idle_looked", R(IDLE_TIMEOUT), LIKELY, false,
+	  F(LOCAL_DELETE) | F(IDLE) | F(DELETE_ASKED), ORDERS, 0,
+	  "no traffic, and the daemon closed it by itself (it had just looked when the SAs were "
+	  "last used)" },
+	/* who was asked for nothing and begins nothing: what has come to its end */
+	{ "child_life_over", R(PHASE2_HARD_EXPIRY), LIKELY, false,
+	  F(LOCAL_DELETE) | F(CHILD_ONLY) | F(LIFE_AGAIN), ORDERS, 0,
+	  "the daemon deleted the CHILD_SA by itself at the age at which the one before had "
+	  "ended" },
+	{ "life_over", R(PHASE1_HARD_EXPIRY), LIKELY, false, F(LOCAL_DELETE) | F(LIFE_AGAIN),
+	  ORDERS | F(CHILD_ONLY), 0,
+	  "the daemon deleted the IKE_SA by itself at the age at which the one before had ended" },
+	{ "idle", R(IDLE_TIMEOUT), POSSIBLE, false, F(LOCAL_DELETE) | F(CHILD_ONLY) | F(IDLE),
+	  ORDERS, 0,
+	  "no traffic, and the daemon closed the CHILD_SA by itself: it was idle for too long, or "
+	  "its life was over" },
 	{ "local_delete_blind", R(MANUAL), LIKELY, false, F(LOCAL_DELETE), 0, F(ORDER_END),
 	  "the daemon here deleted it; who ordered it could not be seen" },
 

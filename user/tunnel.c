@@ -1148,6 +1148,7 @@ static void mishap(struct ikw_world *w, const struct ikw_sa *ev)
 	m->spi = ev->spi;
 	m->reqid = ev->reqid;
 	m->error = ev->error;
+	m->tgid = ev->by.tgid;
 	m->op = ev->op;
 	m->cause = ev->cause;
 }

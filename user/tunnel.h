@@ -29,6 +29,8 @@ struct ikw_peer {
 	struct ikw_peer *idle_prev;
 	uint64_t asked;	      /* a daemon last read when SAs or policies of this peer were used */
 	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI from it */
+	uint64_t life;	      /* of its last IKE_SA that the daemon here ended by itself, ns */
+	uint64_t child_life;  /* likewise of a CHILD_SA alone */
 	uint32_t asked_by;    /* its tgid */
 	uint32_t notify_spi;
 	uint32_t ifindex; /* towards the peer; 0: not known */
@@ -151,9 +153,10 @@ struct ikw_mishap {
 	uint32_t spi;
 	uint32_t reqid;
 	int32_t error;
-	uint8_t op; /* IKW_SA_FAILED or IKW_SA_LARVAL_GONE */
+	uint32_t tgid; /* who tried; 0: not known */
+	uint8_t op;    /* IKW_SA_FAILED or IKW_SA_LARVAL_GONE */
 	uint8_t cause;
-	uint8_t pad[2];
+	uint8_t pad[6];
 };
 #define IKW_MISHAPS 64
 

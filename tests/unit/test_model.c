@@ -814,6 +814,197 @@ static void dead_ike_then(struct story *s, bool known)
 		up(s, 240035, 1, DAEMON);
 }
 
+/* A whole IKE_SA that our daemon ends by itself, answered; used until then. */
+static void by_itself(struct story *s, uint64_t ms, uint64_t spi, unsigned int n)
+{
+	ike(s, ms, '>', V2(spi, 37, 2, 65));
+	ike(s, ms + 10, '<', V2(spi, 37, 2, 57));
+	down(s, ms + 20, n, IKW_CAUSE_CALL, DAEMON);
+}
+
+/* The first that ends by itself tells nothing; the second, as old as it, does. */
+static void test_life_over(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES & ~(uint32_t)IKW_SEES_ESP);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	by_itself(&s, 70000, 0xa0, 0);
+	establish(&s, 100000, 0xb0, 1, AES_GCM);
+	by_itself(&s, 160200, 0xb0, 1);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.told[0].reason, IKW_REASON_UNKNOWN);
+	assert_int_equal(s.told[1].reason, IKW_REASON_PHASE1_HARD_EXPIRY);
+	assert_int_equal(s.told[1].confidence, IKW_CONFIDENCE_LIKELY);
+}
+
+/* Near misses: another age; an operator's word at just that age. */
+static void test_life_not_over(void **state)
+{
+	static const char args[] = "swanctl\0--terminate\0--ike\0x";
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES & ~(uint32_t)IKW_SEES_ESP);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	by_itself(&s, 70000, 0xa0, 0);
+	establish(&s, 100000, 0xb0, 1, AES_GCM);
+	by_itself(&s, 150000, 0xb0, 1);
+	establish(&s, 200000, 0xc0, 2, AES_GCM);
+	control(&s, 249900, args, sizeof(args), "terminate");
+	by_itself(&s, 250000, 0xc0, 2);
+	end(&s);
+	assert_int_equal(s.count, 3);
+	assert_int_equal(s.told[0].reason, IKW_REASON_UNKNOWN);
+	assert_int_equal(s.told[1].reason, IKW_REASON_UNKNOWN);
+	assert_int_equal(s.told[2].reason, IKW_REASON_MANUAL);
+}
+
+/* With CBC the Delete looks like a check: the daemon looked, and what it sent ended the tunnel. */
+static void test_idle_cbc(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	look(&s, 39990, 0);
+	ike(&s, 40000, '>', V2(0xa0, 37, 2, 80));
+	ike(&s, 40010, '<', V2(0xa0, 37, 2, 80));
+	down(&s, 40020, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_IDLE_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+}
+
+/* Near miss: it looked long before, at a check that was answered. */
+static void test_not_idle_cbc(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	look(&s, 39990, 0);
+	ike(&s, 40000, '>', V2(0xa0, 37, 2, 80));
+	ike(&s, 40010, '<', V2(0xa0, 37, 2, 80));
+	ike(&s, 45000, '>', V2(0xa0, 37, 3, 80));
+	ike(&s, 45010, '<', V2(0xa0, 37, 3, 80));
+	down(&s, 45020, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+}
+
+static void refused(struct story *s, uint64_t ms, struct sa_spec spec, uint32_t tgid)
+{
+	NEW(s, e, sa, SA, ms);
+
+	e.sa.op = IKW_SA_FAILED;
+	e.sa.error = -17;
+	e.sa.spi = spec.spi;
+	e.sa.proto = 50;
+	e.sa.by.tgid = tgid;
+	addr4(e.sa.saddr, 1);
+	addr4(e.sa.daddr, 9);
+	feed(s, &e);
+}
+
+/* The rekey's new SA is refused, so the old one lives to its limit; near miss: a tool's attempt. */
+static void rekey_refused(uint32_t by, enum ikw_reason reason, enum ikw_confidence confidence)
+{
+	struct story s;
+
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 30000, '>', V2(0xa0, 36, 2, 200));
+	ike(&s, 30020, '<', V2(0xa0, 36, 2, 200));
+	refused(&s, 30030, OUT(1), by);
+	ike(&s, 30040, '>', V2(0xa0, 37, 3, 69));
+	ike(&s, 30050, '<', V2(0xa0, 37, 3, 69));
+	down(&s, 60000, 0, IKW_CAUSE_TIMER, DAEMON);
+	expect_one(&s, reason, confidence);
+}
+
+static void test_rekey_refused(void **state)
+{
+	(void)state;
+	rekey_refused(DAEMON, IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY);
+	rekey_refused(OTHER, IKW_REASON_PHASE2_HARD_EXPIRY, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* Delete, a new IKE_SA, and its CHILD_SA's SPI is taken. */
+static void test_reauth_refused_by_kernel(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 30000, '>', V2(0xa0, 37, 2, 65));
+	ike(&s, 30010, '<', V2(0xa0, 37, 2, 57));
+	ike(&s, 30030, '>', V2(0xb0, 34, 0, 300));
+	down(&s, 30040, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 30060, '<', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 9, AES_GCM });
+	ike(&s, 30070, '>', V2(0xb0, 35, 1, 300));
+	ike(&s, 30090, '<', V2(0xb0, 35, 1, 208));
+	refused(&s, 30095, OUT(1), DAEMON);
+	expect_one(&s, IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY);
+}
+
+static void notify(struct story *s, uint64_t ms, uint32_t spi)
+{
+	NEW(s, e, ike, IKE, ms);
+
+	addr4(e.ike.saddr, 9);
+	addr4(e.ike.daddr, 1);
+	e.ike.dir = IKW_DIR_IN;
+	e.ike.sport = e.ike.dport = 500;
+	e.ike.spi_i = 0x77;
+	e.ike.version = 0x20;
+	e.ike.exchange = 37;
+	e.ike.ike_flags = 0x20;
+	e.ike.flags2 = IKW_IKE_NOTIFY;
+	e.ike.notify = 11;
+	e.ike.notify_spi = spi;
+	feed(s, &e);
+}
+
+/* What manages the SAs without a name we know obeys a notification that names its SPI. */
+static void test_notify_obeyed(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	up_by_hand(&s, 10000, 0, OTHER);
+	notify(&s, 40000, 0x2000);
+	down(&s, 40200, 0, IKW_CAUSE_CALL, OTHER);
+	expect_one(&s, IKW_REASON_INVALID_SPI, IKW_CONFIDENCE_LIKELY);
+}
+
+/* Near misses: of an SPI of nobody's; long before; before a silence. */
+static void test_notify_forged(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	up_by_hand(&s, 10000, 0, OTHER);
+	notify(&s, 40000, 0x12345678);
+	down(&s, 40200, 0, IKW_CAUSE_CALL, OTHER);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY);
+	begin(&s, ALL_SEES);
+	up_by_hand(&s, 10000, 0, OTHER);
+	notify(&s, 30000, 0x2000);
+	down(&s, 40200, 0, IKW_CAUSE_CALL, OTHER);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	silence(&s, 20000, V2(0xa0, 37, 2, 57), 4);
+	notify(&s, 28000, 0x2000);
+	down(&s, 29000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+}
+
 static void test_dead_ike_is_not_the_next_tunnels(void **state)
 {
 	struct story s;
@@ -1316,8 +1507,16 @@ int main(void)
 		cmocka_unit_test(test_larval_is_no_tunnel),
 		cmocka_unit_test(test_two_tunnels_one_ike),
 		cmocka_unit_test(test_mobike),
-		cmocka_unit_test(test_migrate),
+		cmocka_unit_test(test_life_over),
+		cmocka_unit_test(test_life_not_over),
+		cmocka_unit_test(test_idle_cbc),
+		cmocka_unit_test(test_not_idle_cbc),
+		cmocka_unit_test(test_rekey_refused),
+		cmocka_unit_test(test_reauth_refused_by_kernel),
+		cmocka_unit_test(test_notify_obeyed),
+		cmocka_unit_test(test_notify_forged),
 		cmocka_unit_test(test_nat_port),
+		cmocka_unit_test(test_migrate),
 		cmocka_unit_test(test_dead_ike_is_not_the_next_tunnels),
 		cmocka_unit_test(test_dead_ike_explains_nothing_later),
 		cmocka_unit_test(test_v1_delete_for_delete),

@@ -52,7 +52,7 @@ story() {
 		;;
 	esac
 	wait_gone
-	case $(opt x what) in rekey*) wait_sas 2 ;; esac
+	case $(opt x what) in rekey | rekey-peer) wait_sas 2 ;; esac
 }
 expect() {
 	local version
