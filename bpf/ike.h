@@ -392,27 +392,24 @@ static __always_inline void ikw_read_skf(const struct ikw_walk *walk, struct ikw
  * after the header, then over the bytes that are left: 4 dependent
  * multiplications in nearly every message instead of 32.
  */
-static __always_inline __u32 ikw_digest(const struct ikw_walk *walk, struct ikw_ike *out)
+static __always_inline __u32 ikw_digest(const __u8 *p, const __u8 *end, __u32 left)
 {
 	const __u64 prime = 0x100000001b3ULL;
 	__u64 hash = 0xcbf29ce484222325ULL;
-	const __u32 header = sizeof(struct ikw_ike_header);
-	__u32 left = walk->limit - header, done = 0;
-	/* a pointer of its own, so that what is checked here is not remembered of walk->at */
-	const __u8 *p = walk->at + (ikw_forget(out, header) & 0x3f);
+	__u32 done = 0;
 
 	if (left > IKW_DIGEST_LEN)
 		left = IKW_DIGEST_LEN;
 	IKW_UNROLL
 	for (int i = 0; i < IKW_DIGEST_LEN / 8; i++) {
-		if (left < done + 8 || p + done + 8 > walk->end)
+		if (left < done + 8 || p + done + 8 > end)
 			break;
 		hash = (hash ^ IKW_LOAD(__u64, p + done)) * prime;
 		done += 8;
 	}
 	IKW_UNROLL
 	for (int i = 0; i < 7; i++) {
-		if (left < done + 1 || p + done + 1 > walk->end)
+		if (left < done + 1 || p + done + 1 > end)
 			break;
 		hash = (hash ^ p[done]) * prime;
 		done++;
@@ -432,15 +429,10 @@ static __always_inline void ikw_fill_header(const struct ikw_ike_header *ike, st
 	out->length = ikw_be32(ike->length);
 }
 
-/*
- * Fills a zeroed record from a packet of kind IKE; `hdr` and `ifindex` are the
- * caller's. `end` is that of ikw_parse().
- */
-static __always_inline void ikw_fill_ike(const struct ikw_packet *pkt, const __u8 *end,
-					 enum ikw_dir dir, struct ikw_ike *out)
+/* What every message has. Returns the bytes of it that were sent. */
+static __always_inline __u32 ikw_fill_outside(const struct ikw_packet *pkt, const __u8 *end,
+					      enum ikw_dir dir, struct ikw_ike *out)
 {
-	struct ikw_walk walk = { .at = pkt->at, .end = end, .limit = pkt->len };
-
 	ikw_fill_addrs(pkt->saddr, end, pkt->family, out->saddr, out->daddr);
 	out->sport = pkt->sport;
 	out->dport = pkt->dport;
@@ -452,9 +444,48 @@ static __always_inline void ikw_fill_ike(const struct ikw_packet *pkt, const __u
 		out->flags2 |= IKW_IKE_FRAGMENT;
 	else if (out->length > pkt->len)
 		out->flags2 |= IKW_IKE_SHORT;
-	if (out->length < walk.limit)
-		walk.limit = out->length;
-	out->digest = ikw_digest(&walk, out);
+	return out->length < pkt->len ? out->length : pkt->len;
+}
+
+_Static_assert(sizeof(struct ikw_ike) - __builtin_offsetof(struct ikw_ike, sport) == 32,
+	       "ikw_fill_sealed() zeroes it");
+
+/* Nothing behind the header is in clear: an IKEv2 message that is an Encrypted payload. */
+static __always_inline int ikw_is_sealed(const struct ikw_ike_header *ike)
+{
+	return ike->version >> 4 != 1 && ike->next == IKW_IKE2_SK;
+}
+
+/*
+ * As ikw_fill_ike(), of a message of which that is known: nearly all of them.
+ * The record need not be zeroed: what is not filled here is.
+ */
+static __always_inline void ikw_fill_sealed(const struct ikw_packet *pkt, const __u8 *end,
+					    enum ikw_dir dir, struct ikw_ike *out)
+{
+	const __u32 header = sizeof(struct ikw_ike_header);
+	__u64 *words = (void *)&out->sport;
+	__u32 sent;
+
+	words[0] = words[1] = words[2] = words[3] = 0;
+	sent = ikw_fill_outside(pkt, end, dir, out);
+	out->digest = ikw_digest(pkt->at + header, end, sent - header);
+}
+
+/*
+ * Fills a zeroed record from a packet of kind IKE; `hdr` and `ifindex` are the
+ * caller's. `end` is that of ikw_parse().
+ */
+static __always_inline void ikw_fill_ike(const struct ikw_packet *pkt, const __u8 *end,
+					 enum ikw_dir dir, struct ikw_ike *out)
+{
+	struct ikw_walk walk = { .at = pkt->at, .end = end };
+	const __u32 header = sizeof(struct ikw_ike_header);
+
+	walk.limit = ikw_fill_outside(pkt, end, dir, out);
+	/* a pointer of its own, so that what is checked there is not remembered of walk.at */
+	out->digest =
+		ikw_digest(walk.at + (ikw_forget(out, header) & 0x3f), end, walk.limit - header);
 	walk.limit = ikw_forget(out, walk.limit);
 	if (out->version >> 4 == 1)
 		ikw_read_v1(&walk, out);

@@ -73,7 +73,7 @@ struct ikw_hdr {
 	__u16 type; /* enum ikw_event_type */
 	__u16 size; /* of the whole record, header included */
 	__u32 cpu;
-	__u64 time; /* CLOCK_BOOTTIME ns */
+	__u64 time; /* CLOCK_BOOTTIME ns; IKE: where many come in one jiffy, up to a jiffy early */
 	__u64 seq; /* per CPU, from 1, without holes unless records were lost; 0: made by user space
 		    */
 	__u32 netns; /* inode of the network namespace; 0: not known */

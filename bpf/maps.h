@@ -56,11 +56,12 @@ static __always_inline struct ikw_cpu_state *ikw_cpu_state(void)
 }
 
 /*
- * Room for one record of `size` bytes (a constant), zeroed, its header filled
- * but for seq. NULL when the ring is full: the loss is counted, and the number
- * it would have had is skipped so that it shows in the stream too.
+ * Room for one record of `size` bytes (a constant), its header filled but for
+ * seq; what follows is not zeroed, and the caller's to fill to the last byte.
+ * NULL when the ring is full: the loss is counted, and the number it would have
+ * had is skipped so that it shows in the stream too.
  */
-static __always_inline void *ikw_emit_begin_at(__u16 type, __u16 size, __u32 netns, __u64 now)
+static __always_inline void *ikw_emit_room(__u16 type, __u16 size, __u32 netns, __u64 now)
 {
 	struct ikw_hdr *hdr = bpf_ringbuf_reserve(&ikw_events, size, 0);
 	struct ikw_cpu_state *state;
@@ -73,12 +74,23 @@ static __always_inline void *ikw_emit_begin_at(__u16 type, __u16 size, __u32 net
 		}
 		return (void *)0;
 	}
-	__builtin_memset(hdr, 0, size);
 	hdr->type = type;
 	hdr->size = size;
 	hdr->cpu = bpf_get_smp_processor_id();
 	hdr->time = now;
+	hdr->seq = 0;
 	hdr->netns = netns;
+	hdr->flags = 0;
+	return hdr;
+}
+
+/* The same, zeroed behind the header. */
+static __always_inline void *ikw_emit_begin_at(__u16 type, __u16 size, __u32 netns, __u64 now)
+{
+	struct ikw_hdr *hdr = ikw_emit_room(type, size, netns, now);
+
+	if (hdr)
+		__builtin_memset(hdr + 1, 0, size - sizeof(*hdr));
 	return hdr;
 }
 

@@ -19,6 +19,8 @@
 #define IKW_PEERS     65536
 #define IKW_SOURCES   8192
 
+#define IKW_JIFFY_EXACT 8 /* IKE messages of one CPU and jiffy that have a time of their own */
+
 /* Names an SA in one direction, exactly. */
 struct ikw_esp_key {
 	union {
@@ -56,13 +58,15 @@ struct ikw_counts {
 	__u64 suppressed; /* IKE messages that the rate limit kept from the ring */
 	__u64 unread;	  /* headers beyond what the hook could reach */
 	__u64 window;	  /* boot time at which the rate limit's window began */
-	__u64 used;	  /* IKE messages in it */
+	__u32 used;	  /* IKE messages in it */
+	__u32 jiffy_used; /* and in this jiffy */
 	/* between the parts of one program */
 	__u64 handle[2];
 	__u32 scratch;
 	__u32 wire_used;   /* packets of other protocols told in their window */
 	__u64 wire_window; /* boot time at which it began */
-	__u32 pad[4];	   /* to two cache lines */
+	__u64 jiffy;	   /* of the last IKE message */
+	__u64 jiffy_time;  /* and its boot time */
 };
 
 /* Key of ikw_peers and ikw_sources: the remote address. */

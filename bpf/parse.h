@@ -87,8 +87,9 @@ struct ikw_packet {
 /* ---- bytes ------------------------------------------------------------ */
 
 #ifdef __bpf__
-#define IKW_LOAD(type, p)     (*(const type *)(p))
-#define IKW_STORE(type, p, v) (*(type *)(p) = (v))
+/* through void: from a byte array clang would load and store byte by byte */
+#define IKW_LOAD(type, p)     (*(const type *)(const void *)(p))
+#define IKW_STORE(type, p, v) (*(type *)(void *)(p) = (v))
 #else
 #define IKW_STORE(type, p, v)                                                                      \
 	do {                                                                                       \
@@ -743,7 +744,7 @@ static __always_inline enum ikw_glance ikw_glance_esp(const __u8 *p, __u32 len,
 /* What follows a plain IP header of a packet with `len` bytes behind it. */
 static __always_inline enum ikw_glance ikw_glance_rest(const __u8 *p, const __u8 *end, __u8 proto,
 						       const volatile struct ikw_parse_cfg *cfg,
-						       enum ikw_dir dir, int closer, __u32 len,
+						       enum ikw_dir dir, __u32 len,
 						       struct ikw_packet *pkt)
 {
 	const struct ikw_udp *udp = (const void *)p;
@@ -762,8 +763,6 @@ static __always_inline enum ikw_glance ikw_glance_rest(const __u8 *p, const __u8
 	len -= sizeof(*udp);
 	if (use == IKW_UDP_NATT && IKW_LOAD(__u32, p) != 0)
 		return ikw_glance_esp(p, len, pkt);
-	if (!closer)
-		return IKW_GLANCE_LOOK;
 	if (use == IKW_UDP_IKE)
 		return ikw_glance_ike(p, end, len, pkt);
 	pkt->natt = 1;
@@ -772,8 +771,7 @@ static __always_inline enum ikw_glance ikw_glance_rest(const __u8 *p, const __u8
 
 static __always_inline enum ikw_glance ikw_glance_v4(const struct ikw_ipv4 *ip, const __u8 *end,
 						     const volatile struct ikw_parse_cfg *cfg,
-						     enum ikw_dir dir, int closer,
-						     struct ikw_packet *pkt)
+						     enum ikw_dir dir, struct ikw_packet *pkt)
 {
 	if (ip->protocol == IKW_GLANCE_TCP)
 		return IKW_GLANCE_PASS;
@@ -784,14 +782,13 @@ static __always_inline enum ikw_glance ikw_glance_v4(const struct ikw_ipv4 *ip, 
 	pkt->family = 4;
 	pkt->saddr = ip->src;
 	pkt->ip_len = ikw_be16(ip->total);
-	return ikw_glance_rest((const __u8 *)(ip + 1), end, ip->protocol, cfg, dir, closer,
+	return ikw_glance_rest((const __u8 *)(ip + 1), end, ip->protocol, cfg, dir,
 			       pkt->ip_len - sizeof(*ip), pkt);
 }
 
 static __always_inline enum ikw_glance ikw_glance_v6(const struct ikw_ipv6 *ip, const __u8 *end,
 						     const volatile struct ikw_parse_cfg *cfg,
-						     enum ikw_dir dir, int closer,
-						     struct ikw_packet *pkt)
+						     enum ikw_dir dir, struct ikw_packet *pkt)
 {
 	if (ip->next == IKW_GLANCE_TCP)
 		return IKW_GLANCE_PASS;
@@ -801,14 +798,14 @@ static __always_inline enum ikw_glance ikw_glance_v6(const struct ikw_ipv6 *ip, 
 	pkt->family = 6;
 	pkt->saddr = ip->src;
 	pkt->ip_len = ikw_be16(ip->payload) + sizeof(*ip);
-	return ikw_glance_rest((const __u8 *)(ip + 1), end, ip->next, cfg, dir, closer,
+	return ikw_glance_rest((const __u8 *)(ip + 1), end, ip->next, cfg, dir,
 			       pkt->ip_len - sizeof(*ip), pkt);
 }
 
 /*
  * The packets that a gateway has most of, told from an untagged Ethernet frame
- * in a few loads: TCP, other UDP, ESP in IP and in UDP behind plain headers.
- * Looking closer (a constant), also those behind one VLAN tag, and IKE. Fills
+ * in a few loads: TCP, other UDP, ESP in IP and in UDP, IKE behind plain headers.
+ * Looking closer (a constant), also those behind one VLAN tag. Fills
  * what ikw_parse() fills, but pkt->len for ESP. It never contradicts ikw_parse().
  */
 static __always_inline enum ikw_glance ikw_glance(const __u8 *start, const __u8 *end,
@@ -830,9 +827,9 @@ static __always_inline enum ikw_glance ikw_glance(const __u8 *start, const __u8 
 			return IKW_GLANCE_LOOK;
 	}
 	if (type == IKW_SWAP(16, (__u16)IKW_ETH_IPV4))
-		return ikw_glance_v4((const void *)ip, end, cfg, dir, closer, pkt);
+		return ikw_glance_v4((const void *)ip, end, cfg, dir, pkt);
 	if (type == IKW_SWAP(16, (__u16)IKW_ETH_IPV6))
-		return ikw_glance_v6((const void *)ip, end, cfg, dir, closer, pkt);
+		return ikw_glance_v6((const void *)ip, end, cfg, dir, pkt);
 	return IKW_GLANCE_LOOK;
 }
 

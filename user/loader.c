@@ -53,6 +53,7 @@ struct ikw_loader {
 	ikw_event_fn fn;
 	void *ctx;
 	int left;
+	uint64_t latest; /* time of a record */
 };
 
 /* ---- what libbpf says --------------------------------------------------- */
@@ -712,6 +713,18 @@ static void take_raw(struct ikw_loader *loader, const void *data)
 }
 
 /* Records are copied: they lie in read-only memory that the kernel writes. */
+/*
+ * In a flood IKE messages share the time of an earlier one of their jiffy
+ * (bpf/packet.bpf.c), but none came before what stands before it in the ring.
+ */
+static void keep_order(struct ikw_loader *loader, struct ikw_hdr *hdr)
+{
+	if (hdr->type == IKW_EV_IKE && hdr->time < loader->latest)
+		hdr->time = loader->latest;
+	else if (hdr->time > loader->latest)
+		loader->latest = hdr->time;
+}
+
 static int take(void *ctx, void *data, size_t size)
 {
 	struct ikw_loader *loader = ctx;
@@ -722,6 +735,7 @@ static int take(void *ctx, void *data, size_t size)
 		take_raw(loader, data);
 	} else if (ikw_event_valid(data, size, &why)) {
 		memcpy(&event, data, ((const struct ikw_hdr *)data)->size);
+		keep_order(loader, &event.hdr);
 		loader->fn(loader->ctx, &event);
 	}
 	return --loader->left > 0 ? 0 : -ECANCELED;

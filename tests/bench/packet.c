@@ -35,7 +35,7 @@
 #define LOAD_TURNS 7 /* rounds with the programs where they are */
 #define ROUNDS_MAX (LOADS_MAX * LOAD_TURNS)
 
-enum program { EMPTY, OURS, NAIVE, PROGRAMS };
+enum program { EMPTY, OURS, NAIVE, RECORD, TIMED, PROGRAMS };
 
 /* A packet that is measured. */
 struct kind {
@@ -174,11 +174,13 @@ static void load(void)
 	if (packet_bpf__load(ours) || bench_bpf__load(bench))
 		die("load");
 	ring = ring_buffer__new(bpf_map__fd(ours->maps.ikw_events), forget, NULL, NULL);
-	if (!ring)
+	if (!ring || ring_buffer__add(ring, bpf_map__fd(bench->maps.ikw_events), forget, NULL))
 		die("ring");
 	fds[EMPTY] = bpf_program__fd(bench->progs.bench_empty);
 	fds[OURS] = bpf_program__fd(ours->progs.ikw_xdp);
 	fds[NAIVE] = bpf_program__fd(bench->progs.bench_naive);
+	fds[RECORD] = bpf_program__fd(bench->progs.bench_record);
+	fds[TIMED] = bpf_program__fd(bench->progs.bench_record_timed);
 }
 
 /* Makes some other known SA have a place. */
@@ -230,9 +232,15 @@ static double run(const struct kind *kind, enum program program)
 	if (bpf_prog_test_run_opts(fds[program], &opts))
 		die("test run");
 	took = clock_ns() - start;
-	if (kind->len && program == OURS && ring_buffer__consume(ring) < 0)
+	if (kind->len && program != EMPTY && ring_buffer__consume(ring) < 0)
 		die("ring");
 	return (double)took / repeat;
+}
+
+/* The naive program counts ESP only; bare records are compared with IKE's. */
+static bool measured(const struct kind *kind, enum program p)
+{
+	return p < NAIVE || (p == NAIVE ? kind->naive : kind->len > 0);
 }
 
 static void measure(unsigned int from)
@@ -241,7 +249,7 @@ static void measure(unsigned int from)
 		ours->bss->ikw_tick += 1000000;
 		for (size_t i = 0; i < KINDS; i++)
 			for (enum program p = 0; p < PROGRAMS; p++)
-				if (p != NAIVE || kinds[i].naive)
+				if (measured(&kinds[i], p))
 					kinds[i].cost[p][round] = run(&kinds[i], p);
 	}
 }
@@ -305,6 +313,11 @@ static void print(unsigned int rounds)
 		if (kinds[i].naive)
 			printf(", \"packet.%s.naive_extra_ns\": %.2f", kinds[i].name,
 			       extra(&kinds[i], NAIVE, rounds));
+		if (kinds[i].len)
+			printf(", \"packet.%s.bare_record_ns\": %.2f, "
+			       "\"packet.%s.timed_record_ns\": %.2f",
+			       kinds[i].name, extra(&kinds[i], RECORD, rounds), kinds[i].name,
+			       extra(&kinds[i], TIMED, rounds));
 	}
 	printf("}\n");
 }

@@ -306,6 +306,33 @@ static void test_sequence(void **state)
 		assert_int_equal(fx.got[i].hdr.seq, i + 1);
 }
 
+/* Messages far apart have each their own time; of a burst a few in a jiffy, none earlier than the
+ * one before. */
+static void test_times(void **state)
+{
+	uint64_t first, last, own = 1;
+	struct frame f;
+
+	(void)state;
+	make(&f, &messages[0], LINK_ETH, NET_V4);
+	for (int i = 0; i < 3; i++, usleep(20000))
+		run(&ways[0], f.bytes, f.len);
+	for (int i = 3; i < MESSAGES; i++)
+		run(&ways[i % 4], f.bytes, f.len);
+	drain();
+	assert_int_equal(fx.count, MESSAGES);
+	for (int i = 1; i < 4; i++)
+		assert_true(fx.got[i].hdr.time >= fx.got[i - 1].hdr.time + 20000000);
+	first = fx.got[3].hdr.time;
+	last = fx.got[MESSAGES - 1].hdr.time;
+	for (int i = 4; i < MESSAGES; i++) {
+		assert_true(fx.got[i].hdr.time >= fx.got[i - 1].hdr.time);
+		own += fx.got[i].hdr.time > fx.got[i - 1].hdr.time;
+	}
+	/* a jiffy is a millisecond at least */
+	assert_true(own <= IKW_JIFFY_EXACT * ((last - first) / 1000000 + 2));
+}
+
 static void test_counts(void **state)
 {
 	struct ikw_counts row;
@@ -692,6 +719,7 @@ int main(void)
 		ON(test_every_cut),
 		ON(test_damage),
 		ON(test_sequence),
+		ON(test_times),
 		ON(test_counts),
 		ON(test_esp_counts),
 		ON(test_esp_in_udp),

@@ -265,7 +265,7 @@ static void test_glance(void **state)
 		frame_make(&f, link, net, 40000, 443, msg_esp, sizeof(msg_esp));
 		assert_int_equal(glance_of(&f, closer), seen ? IKW_GLANCE_PASS : IKW_GLANCE_LOOK);
 		frame_make(&f, link, net, 7, 500, msg_v2_dpd, sizeof(msg_v2_dpd));
-		assert_int_equal(glance_of(&f, closer), closer ? IKW_GLANCE_IKE : IKW_GLANCE_LOOK);
+		assert_int_equal(glance_of(&f, closer), seen ? IKW_GLANCE_IKE : IKW_GLANCE_LOOK);
 	}
 }
 
