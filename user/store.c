@@ -381,16 +381,24 @@ static int own_directory(struct ikw_store *store)
 	return -1;
 }
 
+/* The next id is found now: damage met later must not make it one that was given. */
+static int connect_owned(struct ikw_store *store)
+{
+	int err = ikw_store_connect(store);
+
+	return err ? err : ikw_store_find_id(store);
+}
+
 static int open_owned(struct ikw_store *store)
 {
 	int err;
 
 	if (own_directory(store))
 		return -1;
-	err = ikw_store_connect(store);
+	err = connect_owned(store);
 	/* 1: the check found damage; else it was met on the way. */
 	if (err > 0 || (err < 0 && store->db && ikw_store_is_corrupt(store)))
-		err = ikw_store_replace(store);
+		err = ikw_store_replace(store) ? -1 : ikw_store_find_id(store);
 	return err;
 }
 

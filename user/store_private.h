@@ -92,6 +92,9 @@ sqlite3_stmt *ikw_store_stmt(struct ikw_store *store, enum ikw_store_sql which);
 /* Steps a statement that gives no rows, and resets it. 0, or -1 after ikw_store_fail(). */
 int ikw_store_step(struct ikw_store *store, sqlite3_stmt *stmt);
 
+/* Which id is the next: after every one that was given, by this process or another. 0 or -1. */
+int ikw_store_find_id(struct ikw_store *store);
+
 /* A statement without parameters and rows. 0 or -1. */
 int ikw_store_exec(struct ikw_store *store, enum ikw_store_sql which);
 

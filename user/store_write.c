@@ -246,20 +246,19 @@ int ikw_store_commit(struct ikw_store *store)
 
 /* ---- what is written -------------------------------------------------- */
 
-/* The id after every one that was given, by this process or an earlier one. */
-static uint64_t take_id(struct ikw_store *store)
+int ikw_store_find_id(struct ikw_store *store)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = ikw_store_stmt(store, SQL_LAST_ID);
+	int code;
 
-	if (!store->next_id) {
-		store->next_id = 1;
-		stmt = store->db ? ikw_store_stmt(store, SQL_LAST_ID) : NULL;
-		if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
-			store->next_id = (uint64_t)sqlite3_column_int64(stmt, 0) + 1;
-		if (stmt)
-			sqlite3_reset(stmt);
-	}
-	return store->next_id++;
+	if (!stmt)
+		return -1;
+	code = sqlite3_step(stmt);
+	store->next_id = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(stmt, 0) + 1 : 1;
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		ikw_store_fail(store);
+	sqlite3_reset(stmt);
+	return code == SQLITE_ROW || code == SQLITE_DONE ? 0 : -1;
 }
 
 /* What names a deletion: one SA can go only once at a time. */
@@ -305,7 +304,7 @@ int ikw_store_alarm(struct ikw_store *store, struct ikw_alarm *alarm)
 	};
 	char peer[64];
 
-	alarm->id = take_id(store);
+	alarm->id = store->next_id++;
 	item.id = alarm->id;
 	item.boot = alarm->time;
 	name_given(alarm, item.given);

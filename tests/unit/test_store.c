@@ -501,6 +501,31 @@ static void test_damaged_pages(void **state)
 	ikw_store_close(store);
 }
 
+/* Damage that is met while the store is in use: the same, and what was being written is kept. */
+static void test_damaged_in_use(void **state)
+{
+	struct ikw_store_stats stats;
+	struct ikw_store *store;
+
+	(void)state;
+	fill_for_damage();
+	store = open_store();
+	assert_int_equal(ikw_store_replaced(store), 0);
+	assert_int_equal(
+		sqlite3_exec(store->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL),
+		SQLITE_OK);
+	sqlite3_exec(store->db, "PRAGMA shrink_memory", NULL, NULL, NULL);
+	damage(8192, 300 * 1024);
+	assert_int_equal(raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT), 2001);
+	assert_int_equal(ikw_store_replaced(store), 1);
+	assert_non_null(strstr(ikw_store_notice(store), ": moved to "));
+	assert_int_equal(corrupt_files(), 1);
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_int_equal(stats.last_id, 2001);
+	assert_int_equal(stats.queued, 0);
+	ikw_store_close(store);
+}
+
 /* The file may not grow for a while: nothing is lost, ids are not given twice. */
 static void test_disk_full(void **state)
 {
@@ -710,23 +735,15 @@ static void test_up_before_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_active_list),
-		TEST(test_rekey_leaves_entry_alone),
-		TEST(test_clear),
-		TEST(test_restart),
-		TEST(test_batch),
-		TEST(test_retention),
-		TEST(test_by_peer),
-		TEST(test_second_owner),
-		TEST(test_no_store),
-		TEST(test_newer_schema),
-		TEST(test_not_a_database),
-		TEST(test_damaged_pages),
-		TEST(test_disk_full),
-		TEST(test_killed_writer),
-		TEST(test_unprivileged_reader),
-		TEST(test_plans),
-		TEST(test_given),
+		TEST(test_active_list),	   TEST(test_rekey_leaves_entry_alone),
+		TEST(test_clear),	   TEST(test_restart),
+		TEST(test_batch),	   TEST(test_retention),
+		TEST(test_by_peer),	   TEST(test_second_owner),
+		TEST(test_no_store),	   TEST(test_newer_schema),
+		TEST(test_not_a_database), TEST(test_damaged_pages),
+		TEST(test_damaged_in_use), TEST(test_disk_full),
+		TEST(test_killed_writer),  TEST(test_unprivileged_reader),
+		TEST(test_plans),	   TEST(test_given),
 		TEST(test_up_before_down),
 	};
 
