@@ -12,13 +12,13 @@
 #include "event.h"
 #include "table.h"
 
-#define MAGIC	      0x316c6e726a776b69ULL /* "ikwjrnl1" */
-#define SEGMENTS      2
-#define RECORD_ALIGN  8
-#define GROWTH	      4 /* a segment is at least so many times as long as its checkpoint */
-#define BOOT_ID	      "/proc/sys/kernel/random/boot_id"
-#define RECORD_MAX    (sizeof(union ikw_event) + sizeof(struct record))
-#define RETRY_RECORDS 4096 /* after a failure so many events go by before the next attempt */
+#define MAGIC	     0x316c6e726a776b69ULL /* "ikwjrnl1" */
+#define SEGMENTS     2
+#define RECORD_ALIGN 8
+#define GROWTH	     4 /* a segment is at least so many times as long as its checkpoint */
+#define BOOT_ID	     "/proc/sys/kernel/random/boot_id"
+#define RECORD_MAX   (sizeof(union ikw_event) + sizeof(struct record))
+#define RETRY_NS     UINT64_C(10000000000) /* from one attempt after a failure to the next */
 
 struct header {
 	uint64_t magic;
@@ -56,7 +56,7 @@ struct ikw_journal {
 	bool checkpointing;
 	uint64_t last;
 	struct ikw_hdr taken; /* last record of the ring; type 0: none */
-	unsigned int skipped;
+	uint64_t retry_at;    /* after a failure: no attempt before, by the events' own time */
 	char failing[PATH_MAX + 64];
 };
 
@@ -83,7 +83,6 @@ static void fail(struct ikw_journal *j, int error)
 	snprintf(j->failing, sizeof(j->failing), "%s: %s", j->segments[j->current].path,
 		 strerror(error));
 	j->number = 0;
-	j->skipped = 0;
 	for (int i = 0; i < SEGMENTS; i++) {
 		j->segments[i].valid = false;
 		if (ftruncate(j->segments[i].fd, 0) < 0)
@@ -130,10 +129,18 @@ void ikw_journal_write(struct ikw_journal *j, enum ikw_journal_kind kind,
 	j->chain = record.sum;
 }
 
+static bool try_again(struct ikw_journal *j, uint64_t now)
+{
+	if (now < j->retry_at)
+		return false;
+	j->retry_at = now + RETRY_NS;
+	return true;
+}
+
 bool ikw_journal_event(struct ikw_journal *j, const union ikw_event *event)
 {
 	if (!j->number)
-		return ++j->skipped % RETRY_RECORDS == 1;
+		return try_again(j, event->hdr.time);
 	ikw_journal_write(j, IKW_JOURNAL_EVENT, event);
 	if (event->hdr.seq)
 		j->taken = event->hdr;
