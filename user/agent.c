@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "agent.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #define PORT_GOOD   (2 * IKW_S)
 #define RESYNC_WAIT (200 * IKW_MS)
 #define PORTS_KEPT  1024
+#define LOST_EVERY  (60 * IKW_S)
 
 void ikw_agent_init(struct ikw_agent *agent)
 {
@@ -95,6 +97,24 @@ void ikw_agent_probes(struct ikw_agent *agent)
 	push(agent, &event);
 }
 
+/* A line a minute at most: losses come in floods. */
+static void say_lost(struct ikw_agent *agent, const struct ikw_lost *lost)
+{
+	uint64_t wall = ikw_wall_now(), now = lost->hdr.time;
+	char since[40], until[40];
+
+	agent->lost_unsaid += lost->count ? lost->count : 1;
+	if (agent->lost_said && now - agent->lost_said < LOST_EVERY)
+		return;
+	agent->lost_said = now;
+	ikw_error("lost: %" PRIu64 " records or more between %s and %s; a dump shows what is "
+		  "missing, and alarms name that blind spot",
+		  agent->lost_unsaid,
+		  ikw_time_text(wall - (now - lost->since), since, sizeof(since)),
+		  ikw_time_text(wall, until, sizeof(until)));
+	agent->lost_unsaid = 0;
+}
+
 void ikw_agent_lost(struct ikw_agent *agent, enum ikw_lost_where where, uint64_t count,
 		    uint32_t sees)
 {
@@ -106,6 +126,8 @@ void ikw_agent_lost(struct ikw_agent *agent, enum ikw_lost_where where, uint64_t
 	event.lost.since = agent->last_event;
 	event.lost.where = where;
 	event.lost.sees = sees;
+	if (where != IKW_LOST_SUPPRESSED)
+		say_lost(agent, &event.lost);
 	push(agent, &event);
 	/* While losses go on, one dump after the other would only add to them. */
 	if (agent->resync_at == UINT64_MAX && where != IKW_LOST_SUPPRESSED)

@@ -126,7 +126,9 @@ struct ikw_agent {
 	bool journal_failing;
 	uint64_t as_of; /* catching up: boot time ns of the record; what is fed with it is not later
 			 */
-	uint64_t gap_since; /* what no agent saw: boot time ns, enum ikw_observable */
+	uint64_t lost_said;   /* boot time ns of the last line about losses; 0: none */
+	uint64_t lost_unsaid; /* records lost since */
+	uint64_t gap_since;   /* what no agent saw: boot time ns, enum ikw_observable */
 	uint64_t gap_until;
 	uint32_t gap_sees;
 	uint64_t replayed;   /* events of the agent before this one */
