@@ -108,7 +108,7 @@ demo:
 truth:
 	@tests/lab/truth
 
-# Every kernel of scripts/kernel with every tier: hours, unattended; see tests/matrix for parts of it.
+# Every kernel of scripts/kernel with every tier, about five minutes each; see tests/matrix for parts of it.
 .PHONY: matrix
 matrix: all
 	@scripts/deps vm
