@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Traffic from one network namespace to another for a while: what came in per
- * second, on stdout.
+ * Traffic from one network namespace to another for a while, on stdout: what
+ * came in per second, and per second of processor time of sender and receiver.
  *
  * usage: traffic FROM_NS TO_NS TO_ADDRESS bulk|small MS
  *	bulk: TCP as fast as it goes, bytes/s; small: UDP of 64 bytes, packets/s
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -126,6 +127,15 @@ static double receive(int fd, bool bulk, double seconds)
 	return got / (now - start);
 }
 
+static double spent_s(int who)
+{
+	struct rusage use;
+
+	getrusage(who, &use);
+	return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+	       (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
+}
+
 static pid_t start_sender(const char *ns, const struct sockaddr_in *to, bool bulk)
 {
 	pid_t child = fork();
@@ -144,7 +154,7 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
 	bool bulk = argc == 6 && !strcmp(argv[4], "bulk");
-	double rate;
+	double rate, seconds = argc == 6 ? strtod(argv[5], NULL) / 1e3 : 0;
 	pid_t child;
 	int fd, in;
 
@@ -161,9 +171,10 @@ int main(int argc, char **argv)
 	in = bulk ? accept(fd, NULL, NULL) : fd;
 	if (in < 0)
 		die("accept");
-	rate = receive(in, bulk, strtod(argv[5], NULL) / 1e3);
+	rate = receive(in, bulk, seconds);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
-	printf("%.0f\n", rate);
+	printf("%.0f %.0f\n", rate,
+	       rate * seconds / (spent_s(RUSAGE_SELF) + spent_s(RUSAGE_CHILDREN)));
 	return 0;
 }
