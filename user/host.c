@@ -6,6 +6,10 @@
 
 #define MAX_PROCESSES 4096 /* as many as are remembered; daemons are never forgotten */
 #define IFF_UP_BIT    1
+/* Of what is gone so much is remembered: the last links, and addresses for so long. */
+#define GONE_LINKS     256
+#define GONE_ADDRESSES 1024
+#define GONE_LONG      UINT64_C(600000000000)
 
 int ikw_host_init(struct ikw_host *host)
 {
@@ -644,6 +648,27 @@ const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uin
 	return if_id ? link : NULL;
 }
 
+/* Of the links that are gone the last are enough: where containers come and go there are ever more.
+ */
+static void prune_links(struct ikw_host *host)
+{
+	struct ikw_link_state **at, **oldest = NULL, *link;
+	unsigned int gone = 0;
+
+	for (at = &host->links; *at; at = &(*at)->next) {
+		if (!(*at)->gone)
+			continue;
+		gone++;
+		if (!oldest || (*at)->changed < (*oldest)->changed)
+			oldest = at;
+	}
+	if (gone <= GONE_LINKS)
+		return;
+	link = *oldest;
+	*oldest = link->next;
+	free(link);
+}
+
 static void link_event(struct ikw_host *host, const struct ikw_link *ev)
 {
 	struct ikw_link_state *link = (struct ikw_link_state *)ikw_host_link(host, ev->ifindex);
@@ -663,8 +688,10 @@ static void link_event(struct ikw_host *host, const struct ikw_link *ev)
 		link->changed = ev->hdr.time;
 	link->up = up;
 	link->gone = gone;
-	if (gone)
+	if (gone) {
+		prune_links(host);
 		return;
+	}
 	link->if_id = ev->if_id;
 	memcpy(link->name, ev->name, sizeof(link->name));
 	memcpy(link->kind, ev->kind, sizeof(link->kind));
@@ -683,6 +710,31 @@ const struct ikw_address *ikw_host_address(const struct ikw_host *host, const ui
 	return NULL;
 }
 
+static void prune_addresses(struct ikw_host *host, uint64_t before)
+{
+	for (size_t i = 0; i <= host->addresses.mask; i++) {
+		struct ikw_node *node = host->addresses.buckets[i].first, *next;
+
+		for (; node; node = next) {
+			struct ikw_address *a = IKW_CONTAINER(node, struct ikw_address, node);
+
+			next = node->next;
+			if (!a->gone || a->gone >= before)
+				continue;
+			ikw_table_del(&host->addresses, node);
+			free(a);
+		}
+	}
+	host->addresses_gone = 0;
+}
+
+static void address_gone(struct ikw_host *host, struct ikw_address *a, uint64_t time)
+{
+	a->gone = time;
+	if (++host->addresses_gone > GONE_ADDRESSES && time > GONE_LONG)
+		prune_addresses(host, time - GONE_LONG);
+}
+
 static void addr_event(struct ikw_host *host, const struct ikw_addr *ev)
 {
 	struct ikw_address *a = (struct ikw_address *)ikw_host_address(host, ev->addr);
@@ -697,7 +749,7 @@ static void addr_event(struct ikw_host *host, const struct ikw_addr *ev)
 	}
 	if (ev->op == IKW_ADDR_GONE) {
 		if (a->ifindex == ev->ifindex)
-			a->gone = ev->hdr.time;
+			address_gone(host, a, ev->hdr.time);
 		return;
 	}
 	a->ifindex = ev->ifindex;

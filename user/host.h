@@ -76,6 +76,7 @@ struct ikw_host {
 	struct ikw_process *newest;
 	struct ikw_process *oldest;
 	struct ikw_table addresses;
+	unsigned int addresses_gone; /* since those long gone were last dropped */
 	struct ikw_link_state *links;
 	struct ikw_order orders[IKW_ORDERS];
 	unsigned int order_head; /* next slot */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "user/model.h"
+#include "user/tunnel.h"
 
 #define ALL_SEES 0xffffffU
 #define DAEMON	 100
@@ -1478,9 +1479,45 @@ static void test_dump_without_end(void **state)
 	assert_int_equal(s.count, 1);
 }
 
+/* Containers come and go: their links and addresses are forgotten, ours and what just went are not.
+ */
+static void test_links_come_and_go(void **state)
+{
+	const struct ikw_host *host;
+	unsigned int links = 0;
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	host = &ikw_model_world(s.model)->host;
+	for (uint32_t i = 0; i < 20000; i++) {
+		NEW(&s, link, link, LINK, 1000 + i * 1000ULL);
+		link.link.ifindex = 10 + i;
+		link.link.op = IKW_LINK_SET;
+		feed(&s, &link);
+		NEW(&s, addr, addr, ADDR, 1000 + i * 1000ULL);
+		memcpy(addr.addr.addr + 12, &i, sizeof(i));
+		addr.addr.ifindex = 10 + i;
+		addr.addr.op = IKW_ADDR_SET;
+		feed(&s, &addr);
+		addr.addr.op = IKW_ADDR_GONE;
+		feed(&s, &addr);
+		link.link.op = IKW_LINK_GONE;
+		feed(&s, &link);
+	}
+	for (const struct ikw_link_state *link = host->links; link; link = link->next)
+		links++;
+	assert_in_range(links, 100, 300);
+	assert_in_range(host->addresses.count, 600, 2000);
+	assert_non_null(ikw_host_link(host, 2));
+	assert_non_null(ikw_host_link(host, 10 + 19999));
+	end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_links_come_and_go),
 		cmocka_unit_test(test_liveness_aead),
 		cmocka_unit_test(test_liveness_cbc_regular),
 		cmocka_unit_test(test_liveness_cbc_restart),
