@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define IKW_SINKS_CONFIG "/etc/ikewatch/sinks.conf"
+
 enum ikw_exit { IKW_EXIT_OK = 0, IKW_EXIT_FAILED = 1, IKW_EXIT_USAGE = 2 };
 
 /* One long option; key is its short form when it prints, else any int above 255. */

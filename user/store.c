@@ -151,7 +151,7 @@ static int connect_immutable(struct ikw_store *store)
 				       NULL);
 	}
 	sqlite3_free(uri);
-	return code ? ikw_store_fail(store) : 0;
+	return code ? ikw_store_fail(store) : exec_text(store, "PRAGMA temp_store=MEMORY");
 }
 
 static int check_schema(struct ikw_store *store)
@@ -207,19 +207,23 @@ static int check_pages(struct ikw_store *store)
 	return err;
 }
 
-/* The WAL is kept when the last writer goes, so that readers without write access find it. */
+/*
+ * The WAL is kept when the last writer goes, so that readers without write access
+ * find it. A long list is sorted in memory: such a reader may make no file for it.
+ */
 static int set_pragmas(struct ikw_store *store)
 {
 	int persist = 1;
 
 	sqlite3_busy_timeout(store->db, BUSY_MS);
+	if (exec_text(store, "PRAGMA temp_store=MEMORY"))
+		return -1;
 	if (store->readonly)
 		return 0;
 	sqlite3_file_control(store->db, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
 	return exec_text(store, "PRAGMA journal_mode=WAL;"
 				"PRAGMA synchronous=FULL;"
-				"PRAGMA journal_size_limit=16777216;"
-				"PRAGMA temp_store=MEMORY;");
+				"PRAGMA journal_size_limit=16777216;");
 }
 
 int ikw_store_connect(struct ikw_store *store)

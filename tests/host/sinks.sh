@@ -50,6 +50,7 @@ clean() {
 	[ -z "$sender" ] || end "$sender"
 	local pid
 	for pid in "${pids[@]}"; do kill -CONT "$pid" 2>/dev/null; end "$pid"; done
+	umount -l "$dir/mem" 2>/dev/null
 	[ -n "${KEEP:-}" ] || rm -rf "$dir"
 }
 trap clean EXIT

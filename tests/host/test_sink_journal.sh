@@ -7,7 +7,8 @@
 . "$(dirname "$0")/sinks.sh"
 journald=$root/lib/systemd/systemd-journald
 [ -x "$journald" ] || journald=$root/usr/lib/systemd/systemd-journald
-command -v journalctl >/dev/null || [ -x "$root/usr/bin/journalctl" ] || { echo 'skip journal: journalctl is missing'; exit 0; }
+journalctl=$root/bin/journalctl
+[ -x "$journalctl" ] || journalctl=$root/usr/bin/journalctl
 
 { mount --make-rprivate / && mount -t tmpfs tmpfs /run; } || { echo 'skip journal: /run cannot be replaced here'; exit 0; }
 mkdir -p /run/log/journal /run/systemd/journal
@@ -20,9 +21,8 @@ alarms 2
 send
 until_ 30 at journal 2
 verdict journal/delivered $? "$(cat "$dir/send.err")"
-entries() { LD_LIBRARY_PATH=$libs "$root/usr/bin/journalctl" -D /run/log/journal --no-pager -o json --all "$@" 2>>"$dir/ctl.err"; }
+entries() { LD_LIBRARY_PATH=$libs "$journalctl" -D /run/log/journal --no-pager -o json --all "$@" 2>>"$dir/ctl.err"; }
 found() { [ "$(entries "$1" | wc -l)" -eq "$2" ]; }
-[ -x "$root/usr/bin/journalctl" ] || entries() { journalctl -D /run/log/journal --no-pager -o json --all "$@"; }
 until_ 20 found 'IKEWATCH_REASON=dpd timeout' 2
 verdict journal/by_reason $? "$(cat "$dir/journald.out")"
 until_ 5 found IKEWATCH_PEER=198.51.100.2 1

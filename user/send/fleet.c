@@ -155,6 +155,7 @@ static void take(struct fleet *fleet, natsMsg *msg)
 static bool read_stream(struct fleet *fleet)
 {
 	bool last = !fleet->follow && is_empty(fleet);
+	uint64_t now, looked = 0;
 
 	while (!last && !ikw_stopping()) {
 		natsMsg *msg = NULL;
@@ -168,8 +169,11 @@ static bool read_stream(struct fleet *fleet)
 			return ikw_nats_fail(fleet->sink, cfg_getstr(fleet->sink->config, "stream"),
 					     s);
 		}
-		if (fleet->follow)
+		now = ikw_boot_now();
+		if (fleet->follow && now - looked >= IKW_S) {
 			ikw_joiner_expire(fleet->joiner, ikw_wall_now() / 1000, false);
+			looked = now;
+		}
 	}
 	ikw_joiner_expire(fleet->joiner, 0, true);
 	return true;

@@ -122,6 +122,23 @@ static bool judge(struct ikw_http *http, CURLcode code)
 	return true;
 }
 
+bool ikw_http_connect(struct ikw_http *http)
+{
+	struct ikw_sink *sink = http->sink;
+	CURLcode code;
+
+	http->error[0] = 0;
+	curl_easy_setopt(http->curl, CURLOPT_CONNECT_ONLY, 1L);
+	code = curl_easy_perform(http->curl);
+	curl_easy_setopt(http->curl, CURLOPT_CONNECT_ONLY, 0L);
+	if (code != CURLE_OK)
+		return ikw_sink_fail(sink, "%s: %s", http->url,
+				     http->error[0] ? http->error : curl_easy_strerror(code));
+	snprintf(sink->answer, sizeof(sink->answer), "connected%s",
+		 strncmp(http->url, "https:", 6) ? "" : ", and the receiver's certificate is good");
+	return true;
+}
+
 bool ikw_http_post(struct ikw_http *http, const char *body, const char *const *headers)
 {
 	struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json");

@@ -26,4 +26,8 @@ void ikw_http_close(struct ikw_http *http);
  */
 bool ikw_http_post(struct ikw_http *http, const char *body, const char *const *headers);
 
+/* Connects, with TLS as far as a good certificate, and sends nothing. False after
+ * ikw_sink_fail(); else what was found in sink->answer. */
+bool ikw_http_connect(struct ikw_http *http);
+
 #endif

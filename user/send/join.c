@@ -13,7 +13,20 @@
 struct waiting {
 	json_t *alarm;
 	uint64_t time; /* us */
+	uint64_t order;
 	struct waiting *prev, *next;
+};
+
+/* An SPI that one who waits has; the other end's alarm has it too. */
+struct spi_ref {
+	struct waiting *waiting;
+	struct spi_ref *prev, *next;
+};
+
+struct spi {
+	char text[16];
+	struct spi_ref *refs;
+	UT_hash_handle hh;
 };
 
 struct seen {
@@ -26,6 +39,8 @@ struct ikw_joiner {
 	void (*fn)(void *ctx, const json_t *a, const json_t *b);
 	void *ctx;
 	struct waiting *list; /* in order of arrival */
+	struct spi *spis;     /* of those in the list */
+	uint64_t order;
 	struct seen *seen;
 };
 
@@ -168,8 +183,91 @@ static bool is_repeat(struct ikw_joiner *joiner, const json_t *alarm, uint64_t t
 	return false;
 }
 
+static void add_spi(struct ikw_joiner *joiner, struct waiting *waiting, const char *text)
+{
+	struct spi_ref *ref = calloc(1, sizeof(*ref));
+	struct spi *spi;
+
+	HASH_FIND_STR(joiner->spis, text, spi);
+	if (!spi && ref && strlen(text) < sizeof(spi->text)) {
+		spi = calloc(1, sizeof(*spi));
+		if (spi) {
+			snprintf(spi->text, sizeof(spi->text), "%s", text);
+			HASH_ADD_STR(joiner->spis, text, spi);
+		}
+	}
+	if (!spi || !ref) {
+		free(ref);
+		return;
+	}
+	ref->waiting = waiting;
+	DL_APPEND(spi->refs, ref);
+}
+
+static void drop_spi(struct ikw_joiner *joiner, const struct waiting *waiting, const char *text)
+{
+	struct spi_ref *ref, *next;
+	struct spi *spi;
+
+	HASH_FIND_STR(joiner->spis, text, spi);
+	if (!spi)
+		return;
+	DL_FOREACH_SAFE (spi->refs, ref, next) {
+		if (ref->waiting != waiting)
+			continue;
+		DL_DELETE(spi->refs, ref);
+		free(ref);
+	}
+	if (spi->refs)
+		return;
+	HASH_DEL(joiner->spis, spi);
+	free(spi);
+}
+
+/* Who has waited longest of those that the alarm is the other end of; NULL: none. */
+static struct waiting *find(const struct ikw_joiner *joiner, const json_t *alarm)
+{
+	struct waiting *found = NULL;
+	const struct spi_ref *ref;
+	const json_t *sa;
+	struct spi *spi;
+	size_t i;
+
+	json_array_foreach (json_object_get(alarm, "sas"), i, sa) {
+		HASH_FIND_STR(joiner->spis, text(sa, "spi"), spi);
+		if (!spi)
+			continue;
+		DL_FOREACH (spi->refs, ref)
+			if ((!found || ref->waiting->order < found->order) &&
+			    ikw_join_matches(ref->waiting->alarm, alarm))
+				found = ref->waiting;
+	}
+	return found;
+}
+
+static void await(struct ikw_joiner *joiner, json_t *alarm, uint64_t time)
+{
+	struct waiting *waiting = calloc(1, sizeof(*waiting));
+	const json_t *sa;
+	size_t i;
+
+	if (!waiting)
+		return;
+	waiting->alarm = json_incref(alarm);
+	waiting->time = time;
+	waiting->order = joiner->order++;
+	DL_APPEND(joiner->list, waiting);
+	json_array_foreach (json_object_get(alarm, "sas"), i, sa)
+		add_spi(joiner, waiting, text(sa, "spi"));
+}
+
 static void drop(struct ikw_joiner *joiner, struct waiting *waiting)
 {
+	const json_t *sa;
+	size_t i;
+
+	json_array_foreach (json_object_get(waiting->alarm, "sas"), i, sa)
+		drop_spi(joiner, waiting, text(sa, "spi"));
 	DL_DELETE(joiner->list, waiting);
 	json_decref(waiting->alarm);
 	free(waiting);
@@ -182,22 +280,16 @@ void ikw_joiner_add(struct ikw_joiner *joiner, json_t *alarm)
 
 	if (!time || is_repeat(joiner, alarm, time))
 		return;
-	DL_FOREACH (joiner->list, waiting) {
-		if (!ikw_join_matches(waiting->alarm, alarm))
-			continue;
-		if (waiting->time <= time)
-			joiner->fn(joiner->ctx, waiting->alarm, alarm);
-		else
-			joiner->fn(joiner->ctx, alarm, waiting->alarm);
-		drop(joiner, waiting);
+	waiting = find(joiner, alarm);
+	if (!waiting) {
+		await(joiner, alarm, time);
 		return;
 	}
-	waiting = calloc(1, sizeof(*waiting));
-	if (!waiting)
-		return;
-	waiting->alarm = json_incref(alarm);
-	waiting->time = time;
-	DL_APPEND(joiner->list, waiting);
+	if (waiting->time <= time)
+		joiner->fn(joiner->ctx, waiting->alarm, alarm);
+	else
+		joiner->fn(joiner->ctx, alarm, waiting->alarm);
+	drop(joiner, waiting);
 }
 
 static void forget_seen(struct ikw_joiner *joiner, uint64_t before)

@@ -24,7 +24,6 @@
 #include <stdint.h>
 #include "alarm.h"
 
-#define IKW_SINKS_CONFIG "/etc/ikewatch/sinks.conf"
 #define IKW_CURSOR_DIR	 "/var/lib/ikewatch-send"
 #define IKW_SEND_RUN_DIR "/run/ikewatch-send"
 #define IKW_SEND_USER	 "ikewatch-send"
@@ -55,6 +54,7 @@ struct ikw_sink {
 	uint64_t starts;	/* how many times this sink was started, this one included */
 	unsigned int timeout_s; /* for one exchange with the receiver */
 	bool testing;		/* `sinks test`: exactly one alarm will be sent */
+	bool more;		/* while flush runs: further alarms wait already */
 	void *data;		/* the type's own */
 	uint64_t resend_from; /* set by send or flush when failing: this alarm and later ones may be
 			       * lost and must be sent again; 0: only those not confirmed */
@@ -75,6 +75,9 @@ struct ikw_sink_type {
 	 * when wants_ticks. */
 	bool (*flush)(struct ikw_sink *sink);
 	void (*close)(struct ikw_sink *sink); /* also after a failed open */
+	/* Opened: reaches the receiver without giving it an alarm; what it found into answer.
+	 * False with why. NULL: there is nobody to reach. */
+	bool (*probe)(struct ikw_sink *sink);
 	bool wants_ticks;
 };
 

@@ -40,8 +40,8 @@ struct alertmanager_data {
 	struct alert *alerts;
 	uint64_t resend; /* ns */
 	uint64_t looked; /* boot time ns */
+	uint64_t untold; /* the first alarm since that look; 0: none */
 	bool changed;	 /* an alarm came since */
-	bool failing;
 	struct ikw_sink *sink;
 };
 
@@ -258,19 +258,31 @@ static int tell_some(struct alertmanager_data *data)
 	return good ? count : -1;
 }
 
-static bool alertmanager_flush(struct ikw_sink *sink)
+static bool tell_all(struct alertmanager_data *data)
 {
-	struct alertmanager_data *data = sink->data;
 	int count;
 
-	if (sink->testing)
-		return true;
-	if ((data->changed || ikw_boot_now() - data->looked >= LOOK_EVERY) && !look(data))
-		return false;
 	do {
 		count = tell_some(data);
 	} while (count > 0 && !ikw_stopping());
 	return count >= 0;
+}
+
+/* With thousands of alarms on their way the list, which is long then, is not read for each few. */
+static bool alertmanager_flush(struct ikw_sink *sink)
+{
+	struct alertmanager_data *data = sink->data;
+	bool due = ikw_boot_now() - data->looked >= LOOK_EVERY;
+
+	if (sink->testing || (sink->more && !due))
+		return true;
+	if (((!data->changed && !due) || look(data)) && tell_all(data)) {
+		data->untold = 0;
+		return true;
+	}
+	sink->resend_from = data->untold;
+	data->untold = 0;
+	return false;
 }
 
 /* The active list is what counts; an alarm only tells that it has changed. */
@@ -282,6 +294,8 @@ static bool alertmanager_send(struct ikw_sink *sink, const struct ikw_parcel *pa
 	bool good;
 
 	data->changed = true;
+	if (!data->untold)
+		data->untold = parcel->id;
 	if (!sink->testing)
 		return true;
 	list = json_pack("[o]", alert_json(parcel, NULL));
@@ -292,6 +306,13 @@ static bool alertmanager_send(struct ikw_sink *sink, const struct ikw_parcel *pa
 	return good;
 }
 
+static bool alertmanager_probe(struct ikw_sink *sink)
+{
+	const struct alertmanager_data *data = sink->data;
+
+	return ikw_http_connect(data->http);
+}
+
 const struct ikw_sink_type ikw_sink_alertmanager = {
 	.name = "alertmanager",
 	.options = options,
@@ -300,5 +321,6 @@ const struct ikw_sink_type ikw_sink_alertmanager = {
 	.send = alertmanager_send,
 	.flush = alertmanager_flush,
 	.close = alertmanager_close,
+	.probe = alertmanager_probe,
 	.wants_ticks = true,
 };

@@ -108,9 +108,16 @@ static bool journal_send(struct ikw_sink *sink, const struct ikw_parcel *parcel)
 	return !err || ikw_sink_fail(sink, SOCKET ": %s", strerror(-err));
 }
 
+static bool journal_probe(struct ikw_sink *sink)
+{
+	snprintf(sink->answer, sizeof(sink->answer), "the journal listens");
+	return is_there(sink);
+}
+
 const struct ikw_sink_type ikw_sink_journal = {
 	.name = "journal",
 	.options = options,
 	.open = journal_open,
 	.send = journal_send,
+	.probe = journal_probe,
 };

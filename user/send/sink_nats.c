@@ -125,6 +125,11 @@ static natsStatus create_stream(struct ikw_sink *sink, struct nats_data *data)
 	return s;
 }
 
+static bool no_stream(struct ikw_sink *sink, const char *name)
+{
+	return ikw_sink_fail(sink, "%s: no such stream (create-stream = true makes it)", name);
+}
+
 static bool find_stream(struct ikw_sink *sink, struct nats_data *data)
 {
 	const char *name = cfg_getstr(sink->config, "stream");
@@ -139,8 +144,7 @@ static bool find_stream(struct ikw_sink *sink, struct nats_data *data)
 	if (s == NATS_NOT_FOUND && cfg_getbool(sink->config, "create-stream"))
 		s = create_stream(sink, data);
 	if (s == NATS_NOT_FOUND)
-		return ikw_sink_fail(sink, "%s: no such stream (create-stream = true makes it)",
-				     name);
+		return no_stream(sink, name);
 	data->stream_there = s == NATS_OK;
 	return data->stream_there || ikw_nats_fail(sink, name, s);
 }
@@ -187,6 +191,32 @@ static bool nats_send(struct ikw_sink *sink, const struct ikw_parcel *parcel)
 	return sent;
 }
 
+static bool nats_probe(struct ikw_sink *sink)
+{
+	struct nats_data *data = sink->data;
+	const char *name = cfg_getstr(sink->config, "stream");
+	jsStreamInfo *info = NULL;
+	jsErrCode code = 0;
+	natsStatus s;
+
+	data->open = ikw_nats_open(sink, &data->nats);
+	if (!data->open)
+		return false;
+	s = js_GetStreamInfo(&info, data->nats.js, name, NULL, &code);
+	if (s == NATS_OK)
+		snprintf(sink->answer, sizeof(sink->answer), "stream %s has %llu messages", name,
+			 (unsigned long long)info->State.Msgs);
+	else if (s == NATS_NOT_FOUND && cfg_getbool(sink->config, "create-stream"))
+		snprintf(sink->answer, sizeof(sink->answer),
+			 "connected; stream %s will be made with the first alarm", name);
+	else if (s == NATS_NOT_FOUND)
+		return no_stream(sink, name);
+	else
+		return ikw_nats_fail(sink, name, s);
+	jsStreamInfo_Destroy(info);
+	return true;
+}
+
 const struct ikw_sink_type ikw_sink_nats = {
 	.name = "nats",
 	.options = options,
@@ -194,4 +224,5 @@ const struct ikw_sink_type ikw_sink_nats = {
 	.open = nats_open,
 	.send = nats_send,
 	.close = nats_sink_close,
+	.probe = nats_probe,
 };

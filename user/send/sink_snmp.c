@@ -20,6 +20,7 @@
 #include <net-snmp/net-snmp-includes.h>
 #include "send.h"
 #include "stamp.h"
+#include "stream.h"
 
 static cfg_opt_t options[] = { IKW_SINK_COMMON,
 			       CFG_STR("address", NULL, CFGF_NONE),
@@ -223,6 +224,17 @@ static void set_own_engine(struct snmp_session *s)
 	s->engineTime = (u_int)snmpv3_local_snmpEngineTime();
 }
 
+/* A wrong privacy key leaves the receiver with rubbish, and that it drops without a word. */
+static const char *why_silent(const struct snmp_session *s)
+{
+	if (s->version != SNMP_VERSION_3)
+		return "(or another community)";
+	return s->securityEngineIDLen
+		       ? "although its engine answers and refuses neither user nor auth-key: wrong "
+			 "priv-key, or no right for this user"
+		       : "(or unknown user)";
+}
+
 static bool fail_session(struct ikw_sink *sink, struct snmp_session *s)
 {
 	const char *address = cfg_getstr(sink->config, "address");
@@ -233,9 +245,7 @@ static bool fail_session(struct ikw_sink *sink, struct snmp_session *s)
 	ikw_sink_fail(sink, "%s: %s", address,
 		      text && *text ? text : "not an address that can be reached");
 	if (library == SNMPERR_TIMEOUT)
-		ikw_sink_fail(sink, "%s: no answer to an inform%s", address,
-			      s->version == SNMP_VERSION_3 ? " (or unknown user)"
-							   : " (or another community)");
+		ikw_sink_fail(sink, "%s: no answer to an inform %s", address, why_silent(s));
 	free(text);
 	return false;
 }
@@ -471,6 +481,52 @@ static bool snmp_sink_send(struct ikw_sink *sink, const struct ikw_parcel *parce
 	return false;
 }
 
+/*
+ * Asks for sysUpTime. A receiver of notifications need not answer that, but by then
+ * its engine has told who it is, and a wrong user or key is reported at once.
+ */
+static bool probe_engine(struct ikw_sink *sink, struct snmp_data *data)
+{
+	netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_GET), *response = NULL;
+	int status;
+
+	if (!pdu)
+		return ikw_sink_fail(sink, "%s", strerror(ENOMEM));
+	snmp_add_null_var(pdu, sys_up_time, OID_LENGTH(sys_up_time));
+	status = snmp_synch_response(data->session, pdu, &response);
+	if (response)
+		snmp_free_pdu(response);
+	if (status == STAT_ERROR || (status == STAT_TIMEOUT && !data->session->securityEngineIDLen))
+		return fail_session(sink, data->session);
+	snprintf(sink->answer, sizeof(sink->answer),
+		 "%s answers and refuses neither user nor auth-key%s%s",
+		 cfg_getstr(sink->config, "address"),
+		 status == STAT_SUCCESS ? "" : "; the priv-key is tried by ikewatch sinks test ",
+		 status == STAT_SUCCESS ? "" : sink->name);
+	return true;
+}
+
+static bool snmp_sink_probe(struct ikw_sink *sink)
+{
+	struct snmp_data *data = sink->data;
+	const char *address = cfg_getstr(sink->config, "address");
+	char host[256];
+
+	if (!open_session(sink, data) ||
+	    (sscanf(address, "udp%*[6]:%255[^:]:", host) + sscanf(address, "udp:%255[^:]:", host) >
+		     0 &&
+	     !ikw_stream_udp_probe(sink)))
+		return false;
+	if (data->v3 && data->inform)
+		return probe_engine(sink, data);
+	snprintf(sink->answer, sizeof(sink->answer),
+		 "nothing says that nobody is at %s; %s is told by ikewatch sinks test %s", address,
+		 data->inform ? "whether the community is right"
+			      : "nothing more, of a trap not even that,",
+		 sink->name);
+	return true;
+}
+
 const struct ikw_sink_type ikw_sink_snmp = {
 	.name = "snmp",
 	.options = options,
@@ -478,4 +534,5 @@ const struct ikw_sink_type ikw_sink_snmp = {
 	.open = snmp_sink_open,
 	.send = snmp_sink_send,
 	.close = snmp_sink_close,
+	.probe = snmp_sink_probe,
 };

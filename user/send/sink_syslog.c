@@ -12,10 +12,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 #include "control.h"
@@ -53,9 +56,10 @@ struct syslog_data {
 	enum transport transport;
 	bool bare;
 	int priority;
-	int fd; /* local, UDP; -1: not open */
+	int fd;	     /* local, UDP; -1: not open */
+	ino_t inode; /* of the local socket it is connected to */
 	struct ikw_stream *stream;
-	uint64_t unsure; /* UDP: the first alarm since the last check for an error */
+	uint64_t unsure; /* datagrams: the first alarm that the receiver may not have */
 };
 
 static bool syslog_check(struct ikw_sink *sink)
@@ -168,13 +172,27 @@ static char *make_message(const struct syslog_data *data, const struct ikw_parce
 
 /* ---- datagrams -------------------------------------------------------------- */
 
+static const char *local_path(const struct ikw_sink *sink)
+{
+	const char *path = ikw_sink_text(sink, "address");
+
+	return path ? path : "/dev/log";
+}
+
+static ino_t inode_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
 static bool open_local(struct ikw_sink *sink, struct syslog_data *data)
 {
 	struct timeval limit = { .tv_sec = sink->timeout_s };
-	const char *path = ikw_sink_text(sink, "address");
+	const char *path = local_path(sink);
 	int err;
 
-	path = path ? path : "/dev/log";
+	data->inode = inode_of(path);
 	data->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	err = data->fd < 0 ? -errno : ikw_control_at_path(data->fd, path, connect);
 	if (err)
@@ -193,10 +211,40 @@ static bool send_datagram(struct ikw_sink *sink, struct syslog_data *data, const
 		return true;
 	if (data->unsure) /* the error is of an earlier one */
 		sink->resend_from = data->unsure;
-	return ikw_sink_fail(sink, "%s: %s",
-			     ikw_sink_text(sink, "address") ? ikw_sink_text(sink, "address")
-							    : "/dev/log",
+	return ikw_sink_fail(sink, "%s: %s", local_path(sink),
 			     errno == EAGAIN ? "takes no more" : strerror(errno));
+}
+
+/* Is it still the socket it is connected to, and does somebody have it? */
+static bool same_local(const struct syslog_data *data, const char *path)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool same =
+		fd >= 0 && !ikw_control_at_path(fd, path, connect) && inode_of(path) == data->inode;
+
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+/* Unread datagrams are counted as ours; they go, unread, with a receiver that ends. */
+static bool flush_local(struct ikw_sink *sink, struct syslog_data *data)
+{
+	uint64_t until = ikw_boot_now() + sink->timeout_s * IKW_S;
+	const char *why = NULL;
+	int unread = 0;
+
+	while (data->fd >= 0 && !why && !ioctl(data->fd, SIOCOUTQ, &unread) && unread) {
+		if (ikw_stopping() || ikw_boot_now() > until)
+			why = "takes no more";
+		usleep(1000);
+	}
+	if (!why && data->fd >= 0 && !same_local(data, local_path(sink)))
+		why = "the receiver has gone";
+	if (why)
+		sink->resend_from = data->unsure;
+	data->unsure = 0;
+	return !why || ikw_sink_fail(sink, "%s: %s", local_path(sink), why);
 }
 
 /* That nobody listens on a UDP port is told by ICMP, after the fact. */
@@ -267,7 +315,7 @@ static bool syslog_flush(struct ikw_sink *sink)
 	bool good = true;
 
 	if (data->transport == LOCAL)
-		data->unsure = 0;
+		good = flush_local(sink, data);
 	else if (data->transport == UDP)
 		good = flush_datagrams(sink, data);
 	else if (data->stream)
@@ -282,6 +330,25 @@ static bool syslog_flush(struct ikw_sink *sink)
 	return good;
 }
 
+static bool syslog_probe(struct ikw_sink *sink)
+{
+	struct syslog_data *data = sink->data;
+	bool good;
+
+	if (data->transport == LOCAL)
+		good = open_local(sink, data);
+	else if (data->transport == UDP)
+		good = ikw_stream_udp(sink, &data->fd);
+	else
+		good = (data->stream = ikw_stream_connect(sink, data->transport == TLS));
+	snprintf(sink->answer, sizeof(sink->answer), "%s",
+		 data->transport == UDP
+			 ? "the address is known; nothing was sent, UDP tells no more"
+		 : data->transport == TLS ? "connected, and the receiver's certificate is good"
+					  : "connected");
+	return good;
+}
+
 const struct ikw_sink_type ikw_sink_syslog = {
 	.name = "syslog",
 	.options = options,
@@ -290,4 +357,5 @@ const struct ikw_sink_type ikw_sink_syslog = {
 	.send = syslog_send,
 	.flush = syslog_flush,
 	.close = syslog_close,
+	.probe = syslog_probe,
 };

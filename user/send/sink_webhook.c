@@ -95,6 +95,13 @@ static bool webhook_send(struct ikw_sink *sink, const struct ikw_parcel *parcel)
 	return sent;
 }
 
+static bool webhook_probe(struct ikw_sink *sink)
+{
+	const struct webhook_data *data = sink->data;
+
+	return ikw_http_connect(data->http);
+}
+
 const struct ikw_sink_type ikw_sink_webhook = {
 	.name = "webhook",
 	.options = options,
@@ -102,4 +109,5 @@ const struct ikw_sink_type ikw_sink_webhook = {
 	.open = webhook_open,
 	.send = webhook_send,
 	.close = webhook_close,
+	.probe = webhook_probe,
 };

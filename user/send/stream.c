@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include "stamp.h"
 
+#define PROBE_MS   500	 /* for ICMP to come back */
 #define MARKS	   32768 /* messages remembered on a connection */
 #define WINDOW_MIN 65536 /* a receiver may hold so much unread whatever window it shows */
 
@@ -43,9 +44,13 @@ struct ikw_stream {
 static bool split(struct ikw_sink *sink, char host[256], char port[16])
 {
 	const char *text = cfg_getstr(sink->config, "address");
-	const char *colon = strrchr(text, ':');
-	size_t len = colon ? (size_t)(colon - text) : 0;
+	const char *colon;
+	size_t len;
 
+	if (sink->type == &ikw_sink_snmp && !strncmp(text, "udp", 3) && strchr(text, ':'))
+		text = strchr(text, ':') + 1; /* its transport */
+	colon = strrchr(text, ':');
+	len = colon ? (size_t)(colon - text) : 0;
 	if (len > 2 && text[0] == '[' && text[len - 1] == ']') {
 		text++;
 		len -= 2;
@@ -136,6 +141,23 @@ static bool connect_any(struct ikw_sink *sink, int type, int *fd)
 bool ikw_stream_udp(struct ikw_sink *sink, int *fd)
 {
 	return connect_any(sink, SOCK_DGRAM, fd);
+}
+
+bool ikw_stream_udp_probe(struct ikw_sink *sink)
+{
+	struct pollfd poll_fd = { .events = POLLIN };
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (!connect_any(sink, SOCK_DGRAM, &poll_fd.fd))
+		return false;
+	if (send(poll_fd.fd, "", 0, MSG_NOSIGNAL) < 0)
+		err = errno;
+	else if (poll(&poll_fd, 1, PROBE_MS) > 0)
+		getsockopt(poll_fd.fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	close(poll_fd.fd);
+	return !err ||
+	       ikw_sink_fail(sink, "%s: %s", cfg_getstr(sink->config, "address"), strerror(err));
 }
 
 /* ---- TLS -------------------------------------------------------------------- */
@@ -257,10 +279,14 @@ static void set_resend(struct ikw_stream *stream, uint64_t unread)
 	}
 }
 
+/* Broken: what is not acknowledged is lost, and what the receiver held before that unread. */
 static bool lost(struct ikw_stream *stream, const char *why)
 {
+	int unsent = 0;
+
 	look_at_window(stream);
-	set_resend(stream, stream->window + WINDOW_MIN);
+	ioctl(stream->fd, SIOCOUTQ, &unsent);
+	set_resend(stream, (uint64_t)unsent + stream->window + WINDOW_MIN);
 	return ikw_sink_fail(stream->sink, "%s: %s", cfg_getstr(stream->sink->config, "address"),
 			     why);
 }

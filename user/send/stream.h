@@ -27,4 +27,8 @@ bool ikw_stream_flush(struct ikw_stream *stream);
 /* A connected UDP socket to the same kind of address. False after ikw_sink_fail(). */
 bool ikw_stream_udp(struct ikw_sink *sink, int *fd);
 
+/* Sends an empty datagram there. False after ikw_sink_fail() when the host is unknown or ICMP
+ * says that nobody is there; silence is no proof of either. */
+bool ikw_stream_udp_probe(struct ikw_sink *sink);
+
 #endif

@@ -263,6 +263,7 @@ static bool look(struct worker *w)
 		return false;
 	}
 	count = w->letter_count;
+	w->sink->more = count == BATCH;
 	if (!deliver_all(w))
 		return true;
 	if ((count || w->sink->type->wants_ticks || w->cursor.since) && !flush(w))
