@@ -25,6 +25,7 @@
 #include "catalogue.h"
 #include "check.h"
 #include "cli.h"
+#include "sender.h"
 #include "settings.h"
 #include "loader.h"
 #include "trial.h"
@@ -379,7 +380,17 @@ static const char *lost_of(const struct outcome *outcome, size_t i)
 	return rows[i].lost;
 }
 
-static void print_text(const struct outcome *outcome)
+/* Those of this host, when it has any. */
+static int check_sinks(json_t *list)
+{
+	if (access(IKW_SINKS_CONFIG, R_OK))
+		return IKW_EXIT_OK;
+	if (!list)
+		printf("\nThe sinks of " IKW_SINKS_CONFIG ":\n");
+	return ikw_sender_check(IKW_SINKS_CONFIG, list);
+}
+
+static int print_text(const struct outcome *outcome)
 {
 	printf("kernel        %s %s\n", outcome->kernel.release, outcome->kernel.machine);
 	for (size_t i = 0; i < ROWS; i++) {
@@ -391,13 +402,14 @@ static void print_text(const struct outcome *outcome)
 	}
 	if (outcome->tier == IKW_TIER_NONE) {
 		printf("\nThe agent cannot run here.\n");
-		return;
+		return check_sinks(NULL);
 	}
 	printf("\nThe agent runs here, SAD probes by %s%s%s\n", tier_text(outcome->tier),
 	       outcome->why[0] ? "; not better: " : ".", outcome->why);
 	for (size_t i = 0; i < LOSSES; i++)
 		if (!(outcome->sees & losses[i].sees))
 			printf("  lost: %s\n", losses[i].lost);
+	return check_sinks(NULL);
 }
 
 static json_t *sees_json(const struct outcome *outcome)
@@ -439,18 +451,21 @@ static json_t *rows_json(const struct outcome *outcome)
 	return all;
 }
 
-static void print_json(const struct outcome *outcome)
+static int print_json(const struct outcome *outcome)
 {
 	bool runs = outcome->tier != IKW_TIER_NONE;
-	json_t *all = json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o}", "kernel",
+	json_t *sinks = json_array();
+	int status = check_sinks(sinks);
+	json_t *all = json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o}", "kernel",
 				outcome->kernel.release, "machine", outcome->kernel.machine,
 				"can_run", runs, "tier", tier_text(outcome->tier), "why",
 				outcome->why, "checks", rows_json(outcome), "sees",
-				sees_json(outcome), "lost", losses_json(outcome));
+				sees_json(outcome), "lost", losses_json(outcome), "sinks", sinks);
 
 	json_dumpf(all, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(all);
+	return status;
 }
 
 bool ikw_check_sees(uint32_t *sees)
@@ -464,11 +479,38 @@ bool ikw_check_sees(uint32_t *sees)
 	return outcome.tier != IKW_TIER_NONE;
 }
 
+/* A section (TYPE "NAME" {) that is none of the agent's makes it the sinks' file. */
+static bool is_sinks_file(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[1024], word[32], name[128];
+	bool found = false;
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = sscanf(line, " %31[a-z] \"%127[^\"]\" {", word, name) == 2 &&
+			strcmp(word, "reason") && strcmp(word, "peer") && strcmp(word, "tunnel");
+	if (file)
+		fclose(file);
+	return found;
+}
+
 /* Without looking at this host: the file may be another one's. */
-static int check_config(const char *path)
+static int check_config(const char *path, bool json)
 {
 	char why[PATH_MAX + 512];
+	json_t *list;
+	int status;
 
+	if (is_sinks_file(path)) {
+		list = json ? json_array() : NULL;
+		status = ikw_sender_check(path, list);
+		if (list) {
+			json_dumpf(list, stdout, JSON_INDENT(2));
+			putchar('\n');
+		}
+		json_decref(list);
+		return status;
+	}
 	if (!ikw_settings_check(path, why, sizeof(why))) {
 		ikw_error("%s", why);
 		return IKW_EXIT_FAILED;
@@ -484,7 +526,7 @@ int ikw_check_main(int argc, char **argv)
 	const char *value;
 	const char *config = NULL;
 	bool json = false;
-	int key;
+	int key, status;
 
 	while ((key = ikw_cli_next(command, argc, argv, &value)) != -1) {
 		if (key == '?')
@@ -496,11 +538,11 @@ int ikw_check_main(int argc, char **argv)
 	if (optind < argc)
 		return ikw_usage_error("check", "%s: unexpected operand", argv[optind]);
 	if (config)
-		return check_config(config);
+		return check_config(config, json);
 	find_out(&outcome);
 	if (json)
-		print_json(&outcome);
+		status = print_json(&outcome);
 	else
-		print_text(&outcome);
-	return outcome.tier == IKW_TIER_NONE ? IKW_EXIT_FAILED : IKW_EXIT_OK;
+		status = print_text(&outcome);
+	return outcome.tier == IKW_TIER_NONE ? IKW_EXIT_FAILED : status;
 }

@@ -156,8 +156,8 @@ static const struct ikw_command commands[] = {
 	  "take away what a stopped agent left in the kernel", detach_options },
 	{ "reasons", ikw_reasons_main, "[--json]", "the reason catalogue", json_options },
 	{ "send", ikw_send_main, "[OPTION]...", "deliver the alarms to the sinks", send_options },
-	{ "sinks", ikw_sinks_main, "[test NAME] [--json]",
-	  "list the sinks, or send one a test alarm", sinks_options },
+	{ "sinks", ikw_sinks_main, "[check|test NAME] [--json]",
+	  "list the sinks, reach them all, or send one a test alarm", sinks_options },
 	{ "fleet", ikw_fleet_main, "[NAME] [--since S] [--follow] [--json]",
 	  "the alarms of many gateways, both ends joined", fleet_options },
 };
