@@ -262,6 +262,16 @@ static json_t *tunnel_json(const struct ikw_agent *agent, const struct ikw_tunne
 	json_object_set_new(json, "mark", number(info->mark));
 	json_object_set_new(json, "if_id", number(info->if_id));
 	json_object_set_new(json, "rule_num", number(info->rule_num));
+	json_object_set_new(json, "ifindex", number(info->ifindex));
+	json_object_set_new(json, "interface_name",
+			    info->ifname[0] ? json_string(info->ifname) : json_null());
+	json_object_set_new(json, "inside_ip", json_string(info->inside_ip));
+	json_object_set_new(json, "remote_port",
+			    info->remote_port ? number(info->remote_port) : json_null());
+	json_object_set_new(json, "vsys_name", json_string(info->vsys));
+	json_object_set_new(json, "life_s", info->life_s ? number(info->life_s) : json_null());
+	json_object_set_new(json, "life_kib",
+			    info->life_kib ? number(info->life_kib) : json_null());
 	json_object_set_new(json, "up_since", info->up ? when(agent, info->up_since) : json_null());
 	json_object_set_new(json, "ike", ike_json(info));
 	for (unsigned int i = 0; i < info->sa_count; i++) {

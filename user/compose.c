@@ -118,18 +118,22 @@ const char *ikw_flow_text(const struct ikw_tunnel *t, char *buf, size_t size)
 	return buf;
 }
 
-static void fill_inside(struct report *r, const struct ikw_tunnel *t)
+const char *ikw_inside_text(const struct ikw_tunnel *t, char *buf, size_t size)
 {
 	char text[64];
 
-	if (!t->flow.known && !t->mode) { /* transport mode: the peer itself */
-		ikw_addr_text(t->peer->remote, r->a->inside_ip, sizeof(r->a->inside_ip));
-		return;
-	}
-	snprintf(r->a->inside_ip, sizeof(r->a->inside_ip), "%s",
+	if (!t->flow.known && !t->mode) /* transport mode: the peer itself */
+		return ikw_addr_text(t->peer->remote, buf, size);
+	snprintf(buf, size, "%s",
 		 net_text(t->flow.sel.daddr, t->peer->local[10] == 0xff ? 2 : 10, text,
 			  sizeof(text)));
-	if (!t->flow.known)
+	return buf;
+}
+
+static void fill_inside(struct report *r, const struct ikw_tunnel *t)
+{
+	ikw_inside_text(t, r->a->inside_ip, sizeof(r->a->inside_ip));
+	if (!t->flow.known && t->mode)
 		blind(r, "no policy for this SA was seen: its selectors, inside address and rule "
 			 "number are those of an SA without a policy");
 }
@@ -149,13 +153,18 @@ static const struct ikw_link_state *outer_link(const struct ikw_host *host,
 	return anew ? anew : link;
 }
 
-static void fill_interface(struct report *r, const struct ikw_tunnel *t)
+const struct ikw_link_state *ikw_tunnel_link(const struct ikw_host *host,
+					     const struct ikw_tunnel *t)
 {
-	const struct ikw_host *host = &r->w->host;
 	const struct ikw_link_state *link = ikw_host_xfrm_link(host, t->if_id);
 
-	if (!link)
-		link = outer_link(host, t->peer);
+	return link ? link : outer_link(host, t->peer);
+}
+
+static void fill_interface(struct report *r, const struct ikw_tunnel *t)
+{
+	const struct ikw_link_state *link = ikw_tunnel_link(&r->w->host, t);
+
 	if (link) {
 		r->a->ifindex = link->ifindex;
 		memcpy(r->a->ifname, link->name, sizeof(r->a->ifname));
@@ -165,17 +174,18 @@ static void fill_interface(struct report *r, const struct ikw_tunnel *t)
 	}
 }
 
+uint16_t ikw_generation_port(const struct ikw_generation *gen, const struct ikw_ike_sa *ike)
+{
+	if (gen->out && gen->out->encap_dport)
+		return gen->out->encap_dport;
+	if (gen->in && gen->in->encap_sport)
+		return gen->in->encap_sport;
+	return ike ? ike->remote_port : 0;
+}
+
 static void fill_port(struct report *r)
 {
-	const struct ikw_generation *gen = r->c->gen;
-	const struct ikw_ike_sa *ike = r->f->ike;
-
-	if (gen->out && gen->out->encap_dport)
-		r->a->remote_port = gen->out->encap_dport;
-	else if (gen->in && gen->in->encap_sport)
-		r->a->remote_port = gen->in->encap_sport;
-	else if (ike)
-		r->a->remote_port = ike->remote_port;
+	r->a->remote_port = ikw_generation_port(r->c->gen, r->f->ike);
 	if (!r->a->remote_port)
 		blind(r, "no IKE message of the peer was seen: its port is not known");
 }

@@ -20,6 +20,16 @@ void ikw_compose_outside(const struct ikw_facts *facts,
 			 void (*tell)(void *ctx, uint64_t time, const char *fact, const char *text),
 			 void *ctx);
 
+/* InsideIP of a tunnel; into buf, returned. */
+const char *ikw_inside_text(const struct ikw_tunnel *tunnel, char *buf, size_t size);
+
+/* The xfrm interface of a tunnel, else the one towards its peer; NULL: not known. */
+const struct ikw_link_state *ikw_tunnel_link(const struct ikw_host *host,
+					     const struct ikw_tunnel *tunnel);
+
+/* The peer's IKE port (behind NAT that of the encapsulation); ike may be NULL. 0: not known. */
+uint16_t ikw_generation_port(const struct ikw_generation *gen, const struct ikw_ike_sa *ike);
+
 /* FlowInfo: source, destination, protocol, ports, DSCP; into buf, returned. */
 const char *ikw_flow_text(const struct ikw_tunnel *tunnel, char *buf, size_t size);
 

@@ -591,11 +591,32 @@ static void info_sa(struct ikw_tunnel_info *info, const struct ikw_sa_node *sa)
 	out->last = sa->last;
 }
 
-static void info_fill(struct ikw_tunnel_info *info, const struct ikw_tunnel *t)
+/* What an alarm of it would say of where it is. */
+static void info_place(const struct ikw_model *m, struct ikw_tunnel_info *info,
+		       const struct ikw_tunnel *t)
+{
+	const struct ikw_link_state *link = ikw_tunnel_link(&m->world.host, t);
+	const struct ikw_generation *gen = t->generations;
+	const struct ikw_sa_node *sa = !gen ? NULL : gen->out ? gen->out : gen->in;
+
+	info->ifindex = link ? link->ifindex : t->peer->ifindex;
+	if (link)
+		memcpy(info->ifname, link->name, sizeof(info->ifname));
+	ikw_inside_text(t, info->inside_ip, sizeof(info->inside_ip));
+	info->vsys = m->config.vsys;
+	if (gen)
+		info->remote_port = ikw_generation_port(gen, ikw_generation_ike(gen));
+	info->life_s = sa ? sa->life_s : 0;
+	info->life_kib = sa ? sa->life_kib : 0;
+}
+
+static void info_fill(const struct ikw_model *m, struct ikw_tunnel_info *info,
+		      const struct ikw_tunnel *t)
 {
 	const struct ikw_ike_sa *ike;
 
 	memset(info, 0, sizeof(*info));
+	info_place(m, info, t);
 	info->index = t->index;
 	info->up = t->up;
 	memcpy(info->src, t->peer->local, IKW_ADDR_LEN);
@@ -657,7 +678,7 @@ void ikw_model_tunnels(const struct ikw_model *m,
 			list[count++] = IKW_CONTAINER(node, struct ikw_tunnel, node);
 	qsort(list, count, sizeof(*list), by_index);
 	for (size_t i = 0; i < count; i++) {
-		info_fill(&info, list[i]);
+		info_fill(m, &info, list[i]);
 		if (fn(ctx, &info))
 			break;
 	}

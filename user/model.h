@@ -106,6 +106,13 @@ struct ikw_tunnel_info {
 	uint8_t ike_version;
 	uint64_t spi_i;
 	uint64_t spi_r;
+	uint32_t ifindex;	   /* towards the peer, or the xfrm interface; 0: not known */
+	char ifname[IKW_NAME_LEN]; /* "": not known */
+	char inside_ip[64];	   /* the peer's inner address */
+	uint16_t remote_port;	   /* the peer's IKE port; 0: not known */
+	const char *vsys;	   /* the network namespace's name; lives as long as the model */
+	uint32_t life_s;	   /* hard limits of the newest SA; 0: none */
+	uint32_t life_kib;
 	unsigned int sa_count;
 	struct ikw_tunnel_sa sas[8];
 };

@@ -230,16 +230,19 @@ int ikw_store_connect(struct ikw_store *store)
 {
 	int flags = store->readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	int64_t ignored;
-	int err;
+	int err, code;
 
 	if (sqlite3_open_v2(store->path, &store->db, flags, NULL))
 		return ikw_store_fail(store);
 	sqlite3_extended_result_codes(store->db, 0);
 	if (set_pragmas(store))
 		return -1;
-	if (store->readonly && query_int(store, "PRAGMA schema_version", &ignored) &&
-	    sqlite3_errcode(store->db) == SQLITE_CANTOPEN && connect_immutable(store))
-		return -1;
+	if (store->readonly && query_int(store, "PRAGMA schema_version", &ignored)) {
+		code = sqlite3_errcode(store->db);
+		if ((code == SQLITE_CANTOPEN || code == SQLITE_READONLY) &&
+		    connect_immutable(store))
+			return -1;
+	}
 	err = check_pages(store);
 	if (!err)
 		err = check_schema(store);

@@ -951,8 +951,17 @@ static struct ikw_generation *generation_get(struct ikw_world *w, struct ikw_tun
 	return gen;
 }
 
+static uint32_t limit_of(uint64_t limit, unsigned int shift)
+{
+	return limit == UINT64_MAX || limit >> shift > UINT32_MAX ? 0 : (uint32_t)(limit >> shift);
+}
+
 static void sa_take(struct ikw_sa_node *node, const struct ikw_sa *sa)
 {
+	if (sa->hard_add_s)
+		node->life_s = limit_of(sa->hard_add_s, 0);
+	if (sa->hard_bytes)
+		node->life_kib = limit_of(sa->hard_bytes, 10);
 	if (!node->esp_seen || sa->packets > node->packets) {
 		node->bytes = sa->bytes;
 		node->packets = sa->packets;

@@ -63,6 +63,8 @@ struct ikw_sa_node {
 	uint32_t lost; /* on the path, in its last minute of traffic */
 	uint32_t reordered;
 	uint32_t dumped; /* number of the last dump that showed it */
+	uint32_t life_s; /* hard limits; 0: none */
+	uint32_t life_kib;
 	uint16_t encap_dport;
 	uint16_t encap_sport;
 	uint8_t proto;

@@ -72,3 +72,23 @@ sqlite3_() { python3 -c 'import sqlite3, sys
 for row in sqlite3.connect("file:" + sys.argv[1] + "/alarms.db?mode=ro", uri=True).execute(sys.argv[2]): print(row[0])' "$state" "$1"; }
 listening() { ss -Hltn "sport = :$1" | grep -q .; }
 bound() { ss -Hlun "sport = :$1" | grep -q .; }
+# stand_in: for the agent, at $dir/agent.sock; answers with the files $dir/answer.REQUEST. Its pid in $agent
+stand_in() {
+	cat >"$dir/agent.py" <<'P'
+import json, os, socket, sys
+path, base = sys.argv[1:3]
+s = socket.socket(socket.AF_UNIX)
+s.bind(path)
+os.chmod(path, 0o666)
+s.listen()
+while True:
+    c, _ = s.accept()
+    request = json.loads(c.makefile().readline())["request"]
+    c.sendall(open(base + "." + request, "rb").read())
+    c.close()
+P
+	python3 "$dir/agent.py" "$dir/agent.sock" "$dir/answer" 2>"$dir/agent.err" &
+	agent=$!
+	pids+=("$agent")
+	until_ 20 test -S "$dir/agent.sock"
+}

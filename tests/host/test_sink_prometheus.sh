@@ -9,25 +9,9 @@
 
 tunnel='{"index":7,"up":true,"src_ip":"192.0.2.1","dst_ip":"198.51.100.1","flow_info":"src=10.1.0.0/16 \"x\\y\"","sas":[{"spi":"0xc1000001","direction":"in","bytes":IN,"packets":10,"lost":3},{"spi":"0xce000001","direction":"out","bytes":700,"packets":7,"lost":null}],"deletions":2,"last_deletion":"2026-01-02T03:04:05.250000Z","last_reason":"dpd timeout"}'
 down='{"index":8,"up":false,"src_ip":"192.0.2.1","dst_ip":"2001:db8::1","flow_info":"any","sas":[],"deletions":1,"last_deletion":"2026-01-02T03:04:04.000000Z","last_reason":"unknown"}'
-cat >"$dir/agent.py" <<'P'
-import json, os, socket, sys
-path, base = sys.argv[1:3]
-s = socket.socket(socket.AF_UNIX)
-s.bind(path)
-os.chmod(path, 0o666)
-s.listen()
-while True:
-    c, _ = s.accept()
-    request = json.loads(c.makefile().readline())["request"]
-    c.sendall(open(base + "." + request, "rb").read())
-    c.close()
-P
 echo '{"version":"x","uptime_s":42,"events":{"sa":5,"ike":9},"lost":4,"model":{"tunnels":2,"tunnels_up":1,"sas":2,"ike_sas":1,"ike_retransmissions":6,"bytes":1000,"by_reason":{"dpd timeout":2,"phase2 sa replace":5}}}' >"$dir/answer.status"
 { echo "${tunnel/IN/1000}"; echo "$down"; } >"$dir/answer.tunnels"
-python3 "$dir/agent.py" "$dir/agent.sock" "$dir/answer" 2>"$dir/agent.err" &
-agent=$!
-pids+=("$agent")
-until_ 20 test -S "$dir/agent.sock"
+stand_in
 
 mkdir -m 777 "$dir/run"
 cat >"$conf" <<C

@@ -107,6 +107,95 @@ done
 end "$sender"
 sender=
 
+# the vendor's sizes hold, and no character is cut in two
+python3 - "$state" <<'P'
+import json, sqlite3, sys
+db = sqlite3.connect(sys.argv[1] + "/alarms.db")
+ident, text = db.execute("SELECT id, json FROM alarms ORDER BY id DESC LIMIT 1").fetchone()
+alarm = json.loads(text)
+for name in ("dst_ip", "inside_ip", "src_ip", "flow_info", "offline_reason", "vsys_name", "interface_name"):
+    alarm[name] = ("x" if name == "vsys_name" else "") + "\u00e9" * 200
+alarm["remote_port"], alarm["cpu_id"], alarm["slot_id"] = 4294967295, 0, 0
+db.execute("UPDATE alarms SET json = ? WHERE id = ?", (json.dumps(alarm), ident))
+db.commit()
+P
+sed -i '/v2trap\|v3trap\|v3inform/d' "$conf"
+rewind() { jq -c '.cursor = 2' "$cursors/v2inform.json" >"$dir/cursor" && cat "$dir/cursor" >"$cursors/v2inform.json"; }
+rewind
+: >"$dir/received"
+send
+until_ 60 at v2inform 3 && until_ 20 received 1
+verdict snmp/long $? "$(cat "$dir/send.err")"
+# a text of other than ASCII is shown in hex: octets of each, in order
+same snmp/sizes '128 128 128 254 128 31 62' "$(python3 - "$dir/received" <<'P'
+import re, sys
+print(*(len(hexes.split()) for hexes in re.findall(r"Hex-STRING: ((?:[0-9A-F]{2}\s+)+)", open(sys.argv[1]).read().replace("\t", " "))))
+P
+)"
+same snmp/gauge 4294967295 "$(sed -n 's/.*2\.1\.7\.2\.11\.[0-9]* = Gauge32: \([0-9]*\).*/\1/p' <<<"$(tr '\t' '\n' <"$dir/received")")"
+# that writer took the WAL with it; the sender read on without, and notices when there is an agent again
+same snmp/no_wal no "$([ -e "$state/alarms.db-wal" ] && echo yes || echo no)"
+alarms 1
+until_ 60 at v2inform 4
+verdict snmp/wal_again $? "$(cat "$cursors/v2inform.json"; tail -n 2 "$dir/send.err")"
+end "$sender"
+
+# a tunnel that comes up is told of when asked for, once, and not before a deletion that went before it has settled
+tunnel() {
+	printf '{"index":%s,"up":%s,"src_ip":"192.0.2.1","dst_ip":"198.51.100.1","flow_info":"any","reqid":11,"rule_num":81,"up_since":%s,"ifindex":2,"interface_name":"eth0","inside_ip":"10.2.0.0","remote_port":4500,"vsys_name":"Public","life_s":%s,"life_kib":%s,"sas":[]}\n' "$@"
+}
+now() { date -u +'"%Y-%m-%dT%H:%M:%S.%6NZ"'; }
+cat >"$conf" <<C
+gateway = "gw1"
+snmp "v2inform" { $address $v2 }
+snmp "start" { $address $v2 tunnel-start = true }
+C
+tunnel 7 true '"2026-01-02T03:04:05.000000Z"' 3600 null >"$dir/answer.tunnels"
+stand_in
+: >"$dir/received"
+"$O/ikewatch" send --config "$conf" --state-dir "$state" --cursor-dir "$cursors" --user nobody --socket "$dir/agent.sock" 2>>"$dir/send.err" &
+sender=$!
+until_ 60 at start 4
+{ tunnel 7 true '"2026-01-02T03:04:05.000000Z"' 3600 null; tunnel 8 true "$(now)" 3600 1024; tunnel 9 false null null null; } >"$dir/answer.new"
+mv "$dir/answer.new" "$dir/answer.tunnels"
+starts() { [ "$(grep -c "$base.6.1" "$dir/received")" -ge "$1" ]; }
+until_ 60 starts 1
+verdict snmp/start $? "$(cat "$dir/send.err")"
+{ tunnel 8 true "$(now)" null null; } >"$dir/answer.new"
+mv "$dir/answer.new" "$dir/answer.tunnels"
+until_ 60 starts 2
+verdict snmp/start_again $? "$(cat "$dir/send.err")"
+sleep 2
+same snmp/starts 2 "$(grep -c "$base.6.1" "$dir/received")"
+# start_fields LIFE-SIZE LIFE-TIME
+start_fields() {
+	cat <<W
+.1.3.6.1.6.3.1.1.4.1.0 = OID: $base.6.1
+$base.2.1.1.2.11.8 = Gauge32: 2
+$base.2.1.2.2.11.8 = Gauge32: 11
+$base.2.1.3.2.11.8 = Gauge32: 8
+$base.2.1.4.2.11.8 = Gauge32: 81
+$base.2.1.5.2.11.8 = STRING: "198.51.100.1"
+$base.2.1.6.2.11.8 = STRING: "10.2.0.0"
+$base.2.1.7.2.11.8 = Gauge32: 4500
+$base.2.1.8.2.11.8 = Gauge32: 0
+$base.2.1.21.2.11.8 = STRING: "192.0.2.1"
+$base.2.1.30.2.11.8 = STRING: "any"
+$base.2.1.25.2.11.8 = Gauge32: $1
+$base.2.1.26.2.11.8 = Gauge32: $2
+$base.5.13.0 = STRING: "Public"
+$base.5.14.0 = STRING: "eth0"
+$base.2.1.29.2.11.8 = Gauge32: 0
+$base.5.15.0 = STRING: "-"
+end
+W
+}
+same snmp/start_fields "$(start_fields 1024 3600; start_fields 0 604800)" "$(tr '\t' '\n' <"$dir/received" | awk '/^begin/ { if (keep) printf "%s", text; text = ""; keep = 0; next }
+	/Timeticks/ { next } /26\.6\.1$/ { keep = 1 } { text = text $0 "\n" } END { if (keep) printf "%s", text }')"
+end "$agent"
+end "$sender"
+sender=
+
 # errors have names
 cat >"$conf" <<C
 gateway = "gw1"

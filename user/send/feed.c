@@ -22,7 +22,8 @@
 struct ikw_feed {
 	char dir[PATH_MAX];
 	struct ikw_store *store;
-	ino_t inode; /* of the database that is open */
+	ino_t inode;  /* of the database that is open */
+	bool had_wal; /* when it was opened */
 	int watch_fd;
 	unsigned int wait; /* ms; 0: nothing has changed lately */
 };
@@ -60,13 +61,25 @@ bool ikw_feed_exists(const struct ikw_feed *feed)
 	return path_of(feed, path) && (!access(path, F_OK) || errno != ENOENT);
 }
 
-/* The agent moves a damaged database aside and begins another. */
+static bool has_wal(const struct ikw_feed *feed)
+{
+	char path[PATH_MAX];
+
+	return (size_t)snprintf(path, sizeof(path), "%s/alarms.db-wal", feed->dir) < sizeof(path) &&
+	       !access(path, F_OK);
+}
+
+/*
+ * The agent moves a damaged database aside and begins another. One without a WAL was
+ * opened as what never changes; it does once there is an agent, and so a WAL.
+ */
 static void close_if_replaced(struct ikw_feed *feed)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
-	if (!feed->store || (path_of(feed, path) && !stat(path, &st) && st.st_ino == feed->inode))
+	if (!feed->store || (path_of(feed, path) && !stat(path, &st) && st.st_ino == feed->inode &&
+			     (feed->had_wal || !has_wal(feed))))
 		return;
 	ikw_store_close(feed->store);
 	feed->store = NULL;
@@ -94,6 +107,7 @@ struct ikw_store *ikw_feed_store(struct ikw_feed *feed, char *why, size_t size)
 		return NULL;
 	}
 	feed->inode = st.st_ino;
+	feed->had_wal = has_wal(feed);
 	feed->store = ikw_store_open(feed->dir, true, why, size);
 	if (feed->store)
 		watch(feed);

@@ -51,16 +51,21 @@ static const char *text(const json_t *json, const char *member)
 	return value ? value : "";
 }
 
-uint64_t ikw_join_time(const json_t *alarm)
+uint64_t ikw_time_of(const char *rfc3339)
 {
 	struct tm tm = { 0 };
 	unsigned int us = 0;
-	const char *rest = strptime(text(alarm, "time"), "%Y-%m-%dT%H:%M:%S", &tm);
+	const char *rest = rfc3339 ? strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
 
 	if (!rest)
 		return 0;
 	sscanf(rest, ".%6u", &us);
 	return (uint64_t)timegm(&tm) * SECOND + us;
+}
+
+uint64_t ikw_join_time(const json_t *alarm)
+{
+	return ikw_time_of(text(alarm, "time"));
 }
 
 /* ---- do they belong together? ------------------------------------------------ */

@@ -45,6 +45,9 @@ void ikw_joiner_add(struct ikw_joiner *joiner, json_t *alarm);
 void ikw_joiner_expire(struct ikw_joiner *joiner, uint64_t now_us, bool everything);
 void ikw_joiner_free(struct ikw_joiner *joiner);
 
+/* Unix microseconds of a time in RFC 3339, UTC, with six digits or none; 0: none (NULL too). */
+uint64_t ikw_time_of(const char *rfc3339);
+
 /* Unix microseconds of an alarm object's time; 0: none. */
 uint64_t ikw_join_time(const json_t *alarm);
 

@@ -14,8 +14,6 @@
 #include "reason.h"
 #include "store.h"
 
-#define ASK_S 5 /* for the agent to answer */
-
 /* Counters of one SA as they were seen last. */
 struct sa_key {
 	uint32_t tunnel;
@@ -102,38 +100,6 @@ static double seconds(const json_t *json, const char *member)
 	const char *rest = strptime(text(json, member), "%Y-%m-%dT%H:%M:%S", &tm);
 
 	return rest ? (double)timegm(&tm) + (*rest == '.' ? strtod(rest, NULL) : 0) : 0;
-}
-
-/* The agent's answer, a list of its lines; NULL when there is no agent. */
-static json_t *ask(const struct ikw_metrics *m, const char *request)
-{
-	struct timeval limit = { .tv_sec = ASK_S };
-	char why[PATH_MAX + 128];
-	json_t *list, *json;
-	char *line = NULL;
-	size_t room = 0;
-	FILE *from;
-	int fd = ikw_control_connect(m->sink->socket, request, why, sizeof(why));
-
-	if (fd < 0)
-		return NULL;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	from = fdopen(fd, "r");
-	if (!from) {
-		close(fd);
-		return NULL;
-	}
-	list = json_array();
-	while (getline(&line, &room, from) > 0) {
-		json = json_loads(line, 0, NULL);
-		if (!json || json_object_get(json, "error"))
-			json_decref(json);
-		else
-			json_array_append_new(list, json);
-	}
-	free(line);
-	fclose(from);
-	return list;
 }
 
 /* ---- sums ------------------------------------------------------------------- */
@@ -516,8 +482,8 @@ static void put_sinks(const struct ikw_metrics *m, FILE *to, uint64_t last)
 
 char *ikw_metrics_text(struct ikw_metrics *m, size_t *size)
 {
-	json_t *status = ask(m, "status");
-	json_t *tunnels = status ? ask(m, "tunnels") : NULL;
+	json_t *status = ikw_agent_ask(m->sink->socket, "status");
+	json_t *tunnels = status ? ikw_agent_ask(m->sink->socket, "tunnels") : NULL;
 	char *result = NULL;
 	FILE *to = open_memstream(&result, size);
 	uint64_t last;

@@ -79,6 +79,9 @@ struct ikw_sink_type {
 	 * False with why. NULL: there is nobody to reach. */
 	bool (*probe)(struct ikw_sink *sink);
 	bool wants_ticks;
+	/* About once a second, whether there are alarms or not; for what is no alarm. NULL: none.
+	 * False with why: called again after a while. */
+	bool (*tick)(struct ikw_sink *sink);
 };
 
 /* Every type there is; the last is NULL. Add a sink: one file and one row in config.c. */
@@ -194,6 +197,11 @@ struct ikw_store *ikw_feed_store(struct ikw_feed *feed, char *why, size_t size);
 
 /* Waits until the store may have changed, at most ms, or until a signal. */
 void ikw_feed_wait(struct ikw_feed *feed, unsigned int ms);
+
+/* ---- ask.c --------------------------------------------------------------- */
+
+/* The agent's answer to "status" or "tunnels", a list of its lines; NULL: there is no agent. */
+json_t *ikw_agent_ask(const char *socket, const char *request);
 
 /* ---- worker.c, supervise.c ------------------------------------------------ */
 

@@ -16,8 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <uthash.h>
 #include <net-snmp/net-snmp-config.h>
 #include <net-snmp/net-snmp-includes.h>
+#include "join.h"
 #include "send.h"
 #include "stamp.h"
 #include "stream.h"
@@ -37,6 +39,7 @@ static cfg_opt_t options[] = { IKW_SINK_COMMON,
 			       CFG_STR("priv-key-file", NULL, CFGF_NONE),
 			       CFG_STR("engine-id", NULL, CFGF_NONE),
 			       CFG_STR("context", "", CFGF_NONE),
+			       CFG_BOOL("tunnel-start", cfg_false, CFGF_NONE),
 			       CFG_BOOL("extras", cfg_false, CFGF_NONE),
 			       CFG_STR("extras-oid", "1.3.6.1.4.1.8072.9999.9999.4285", CFGF_NONE),
 			       CFG_END() };
@@ -44,8 +47,17 @@ static cfg_opt_t options[] = { IKW_SINK_COMMON,
 #define KEY_MAX	   256
 #define ENGINE_MAX 32
 
+/* A tunnel that came up, and has been told of or is older than this process. */
+struct started {
+	uint32_t tunnel; /* key */
+	uint64_t since;	 /* Unix us */
+	UT_hash_handle hh;
+};
+
 struct snmp_data {
 	struct snmp_session *session; /* NULL: not open */
+	struct started *started;
+	uint64_t opened; /* Unix us */
 	oid extras[MAX_OID_LEN];
 	size_t extras_len;
 	bool v3;
@@ -299,6 +311,7 @@ static bool snmp_sink_open(struct ikw_sink *sink)
 	sink->data = data;
 	data->v3 = !strcmp(cfg_getstr(sink->config, "version"), "3");
 	data->inform = cfg_getbool(sink->config, "inform");
+	data->opened = ikw_wall_now() / 1000;
 	library_init(sink);
 	return check_oid(sink, data->extras, &data->extras_len);
 }
@@ -306,28 +319,38 @@ static bool snmp_sink_open(struct ikw_sink *sink)
 static void snmp_sink_close(struct ikw_sink *sink)
 {
 	struct snmp_data *data = sink->data;
+	struct started *started, *next;
 
-	if (data)
-		close_session(data);
+	if (!data)
+		return;
+	HASH_ITER (hh, data->started, started, next) {
+		HASH_DEL(data->started, started);
+		free(started);
+	}
+	close_session(data);
 	free(data);
 	sink->data = NULL;
 }
 
 /* ---- the variables ---------------------------------------------------------- */
 
-#define IPSEC_MIB 1, 3, 6, 1, 4, 1, 2011, 6, 122, 26
+#define VARIABLES(list) (sizeof(list) / sizeof((list)[0]))
+#define IPSEC_MIB	1, 3, 6, 1, 4, 1, 2011, 6, 122, 26
 
 static const oid sys_up_time[] = { 1, 3, 6, 1, 2, 1, 1, 3, 0 };
 static const oid trap_oid[] = { 1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0 };
+static const oid tunnel_start[] = { IPSEC_MIB, 6, 1 };
 static const oid tunnel_stop[] = { IPSEC_MIB, 6, 2 };
 
-/* A variable of the vendor's notification, in the order in which they are sent. */
-static const struct {
+/* A variable of the vendor's notifications, in the order in which they are sent. */
+struct variable {
 	oid where[3]; /* below IPSEC_MIB */
 	size_t where_len;
-	const char *member; /* of the alarm object */
+	const char *member; /* of the alarm object, or of the tunnel's */
 	size_t max;	    /* octets of text; 0: a Gauge32 */
-} variables[] = {
+};
+
+static const struct variable stop_variables[] = {
 	{ { 2, 1, 1 }, 3, "ifindex", 0 },	 { { 2, 1, 2 }, 3, "seq_num", 0 },
 	{ { 2, 1, 3 }, 3, "tunnel_index", 0 },	 { { 2, 1, 4 }, 3, "rule_num", 0 },
 	{ { 2, 1, 5 }, 3, "dst_ip", 128 },	 { { 2, 1, 6 }, 3, "inside_ip", 128 },
@@ -361,25 +384,37 @@ static void add_text(netsnmp_pdu *pdu, const oid *name, size_t len, const char *
 	snmp_pdu_add_variable(pdu, name, len, ASN_OCTET_STR, text, size);
 }
 
-static void add_variable(netsnmp_pdu *pdu, size_t i, const struct ikw_parcel *parcel)
+/* Who initiated is not known, nor is the CPU (0). */
+static const struct variable start_variables[] = {
+	{ { 2, 1, 1 }, 3, "ifindex", 0 },      { { 2, 1, 2 }, 3, "seq_num", 0 },
+	{ { 2, 1, 3 }, 3, "tunnel_index", 0 }, { { 2, 1, 4 }, 3, "rule_num", 0 },
+	{ { 2, 1, 5 }, 3, "dst_ip", 128 },     { { 2, 1, 6 }, 3, "inside_ip", 128 },
+	{ { 2, 1, 7 }, 3, "remote_port", 0 },  { { 2, 1, 8 }, 3, "cpu_id", 0 },
+	{ { 2, 1, 21 }, 3, "src_ip", 128 },    { { 2, 1, 30 }, 3, "flow_info", 255 },
+	{ { 2, 1, 25 }, 3, "life_size", 0 },   { { 2, 1, 26 }, 3, "life_time", 0 },
+	{ { 5, 13 }, 2, "vsys_name", 31 },     { { 5, 14 }, 2, "interface_name", 63 },
+	{ { 2, 1, 29 }, 3, "slot_id", 0 },     { { 5, 15 }, 2, "initiator", 19 },
+};
+
+static void add_variable(netsnmp_pdu *pdu, const struct variable *v,
+			 const struct ikw_parcel *parcel)
 {
 	oid name[MAX_OID_LEN] = { IPSEC_MIB };
 	size_t len = 10;
 
-	memcpy(name + len, variables[i].where, variables[i].where_len * sizeof(oid));
-	len += variables[i].where_len;
-	if (variables[i].where[0] == 2) {
+	memcpy(name + len, v->where, v->where_len * sizeof(oid));
+	len += v->where_len;
+	if (v->where[0] == 2) {
 		name[len++] = (oid)ikw_parcel_number(parcel, "ifindex");
 		name[len++] = (oid)ikw_parcel_number(parcel, "seq_num");
 		name[len++] = (oid)ikw_parcel_number(parcel, "tunnel_index");
 	} else {
 		name[len++] = 0;
 	}
-	if (variables[i].max)
-		add_text(pdu, name, len, ikw_parcel_text(parcel, variables[i].member),
-			 variables[i].max);
+	if (v->max)
+		add_text(pdu, name, len, ikw_parcel_text(parcel, v->member), v->max);
 	else
-		add_gauge(pdu, name, len, ikw_parcel_number(parcel, variables[i].member));
+		add_gauge(pdu, name, len, ikw_parcel_number(parcel, v->member));
 }
 
 static void add_head(netsnmp_pdu *pdu, const oid *which, size_t len)
@@ -450,20 +485,36 @@ static bool send_trap(struct ikw_sink *sink, struct snmp_data *data, netsnmp_pdu
 	return true;
 }
 
-static bool send_one(struct ikw_sink *sink, const struct ikw_parcel *parcel, bool extras)
-{
-	struct snmp_data *data = sink->data;
-	netsnmp_pdu *pdu = snmp_pdu_create(data->inform ? SNMP_MSG_INFORM : SNMP_MSG_TRAP2);
+enum notification { STOP, START, EXTRAS };
 
-	if (!pdu)
-		return ikw_sink_fail(sink, "%s", strerror(ENOMEM));
-	if (extras) {
+static void fill_pdu(netsnmp_pdu *pdu, const struct snmp_data *data,
+		     const struct ikw_parcel *parcel, enum notification which)
+{
+	if (which == EXTRAS) {
 		add_extras(pdu, data, parcel);
+	} else if (which == START) {
+		add_head(pdu, tunnel_start, OID_LENGTH(tunnel_start));
+		for (size_t i = 0; i < VARIABLES(start_variables); i++)
+			add_variable(pdu, &start_variables[i], parcel);
 	} else {
 		add_head(pdu, tunnel_stop, OID_LENGTH(tunnel_stop));
-		for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
-			add_variable(pdu, i, parcel);
+		for (size_t i = 0; i < VARIABLES(stop_variables); i++)
+			add_variable(pdu, &stop_variables[i], parcel);
 	}
+}
+
+static bool send_one(struct ikw_sink *sink, const struct ikw_parcel *parcel,
+		     enum notification which)
+{
+	struct snmp_data *data = sink->data;
+	netsnmp_pdu *pdu;
+
+	if (!data->session && !open_session(sink, data))
+		return false;
+	pdu = snmp_pdu_create(data->inform ? SNMP_MSG_INFORM : SNMP_MSG_TRAP2);
+	if (!pdu)
+		return ikw_sink_fail(sink, "%s", strerror(ENOMEM));
+	fill_pdu(pdu, data, parcel, which);
 	return data->inform ? send_inform(sink, data, pdu) : send_trap(sink, data, pdu);
 }
 
@@ -472,13 +523,111 @@ static bool snmp_sink_send(struct ikw_sink *sink, const struct ikw_parcel *parce
 {
 	struct snmp_data *data = sink->data;
 
-	if (!data->session && !open_session(sink, data))
-		return false;
-	if (send_one(sink, parcel, false) &&
-	    (!cfg_getbool(sink->config, "extras") || send_one(sink, parcel, true)))
+	if (send_one(sink, parcel, STOP) &&
+	    (!cfg_getbool(sink->config, "extras") || send_one(sink, parcel, EXTRAS)))
 		return true;
 	close_session(data);
 	return false;
+}
+
+/* ---- tunnels that come up ---------------------------------------------------- */
+
+/* So long it is held back: the alarm of a deletion just before settles that long, and goes first.
+ */
+#define START_HOLD_US (3 * 1000000ULL)
+/* The clock that up_since is told by is adjusted; a tunnel that came up anew did so later. */
+#define SAME_START_US 500000ULL
+#define LIFE_SIZE_MAX 200000000 /* the MIB's bounds */
+#define LIFE_TIME_MAX 604800
+
+static json_int_t life_of(const json_t *tunnel, const char *member, json_int_t max,
+			  json_int_t without)
+{
+	json_int_t life = json_integer_value(json_object_get(tunnel, member));
+
+	if (!life)
+		return without;
+	return life < max ? life : max;
+}
+
+/* What the agent says of a tunnel, by the names that an alarm has. False without memory. */
+static bool make_start(struct ikw_parcel *parcel, const json_t *tunnel)
+{
+	json_t *json = json_deep_copy(tunnel);
+
+	*parcel = (struct ikw_parcel){ .json = json };
+	return json && !json_object_set(json, "seq_num", json_object_get(tunnel, "reqid")) &&
+	       !json_object_set(json, "tunnel_index", json_object_get(tunnel, "index")) &&
+	       !json_object_set_new(json, "life_size",
+				    json_integer(life_of(tunnel, "life_kib", LIFE_SIZE_MAX, 0))) &&
+	       !json_object_set_new(
+		       json, "life_time",
+		       json_integer(life_of(tunnel, "life_s", LIFE_TIME_MAX, LIFE_TIME_MAX)));
+}
+
+static bool tell_start(struct ikw_sink *sink, const json_t *tunnel)
+{
+	struct ikw_parcel parcel;
+	bool sent = make_start(&parcel, tunnel) ? send_one(sink, &parcel, START)
+						: ikw_sink_fail(sink, "%s", strerror(ENOMEM));
+
+	ikw_parcel_clear(&parcel);
+	if (!sent)
+		close_session(sink->data);
+	return sent;
+}
+
+/* Has it come up, anew, since this process began, and long enough ago? */
+static bool is_start(struct snmp_data *data, const json_t *tunnel, uint64_t now, uint64_t *since)
+{
+	uint32_t index = (uint32_t)json_integer_value(json_object_get(tunnel, "index"));
+	struct started *started;
+
+	*since = json_is_true(json_object_get(tunnel, "up"))
+			 ? ikw_time_of(json_string_value(json_object_get(tunnel, "up_since")))
+			 : 0;
+	if (*since < data->opened || *since + START_HOLD_US > now)
+		return false;
+	HASH_FIND(hh, data->started, &index, sizeof(index), started);
+	return !started || *since > started->since + SAME_START_US;
+}
+
+static void note_start(struct snmp_data *data, const json_t *tunnel, uint64_t since)
+{
+	uint32_t index = (uint32_t)json_integer_value(json_object_get(tunnel, "index"));
+	struct started *started;
+
+	HASH_FIND(hh, data->started, &index, sizeof(index), started);
+	if (!started) {
+		started = calloc(1, sizeof(*started));
+		if (!started)
+			return;
+		started->tunnel = index;
+		HASH_ADD(hh, data->started, tunnel, sizeof(started->tunnel), started);
+	}
+	started->since = since;
+}
+
+static bool snmp_sink_tick(struct ikw_sink *sink)
+{
+	struct snmp_data *data = sink->data;
+	uint64_t now = ikw_wall_now() / 1000, since;
+	json_t *tunnels, *tunnel;
+	bool good = true;
+	size_t i;
+
+	if (!cfg_getbool(sink->config, "tunnel-start"))
+		return true;
+	tunnels = ikw_agent_ask(sink->socket, "tunnels");
+	json_array_foreach (tunnels, i, tunnel) {
+		if (!good || !is_start(data, tunnel, now, &since))
+			continue;
+		good = tell_start(sink, tunnel);
+		if (good)
+			note_start(data, tunnel, since);
+	}
+	json_decref(tunnels);
+	return good;
 }
 
 /*
@@ -535,4 +684,5 @@ const struct ikw_sink_type ikw_sink_snmp = {
 	.send = snmp_sink_send,
 	.close = snmp_sink_close,
 	.probe = snmp_sink_probe,
+	.tick = snmp_sink_tick,
 };

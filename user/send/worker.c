@@ -35,6 +35,7 @@ struct worker {
 	uint64_t at;	   /* last alarm given to the sink, confirmed or not */
 	uint64_t given;	   /* given and not yet confirmed */
 	uint64_t saved_at; /* boot time ns */
+	uint64_t ticked_at;
 	struct letter letters[BATCH];
 	size_t letter_count;
 	unsigned int tries;
@@ -252,6 +253,19 @@ static bool begun_anew(struct worker *w)
 	return true;
 }
 
+static bool tick(struct worker *w)
+{
+	uint64_t now = ikw_boot_now();
+
+	if (!w->sink->type->tick || now - w->ticked_at < IDLE_MS * IKW_MS)
+		return true;
+	w->ticked_at = now;
+	if (w->sink->type->tick(w->sink))
+		return true;
+	fail(w);
+	return false;
+}
+
 /* One look at the store. True when there may be more. */
 static bool look(struct worker *w)
 {
@@ -270,6 +284,8 @@ static bool look(struct worker *w)
 		return true;
 	if (w->dirty)
 		save(w);
+	if (!tick(w))
+		return true;
 	return count || begun_anew(w);
 }
 
