@@ -29,5 +29,5 @@ $(BENCH_BIN):
 
 # The runner installs nothing and says what it has to leave out.
 .PHONY: bench
-bench: $(O)/ikewatch $(BENCH_BIN)
+bench: $(O)/ikewatch $(O)/ikewatch-send $(BENCH_BIN)
 	@O='$(O)' tests/bench/run $(BENCH)

@@ -18,7 +18,7 @@ same() {
 if [ -z "${IKW_SINKS_INSIDE:-}" ]; then
 	[ "$(id -u)" -eq 0 ] || { echo "skip sinks: needs root"; exit 0; }
 	[ -x "$O/ikewatch-send" ] || { echo "FAIL sinks: $O/ikewatch-send is missing"; exit 1; }
-	make -s --no-print-directory O="$O" "$O/host/sink_alarms" || { echo "FAIL sinks: sink_alarms does not build"; exit 1; }
+	make -s --no-print-directory O="$O" "$O/host/sink_alarms" >/dev/null || { echo "FAIL sinks: sink_alarms does not build"; exit 1; }
 	scripts/receivers >/dev/null || { echo "skip sinks: the receivers could not be fetched (scripts/receivers)"; exit 0; }
 	unshare -nm true 2>/dev/null || { echo "skip sinks: namespaces cannot be made here"; exit 0; }
 	IKW_SINKS_INSIDE=1 exec unshare -nm --kill-child bash "$0" "$@"
