@@ -64,10 +64,10 @@ one() {
 	( run_story "$name" ) >"$W/shell.out" 2>&1 &
 	local child=$!
 	# a variation that hangs must not take the others with it
-	limit=$((SECONDS + 420))
+	limit=$((SECONDS + ${STORY_LIMIT:-420}))
 	while alive "$child"; do
 		if [ $SECONDS -ge $limit ]; then
-			echo 'ended after 420 s' >"$W/why"
+			echo "ended after ${STORY_LIMIT:-420} s" >"$W/why"
 			kill "$child"
 			break
 		fi
