@@ -75,3 +75,36 @@ if mount --make-rprivate / && mount -t tmpfs tmpfs /run && mkdir -p /run/log/jou
 else
 	note 'LEFT OUT: journal: it cannot be run here'
 fi
+
+# what the agent takes from a deletion to the printed alarm, without a sender and with one of eight sinks that follow: the
+# best median of three rounds each, for what else runs here only ever adds
+pins=/sys/fs/bpf/ikwsinks$$ state=$dir/mem/agent
+mkdir -m 755 "$state"
+for n in 1 2 3 4 5 6 7 8; do echo "prometheus \"p$n\" { listen = \"127.0.0.1:1800$n\" start = \"all\" }"; done >"$conf"
+"$O/ikewatch" run --tier netlink --json --state-dir "$state" --socket "$dir/mem/agent.sock" --pin-dir "$pins" >"$dir/mem/agent.out" 2>"$dir/agent.err" &
+agent=$!
+pids+=("$agent")
+if ! make -s --no-print-directory O="$O" "$O/bench/inject" >/dev/null || ! until_ 60 grep -q 'ikewatch: ready' "$dir/agent.err"; then
+	note "LEFT OUT: agent: $(tail -n 1 "$dir/agent.err")"
+	exit 0
+fi
+chmod 644 "$state"/alarms.db*
+total=0
+printed() { [ "$(wc -l <"$dir/mem/agent.out")" -ge "$total" ]; }
+for round in 1 2 3 4 5 6; do
+	with=without
+	if [ $((round % 2)) -eq 0 ]; then
+		with=with
+		send
+		until_ 30 at p8 "$total"
+	fi
+	"$O/bench/inject" "$pins" 100 500 500 >/dev/null
+	total=$((total + 500))
+	until_ 60 printed || note "agent: $(wc -l <"$dir/mem/agent.out") of $total alarms"
+	jq -s "map(.latency_us)[-500:] | sort | {$with: .[250]}" "$dir/mem/agent.out" >>"$dir/medians"
+	[ -z "$sender" ] || end "$sender"
+	sender=
+done
+jq -s '{"sink.agent_p50_us": (map(.without // empty) | min), "sink.agent_with_sinks_p50_us": (map(.with // empty) | min)}' "$dir/medians"
+end "$agent"
+"$O/ikewatch" detach --pin-dir "$pins" >/dev/null 2>&1

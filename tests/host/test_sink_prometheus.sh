@@ -13,12 +13,13 @@ echo '{"version":"x","uptime_s":42,"events":{"sa":5,"ike":9},"lost":4,"model":{"
 { echo "${tunnel/IN/1000}"; echo "$down"; } >"$dir/answer.tunnels"
 stand_in
 
-mkdir -m 777 "$dir/run"
+mkdir -m 1777 "$dir/run"
 cat >"$conf" <<C
 gateway = "gw1"
 prometheus "tcp" { listen = "127.0.0.1:19851" start = "all" max-tunnels = 2 }
 prometheus "unix" { listen = "unix:$cursors/metrics.sock" start = "all" }
 webhook "closed" { url = "http://127.0.0.1:1" start = "all" retry-max = 1 }
+prometheus "outside" { listen = "unix:$dir/run/metrics.sock" start = "all" retry-max = 1 }
 C
 alarms 3
 "$O/ikewatch" send --config "$conf" --state-dir "$state" --cursor-dir "$cursors" --user nobody --socket "$dir/agent.sock" 2>"$dir/send.err" &
@@ -71,7 +72,7 @@ ikewatch_tunnels_not_shown 0
 W
 }
 # values that depend on how often was tried, and reasons that are zero, are left out
-got() { grep -v '^#' "$1" | grep -vE '^ikewatch_(store_bytes|sink_failures_total)|sink="(unix|tcp)".* [0-9]+$|deletions_total\{reason=.*\} 0$'; grep -h 'sink_waiting.*sink="tcp"' "$1"; }
+got() { grep -v '^#' "$1" | grep -vE '^ikewatch_(store_bytes|sink_failures_total)|sink="(unix|tcp|outside)".* [0-9]+$|deletions_total\{reason=.*\} 0$'; grep -h 'sink_waiting.*sink="tcp"' "$1"; }
 same prometheus/series "$(want 1000 | sort)" "$(got "$dir/metrics" | sort)"
 same prometheus/reasons "$("$O/ikewatch" reasons --json | jq -r 'if type == "array" then .[] else . end | .offline_reason' | sort)" \
 	"$(sed -n 's/^ikewatch_deletions_total{reason="\(.*\)"}.*/\1/p' "$dir/metrics" | sort)"
@@ -80,6 +81,14 @@ same prometheus/reasons "$("$O/ikewatch" reasons --json | jq -r 'if type == "arr
 scrape >/dev/null
 { t=${tunnel/IN/200}; echo "${t/0xc1000001/0xc1000002}"; echo "$down"; } >"$dir/answer.tunnels"
 same prometheus/monotonic "ikewatch_esp_bytes_total{$t7,direction=\"in\"} 1700" "$(scrape | grep 'esp_bytes_total.*direction="in"')"
+same prometheus/no_spi 0 "$(grep -cE '[{,]spi=|0xc[0-9a-f]{7}' "$dir/metrics")"
+# where anybody may write, the sender may not: its cursors are all it writes
+if grep -q landlock /sys/kernel/security/lsm 2>/dev/null || python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall(444, None, 0, 1) < 1)'; then
+	until_ 20 jq -e '.error // "" | test("run/metrics.sock.*Permission denied")' "$cursors/outside.json"
+	verdict prometheus/writes_nothing $? "$(cat "$cursors/outside.json")"
+else
+	echo 'skip prometheus/writes_nothing: no Landlock in this kernel'
+fi
 # more tunnels than are to be shown
 { echo "${tunnel/IN/1}"; echo "$down"; echo "${down/:8/:9}"; } >"$dir/answer.tunnels"
 same prometheus/bounded '2 ikewatch_tunnels_not_shown 1' "$(scrape | grep -c '^ikewatch_tunnel_up') $(scrape | grep '^ikewatch_tunnels_not_shown')"
@@ -110,7 +119,7 @@ agent=$!
 pids+=("$agent")
 if until_ 60 grep -q 'ikewatch: ready' "$dir/run.err"; then
 	chmod 666 "$dir/real.sock"
-	sed -i '/closed/d; /unix/d' "$conf"
+	sed -i '/closed/d; /unix/d; /outside/d' "$conf"
 	# as root's child it may ask: the group is what decides on a gateway
 	"$O/ikewatch" send --config "$conf" --state-dir "$state" --cursor-dir "$cursors" --user nobody --socket "$dir/real.sock" 2>>"$dir/send.err" &
 	sender=$!

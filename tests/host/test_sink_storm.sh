@@ -223,7 +223,7 @@ verdict storm/metrics $? "no answer"
 exec 7>&- 8>&-
 [ "$(grep -c '^ikewatch_sink_waiting_alarms.* [1-9]' "$dir/metrics")" -ge 3 ]
 verdict storm/waiting $? "$(grep '^ikewatch_sink_waiting' "$dir/metrics")"
-"$O/ikewatch" status --socket "$agent_socket" --cursor-dir "$cursors" --json 2>/dev/null | jq -e '[.sinks[] | select(.waiting > 0)] | length >= 3' >/dev/null
+[ -z "$agent" ] || "$O/ikewatch" status --socket "$agent_socket" --cursor-dir "$cursors" --json 2>/dev/null | jq -e '[.sinks[] | select(.waiting > 0)] | length >= 3' >/dev/null
 verdict storm/status $? "$("$O/ikewatch" status --socket "$agent_socket" --cursor-dir "$cursors" --json 2>&1 | jq -c .sinks)"
 
 # ---- the end: all are well again ------------------------------------------------------------------------------------

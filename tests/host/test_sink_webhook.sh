@@ -10,16 +10,17 @@ command -v python3 >/dev/null || { echo 'skip webhook: python3 is missing'; exit
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/key.pem" -out "$dir/cert.pem" -days 30 \
 	-subj '/CN=hook.example' -addext 'subjectAltName=DNS:hook.example,DNS:localhost' 2>/dev/null
 cat >"$dir/server.py" <<'P'
-import http.server, json, os, ssl, sys
+import http.server, json, os, ssl, sys, time
 out, key, cert = sys.argv[1:4]
 class Hook(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        status = int(open(out + ".status").read()) if os.path.exists(out + ".status") else 204
+        at = time.monotonic()
+        status = 503 if self.path == "/never" else int(open(out + ".status").read()) if os.path.exists(out + ".status") else 204
         with open(out, "a") as f:
             f.write(json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()},
-                                "body": body.decode(), "status": status}) + "\n")
+                                "body": body.decode(), "status": status, "at": at}) + "\n")
         self.send_response(status)
         self.send_header("Content-Length", "0" if status < 300 else "4")
         self.end_headers()
@@ -43,6 +44,7 @@ gateway = "gw1"
 webhook "native" { url = "https://localhost:18443/native" secret = "s3cret" bearer-token-file = "$dir/token" $common }
 webhook "ocsf" { url = "https://localhost:18443/ocsf" shape = "ocsf" $common }
 webhook "ecs" { url = "https://localhost:18443/ecs" shape = "ecs" $common }
+webhook "never" { url = "https://localhost:18443/never" ca-file = "$dir/cert.pem" start = "all" }
 C
 alarms 1
 send
@@ -93,6 +95,12 @@ verdict webhook/recovered $? "$(cat "$cursors/native.json")"
 sleep 1
 same webhook/once "$(printf '%s\n' "1 $uid" "1 gw1:2:$(sqlite3_ 'SELECT wall / 1000 FROM alarms WHERE id = 2')")" \
 	"$(jq -r 'select(.path == "/native" and .status == 204) | .headers["x-ikewatch-id"]' "$dir/got" | sort | uniq -c | awk '{ print $1, $2 }')"
+
+# the pauses grow: at least half of 0.5, 1, 2, 4 s, for up to half is taken off at random
+tries() { jq -s '[.[] | select(.path == "/never") | .at]' "$dir/got"; }
+five() { [ "$(tries | jq length)" -ge 5 ]; }
+until_ 40 five
+same webhook/backoff '[true,true,true,true]' "$(tries | jq -c '. as $t | [range(4) | $t[. + 1] - $t[.] >= 0.25 * pow(2; .)]')"
 
 # what the sender may: no privileges, nothing but its user's own
 for pid in $(pgrep -P "$sender"); do

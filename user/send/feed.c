@@ -3,7 +3,9 @@
  * Reading the store. Without write access: SQLite then takes its locks on the
  * WAL's index through a read-only descriptor, and never makes the agent wait. An
  * inotify watch tells of a change; as the commit becomes visible a moment after
- * the write that it tells of, the waits after it begin short and grow.
+ * the write that it tells of, the waits after it begin short and grow. The watch is
+ * for one event and set again when that has been read: a commit is many writes, and
+ * to tell each of them to each sink would be at the agent's cost.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,6 +27,7 @@ struct ikw_feed {
 	ino_t inode;  /* of the database that is open */
 	bool had_wal; /* when it was opened */
 	int watch_fd;
+	bool armed;
 	unsigned int wait; /* ms; 0: nothing has changed lately */
 };
 
@@ -85,13 +88,19 @@ static void close_if_replaced(struct ikw_feed *feed)
 	feed->store = NULL;
 }
 
+static void arm(struct ikw_feed *feed)
+{
+	feed->armed = feed->watch_fd >= 0 &&
+		      inotify_add_watch(feed->watch_fd, feed->dir,
+					IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONESHOT) >= 0;
+}
+
 static void watch(struct ikw_feed *feed)
 {
 	if (feed->watch_fd >= 0)
 		close(feed->watch_fd);
 	feed->watch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (feed->watch_fd >= 0)
-		inotify_add_watch(feed->watch_fd, feed->dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO);
+	arm(feed);
 }
 
 struct ikw_store *ikw_feed_store(struct ikw_feed *feed, char *why, size_t size)
@@ -164,6 +173,7 @@ static void drain(struct ikw_feed *feed)
 
 	while (read(feed->watch_fd, events, sizeof(events)) > 0)
 		feed->wait = WAIT_FIRST;
+	arm(feed); /* before the next look, so that nothing after it is missed */
 }
 
 void ikw_feed_wait(struct ikw_feed *feed, unsigned int ms)
@@ -171,6 +181,8 @@ void ikw_feed_wait(struct ikw_feed *feed, unsigned int ms)
 	struct pollfd poll_fd = { .fd = feed->watch_fd, .events = POLLIN };
 	unsigned int wait = feed->wait && feed->wait < ms ? feed->wait : ms;
 
+	if (!feed->armed)
+		arm(feed);
 	if (feed->wait)
 		feed->wait = feed->wait < WAIT_LAST ? 2 * feed->wait : 0;
 	if (poll(&poll_fd, 1, (int)wait) > 0)

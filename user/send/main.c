@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -117,7 +116,8 @@ int ikw_send_main(int argc, char **argv)
 	if (optind < argc)
 		return ikw_usage_error("send", "%s: send takes options only", argv[optind]);
 	status = IKW_EXIT_FAILED;
-	setpriority(PRIO_PROCESS, 0, NICE); /* the agent's work comes first; best effort */
+	if (nice(NICE) < 0) /* the agent's work comes first; best effort */
+		errno = 0;
 	if (read_sinks(&sinks, &options)) {
 		if (!sinks.count)
 			ikw_error("%s: no sinks in it", options.config);
