@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reading the store. Without write access: SQLite then takes its locks on the
- * WAL's index through a read-only descriptor, and never makes the agent wait. An
- * inotify watch tells of a change; as the commit becomes visible a moment after
- * the write that it tells of, the waits after it begin short and grow. The watch is
- * for one event and set again when that has been read: a commit is many writes, and
- * to tell each of them to each sink would be at the agent's cost.
+ * WAL's index through a read-only descriptor, and never makes the agent wait. The
+ * supervisor rings a bell when the store changes; as the commit becomes visible a
+ * moment after the write that it tells of, the waits after it begin short and grow.
  */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "send.h"
@@ -24,10 +21,8 @@
 struct ikw_feed {
 	char dir[PATH_MAX];
 	struct ikw_store *store;
-	ino_t inode;  /* of the database that is open */
-	bool had_wal; /* when it was opened */
-	int watch_fd;
-	bool armed;
+	ino_t inode;	   /* of the database that is open */
+	bool had_wal;	   /* when it was opened */
 	unsigned int wait; /* ms; 0: nothing has changed lately */
 };
 
@@ -37,7 +32,6 @@ struct ikw_feed *ikw_feed_open(const char *state_dir)
 
 	if (!feed)
 		return NULL;
-	feed->watch_fd = -1;
 	snprintf(feed->dir, sizeof(feed->dir), "%s", state_dir);
 	return feed;
 }
@@ -47,8 +41,6 @@ void ikw_feed_close(struct ikw_feed *feed)
 	if (!feed)
 		return;
 	ikw_store_close(feed->store);
-	if (feed->watch_fd >= 0)
-		close(feed->watch_fd);
 	free(feed);
 }
 
@@ -88,21 +80,6 @@ static void close_if_replaced(struct ikw_feed *feed)
 	feed->store = NULL;
 }
 
-static void arm(struct ikw_feed *feed)
-{
-	feed->armed = feed->watch_fd >= 0 &&
-		      inotify_add_watch(feed->watch_fd, feed->dir,
-					IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONESHOT) >= 0;
-}
-
-static void watch(struct ikw_feed *feed)
-{
-	if (feed->watch_fd >= 0)
-		close(feed->watch_fd);
-	feed->watch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	arm(feed);
-}
-
 struct ikw_store *ikw_feed_store(struct ikw_feed *feed, char *why, size_t size)
 {
 	char path[PATH_MAX];
@@ -118,8 +95,6 @@ struct ikw_store *ikw_feed_store(struct ikw_feed *feed, char *why, size_t size)
 	feed->inode = st.st_ino;
 	feed->had_wal = has_wal(feed);
 	feed->store = ikw_store_open(feed->dir, true, why, size);
-	if (feed->store)
-		watch(feed);
 	return feed->store;
 }
 
@@ -167,24 +142,14 @@ int ikw_feed_last(struct ikw_feed *feed, uint64_t *id, char *why, size_t size)
 	return ikw_store_last(store, id) ? failed(feed, why, size) : 0;
 }
 
-static void drain(struct ikw_feed *feed)
+void ikw_feed_wait(struct ikw_feed *feed, int bell, unsigned int ms)
 {
-	char events[4096];
-
-	while (read(feed->watch_fd, events, sizeof(events)) > 0)
-		feed->wait = WAIT_FIRST;
-	arm(feed); /* before the next look, so that nothing after it is missed */
-}
-
-void ikw_feed_wait(struct ikw_feed *feed, unsigned int ms)
-{
-	struct pollfd poll_fd = { .fd = feed->watch_fd, .events = POLLIN };
+	struct pollfd poll_fd = { .fd = bell, .events = POLLIN };
 	unsigned int wait = feed->wait && feed->wait < ms ? feed->wait : ms;
+	uint64_t rings;
 
-	if (!feed->armed)
-		arm(feed);
 	if (feed->wait)
 		feed->wait = feed->wait < WAIT_LAST ? 2 * feed->wait : 0;
-	if (poll(&poll_fd, 1, (int)wait) > 0)
-		drain(feed);
+	if (poll(&poll_fd, 1, (int)wait) > 0 && read(bell, &rings, sizeof(rings)) > 0)
+		feed->wait = WAIT_FIRST;
 }

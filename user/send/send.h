@@ -195,8 +195,9 @@ int ikw_feed_last(struct ikw_feed *feed, uint64_t *id, char *why, size_t size);
 /* The store as such, for lists; NULL when it cannot be opened now. Not to be kept. */
 struct ikw_store *ikw_feed_store(struct ikw_feed *feed, char *why, size_t size);
 
-/* Waits until the store may have changed, at most ms, or until a signal. */
-void ikw_feed_wait(struct ikw_feed *feed, unsigned int ms);
+/* Waits until the bell (a nonblocking eventfd) tells that the store may have changed, at most
+ * ms, or until a signal. */
+void ikw_feed_wait(struct ikw_feed *feed, int bell, unsigned int ms);
 
 /* ---- ask.c --------------------------------------------------------------- */
 
@@ -205,8 +206,8 @@ json_t *ikw_agent_ask(const char *socket, const char *request);
 
 /* ---- worker.c, supervise.c ------------------------------------------------ */
 
-/* The life of a sink's process; its exit status. Ends on SIGTERM. */
-int ikw_worker(struct ikw_sink *sink);
+/* The life of a sink's process; its exit status. Ends on SIGTERM. bell: ikw_feed_wait(). */
+int ikw_worker(struct ikw_sink *sink, int bell);
 
 /* Starts a worker per sink and keeps them running until SIGTERM or SIGINT. Exit status. */
 int ikw_supervise(struct ikw_sinks *sinks);

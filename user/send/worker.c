@@ -31,6 +31,7 @@ struct letter {
 struct worker {
 	struct ikw_sink *sink;
 	struct ikw_feed *feed;
+	int bell;
 	struct ikw_cursor cursor;
 	uint64_t at;	   /* last alarm given to the sink, confirmed or not */
 	uint64_t given;	   /* given and not yet confirmed */
@@ -326,7 +327,7 @@ static void work(struct worker *w)
 {
 	while (!stopping) {
 		if (open_sink(w) && !look(w) && !stopping)
-			ikw_feed_wait(w->feed, IDLE_MS);
+			ikw_feed_wait(w->feed, w->bell, IDLE_MS);
 	}
 	if (w->dirty)
 		save(w);
@@ -334,12 +335,13 @@ static void work(struct worker *w)
 		w->sink->type->close(w->sink);
 }
 
-int ikw_worker(struct ikw_sink *sink)
+int ikw_worker(struct ikw_sink *sink, int bell)
 {
 	static struct worker w;
 	char why[PATH_MAX + 128];
 
 	w.sink = sink;
+	w.bell = bell;
 	w.feed = ikw_feed_open(sink->state_dir);
 	if (!w.feed || !ikw_cursor_open(&w.cursor, sink, why, sizeof(why))) {
 		ikw_error("%s: %s", sink->name, w.feed ? why : strerror(ENOMEM));
