@@ -40,6 +40,15 @@ void ikw_store_queue_free(struct ikw_store *store)
 		queue_drop_first(store);
 }
 
+/* A batch that fills the queue is written in parts: only a disk that fails costs alarms. */
+static void make_room(struct ikw_store *store)
+{
+	if (!store->batch || store->queued < IKW_STORE_QUEUE_MAX)
+		return;
+	ikw_store_commit(store);
+	store->batch = true;
+}
+
 /* A copy at the end of the queue; commits it unless a batch is open. */
 static int queue_add(struct ikw_store *store, const struct ikw_store_item *what)
 {
@@ -53,6 +62,7 @@ static int queue_add(struct ikw_store *store, const struct ikw_store_item *what)
 		store->dropped++;
 		return -1;
 	}
+	make_room(store);
 	*item = *what;
 	item->next = NULL;
 	*store->last = item;

@@ -287,6 +287,24 @@ static void test_batch(void **state)
 	ikw_store_close(store);
 }
 
+/* A hundred thousand cases may close in one turn of the loop: none is dropped for that. */
+static void test_large_batch(void **state)
+{
+	const uint32_t count = IKW_STORE_QUEUE_MAX * 2 + 1;
+	struct ikw_store *store = open_store();
+	struct ikw_store_stats stats;
+
+	(void)state;
+	ikw_store_begin(store);
+	for (uint32_t i = 1; i <= count; i++)
+		assert_int_equal(raise_alarm(store, i, NOW + i, false, IKW_REASON_UNKNOWN), i);
+	assert_int_equal(ikw_store_commit(store), 0);
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_int_equal(stats.dropped, 0);
+	assert_int_equal(stats.alarms, count);
+	ikw_store_close(store);
+}
+
 static void test_retention(void **state)
 {
 	struct ikw_store *store = open_store();
@@ -735,15 +753,25 @@ static void test_up_before_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_active_list),	   TEST(test_rekey_leaves_entry_alone),
-		TEST(test_clear),	   TEST(test_restart),
-		TEST(test_batch),	   TEST(test_retention),
-		TEST(test_by_peer),	   TEST(test_second_owner),
-		TEST(test_no_store),	   TEST(test_newer_schema),
-		TEST(test_not_a_database), TEST(test_damaged_pages),
-		TEST(test_damaged_in_use), TEST(test_disk_full),
-		TEST(test_killed_writer),  TEST(test_unprivileged_reader),
-		TEST(test_plans),	   TEST(test_given),
+		TEST(test_active_list),
+		TEST(test_rekey_leaves_entry_alone),
+		TEST(test_clear),
+		TEST(test_restart),
+		TEST(test_batch),
+		TEST(test_retention),
+		TEST(test_large_batch),
+		TEST(test_by_peer),
+		TEST(test_second_owner),
+		TEST(test_no_store),
+		TEST(test_newer_schema),
+		TEST(test_not_a_database),
+		TEST(test_damaged_pages),
+		TEST(test_damaged_in_use),
+		TEST(test_disk_full),
+		TEST(test_killed_writer),
+		TEST(test_unprivileged_reader),
+		TEST(test_plans),
+		TEST(test_given),
 		TEST(test_up_before_down),
 	};
 
