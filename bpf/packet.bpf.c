@@ -161,38 +161,34 @@ static __noinline int esp_miss(const struct ikw_esp_key *key, __u32 base, __u32 
 	return 0;
 }
 
-static __always_inline void esp_key(const struct ikw_packet *pkt, __u32 spi, enum ikw_dir dir,
-				    struct ikw_esp_key *key)
-{
-	if (pkt->family == 4) {
-		key->daddr[0] = 0;
-		key->daddr[1] = IKW_MAPPED(IKW_LOAD(__u32, pkt->saddr + 4));
-	} else {
-		key->daddr[0] = IKW_LOAD(__u64, pkt->saddr + 16);
-		key->daddr[1] = IKW_LOAD(__u64, pkt->saddr + 24);
-	}
-	key->name = (__u64)dir << 32 | spi;
-}
-
+/* The key is put together in registers; only where it is not in its place does it take memory. */
 static __always_inline void count_esp(const struct ikw_packet *pkt, enum ikw_dir dir)
 {
 	const struct ikw_esp_header *esp = (const void *)pkt->at;
-	__u32 cpu = bpf_get_smp_processor_id(), at, seq;
+	__u32 cpu = bpf_get_smp_processor_id(), spi = ikw_be32(esp->spi), seq, at;
 	struct ikw_counts *counts = counts_row(cpu);
+	__u64 name = (__u64)dir << 32 | spi, high = 0, low;
 	struct ikw_esp_slot *slot;
-	struct ikw_esp_key key;
 
-	esp_key(pkt, ikw_be32(esp->spi), dir, &key);
+	if (pkt->family == 4) {
+		low = IKW_MAPPED(IKW_LOAD(__u32, pkt->saddr + 4));
+	} else {
+		high = IKW_LOAD(__u64, pkt->saddr + 16);
+		low = IKW_LOAD(__u64, pkt->saddr + 24);
+	}
 	seq = ikw_be32(esp->seq);
-	at = cpu * ikw_esp_slots + ikw_esp_place(&key, 0, ikw_esp_slots);
+	at = cpu * ikw_esp_slots + ikw_esp_first(spi, ikw_esp_slots);
 	slot = bpf_map_lookup_elem(&ikw_esp, &at);
 	if (!slot || !counts)
 		return;
 	counts->esp++;
-	if (same_sa(slot, &key))
+	if (slot->key.name == name && slot->key.daddr[1] == low && slot->key.daddr[0] == high) {
 		slot_count(slot, pkt->ip_len, seq);
-	else
+	} else {
+		struct ikw_esp_key key = { .daddr = { high, low }, .name = name };
+
 		esp_miss(&key, cpu * ikw_esp_slots, pkt->ip_len, seq);
+	}
 }
 
 /* ---- IKE --------------------------------------------------------------- */

@@ -92,12 +92,17 @@ static inline __attribute__((always_inline)) __u32 ikw_esp_fold(const struct ikw
 	return mix >> 32;
 }
 
-/* First (0) or second (1) place of an SA among `slots` (a power of two). */
+/* First place of an SA among `slots` (a power of two). */
+static inline __attribute__((always_inline)) __u32 ikw_esp_first(__u32 spi, __u32 slots)
+{
+	return (spi ^ spi >> 13) & (slots - 1);
+}
+
+/* First (0) or second (1) place of an SA. */
 static inline __attribute__((always_inline)) __u32 ikw_esp_place(const struct ikw_esp_key *key,
 								 int which, __u32 slots)
 {
-	__u32 spi = key->name;
-	__u32 first = (spi ^ spi >> 13) & (slots - 1);
+	__u32 first = ikw_esp_first((__u32)key->name, slots);
 
 	if (which == 0)
 		return first;
