@@ -705,7 +705,7 @@ void ikw_model_stats(const struct ikw_model *m, struct ikw_model_stats *s)
 	s->ike_sas = w->ikes.count;
 	s->open_cases = m->open;
 	s->lost = w->host.lost;
-	s->bytes = table_bytes(&w->peers, sizeof(struct ikw_peer)) +
+	s->bytes = table_bytes(&w->peers, sizeof(struct ikw_peer)) + table_bytes(&w->remotes, 0) +
 		   table_bytes(&w->ikes, sizeof(struct ikw_ike_sa)) +
 		   table_bytes(&w->tunnels, sizeof(struct ikw_tunnel)) +
 		   table_bytes(&w->sas, sizeof(struct ikw_sa_node)) +

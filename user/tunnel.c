@@ -26,9 +26,9 @@ int ikw_world_init(struct ikw_world *w, const struct ikw_world_ops *ops)
 {
 	memset(w, 0, sizeof(*w));
 	w->ops = *ops;
-	if (ikw_host_init(&w->host) || ikw_table_init(&w->peers) || ikw_table_init(&w->ikes) ||
-	    ikw_table_init(&w->tunnels) || ikw_table_init(&w->flows) || ikw_table_init(&w->sas) ||
-	    ikw_table_init(&w->policies))
+	if (ikw_host_init(&w->host) || ikw_table_init(&w->peers) || ikw_table_init(&w->remotes) ||
+	    ikw_table_init(&w->ikes) || ikw_table_init(&w->tunnels) || ikw_table_init(&w->flows) ||
+	    ikw_table_init(&w->sas) || ikw_table_init(&w->policies))
 		return -1;
 	return 0;
 }
@@ -38,6 +38,11 @@ int ikw_world_init(struct ikw_world *w, const struct ikw_world_ops *ops)
 static uint64_t peer_hash(const uint8_t *local, const uint8_t *remote)
 {
 	return ikw_hash(remote, IKW_ADDR_LEN, ikw_hash(local, IKW_ADDR_LEN, 3));
+}
+
+static uint64_t remote_hash(const uint8_t *remote)
+{
+	return ikw_hash(remote, IKW_ADDR_LEN, 8);
 }
 
 struct ikw_peer *ikw_world_peer(const struct ikw_world *w, const uint8_t *local,
@@ -116,6 +121,7 @@ static void peer_forget(struct ikw_world *w, struct ikw_peer *p)
 		ike_forget(w, p->ikes);
 	peer_busy(w, p);
 	ikw_table_del(&w->peers, &p->node);
+	ikw_table_del(&w->remotes, &p->by_remote);
 	free(p);
 }
 
@@ -148,6 +154,8 @@ static struct ikw_peer *peer_get(struct ikw_world *w, const uint8_t *local, cons
 	memcpy(p->remote, remote, IKW_ADDR_LEN);
 	p->node.hash = peer_hash(local, remote);
 	ikw_table_add(&w->peers, &p->node);
+	p->by_remote.hash = remote_hash(remote);
+	ikw_table_add(&w->remotes, &p->by_remote);
 	peer_idle(w, p);
 	peers_bound(w, p);
 	return p;
@@ -1387,14 +1395,15 @@ static void esp_event(struct ikw_world *w, const struct ikw_esp *ev)
 
 static void route_event(struct ikw_world *w, const struct ikw_route *ev)
 {
-	/* by remote address alone: every local address that talks to it */
-	for (size_t i = 0; i <= w->peers.mask; i++)
-		for (struct ikw_node *node = w->peers.buckets[i].first; node; node = node->next) {
-			struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, node);
+	struct ikw_node *node = ikw_table_first(&w->remotes, remote_hash(ev->peer));
 
-			if (!memcmp(p->remote, ev->peer, IKW_ADDR_LEN) && ev->ifindex)
-				p->ifindex = ev->ifindex;
-		}
+	/* by remote address alone: every local address that talks to it */
+	for (; node; node = ikw_node_next(node)) {
+		struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, by_remote);
+
+		if (!memcmp(p->remote, ev->peer, IKW_ADDR_LEN) && ev->ifindex)
+			p->ifindex = ev->ifindex;
+	}
 }
 
 void ikw_world_event(struct ikw_world *w, const union ikw_event *ev)
@@ -1466,6 +1475,7 @@ void ikw_world_free(struct ikw_world *w)
 			free(IKW_CONTAINER(node, struct ikw_policy_node, node));
 		}
 	ikw_table_free(&w->peers);
+	ikw_table_free(&w->remotes);
 	ikw_table_free(&w->ikes);
 	ikw_table_free(&w->tunnels);
 	ikw_table_free(&w->flows);

@@ -21,6 +21,7 @@ struct ikw_case;
 /* A pair of outer addresses. */
 struct ikw_peer {
 	struct ikw_node node;
+	struct ikw_node by_remote;
 	uint8_t local[IKW_ADDR_LEN];
 	uint8_t remote[IKW_ADDR_LEN];
 	struct ikw_ike_sa *ikes;    /* newest first */
@@ -179,6 +180,7 @@ struct ikw_world {
 	struct ikw_host host;
 	struct ikw_outside outside;
 	struct ikw_table peers;
+	struct ikw_table remotes; /* the same by their remote address alone */
 	struct ikw_table ikes;
 	struct ikw_table tunnels;
 	struct ikw_table flows;

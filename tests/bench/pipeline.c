@@ -68,6 +68,19 @@ static void pair(struct ikw_model *m, uint32_t tunnel, uint32_t generation, uint
 	ikw_model_event(m, &e);
 }
 
+/* As for each new peer: the interface towards it. */
+static void route(struct ikw_model *m, uint32_t tunnel, uint64_t now)
+{
+	union ikw_event e;
+
+	sa_fill(&e, tunnel, 0, false, IKW_SA_ADD, now);
+	memmove(e.route.peer, e.sa.daddr, IKW_ADDR_LEN);
+	e.hdr.type = IKW_EV_ROUTE;
+	e.hdr.size = sizeof(e.route);
+	e.route.ifindex = 2;
+	ikw_model_event(m, &e);
+}
+
 static void print(uint32_t tunnels, uint32_t rekeys, double seconds, size_t bytes)
 {
 	printf("{\"pipeline.%u.events_per_s\": %.0f, \"pipeline.%u.bytes_per_tunnel\": %.0f, "
@@ -86,8 +99,10 @@ static void run(uint32_t tunnels, uint32_t rekeys)
 
 	if (!m)
 		exit(1);
-	for (uint32_t t = 0; t < tunnels; t++)
+	for (uint32_t t = 0; t < tunnels; t++) {
 		pair(m, t, 0, IKW_SA_ADD, now += 2000);
+		route(m, t, now);
+	}
 	after = mallinfo2().uordblks + mallinfo2().hblkhd;
 	alarms = 0;
 	start = clock_ns();
