@@ -36,6 +36,19 @@ static uint64_t since(const struct outer *o, uint64_t d)
 	return !gen->dumped && from < gen->born ? gen->born : from;
 }
 
+/*
+ * Who tracks acts on what changed while the tunnel was there; a change before
+ * its IKE_SA was begun took nothing down. What was found in place has no birth.
+ */
+static uint64_t since_begun(const struct ikw_generation *gen, uint64_t time, uint64_t d)
+{
+	uint64_t from = before(time, d), begun = gen->born;
+
+	if (gen->ike && gen->ike->created < begun)
+		begun = gen->ike->created;
+	return !gen->dumped && from < begun ? begun : from;
+}
+
 static const uint8_t *inner_of(const struct ikw_tunnel *t)
 {
 	const struct ikw_selector *s = &t->flow.sel;
@@ -92,9 +105,9 @@ static void see_probe(struct outer *o, const struct ikw_order *order)
 	parents[count++] = order->by.tgid;
 	for (unsigned int i = 0; p && i < p->seen.parent_count && i < 2; i++)
 		parents[count++] = p->seen.parents[i].tgid;
-	o->f->prober =
-		ikw_outside_probe(&o->w->outside, parents, count, before(order->time, PROBE_BEFORE),
-				  order->time, &o->f->echo);
+	o->f->prober = ikw_outside_probe(&o->w->outside, parents, count,
+					 since_begun(o->c->gen, order->time, PROBE_BEFORE),
+					 order->time, &o->f->echo);
 	if (o->f->prober)
 		o->f->seen |= IKW_FACT(PROBE_SILENT);
 }
@@ -119,8 +132,8 @@ static void see_who(struct outer *o)
 	default:
 		return;
 	}
-	o->f->track =
-		ikw_outside_track(&o->w->outside, before(order->time, TRACK_BEFORE), order->time);
+	o->f->track = ikw_outside_track(
+		&o->w->outside, since_begun(o->c->gen, order->time, TRACK_BEFORE), order->time);
 	if (o->f->track)
 		o->f->seen |= IKW_FACT(TRACK_CHANGED);
 	see_probe(o, order);

@@ -233,6 +233,11 @@ static const struct ikw_rule rules[] = {
 	  "the peer never answered our liveness check (the daemon had just looked when it last "
 	  "heard "
 	  "the peer)" },
+	/* an agent that came in the middle, or sees no orders at all */
+	{ "liveness_or_order", R(DPD_TIMEOUT), POSSIBLE, false, F(GAVE_UP_LIVENESS), 0,
+	  F(ORDER_END),
+	  "the peer never answered what looks like a liveness check; or a Delete, whose order "
+	  "could not be seen" },
 	{ "liveness_unanswered", R(DPD_TIMEOUT), LIKELY, false, F(GAVE_UP_LIVENESS), 0, 0,
 	  "the peer never answered what looks like a liveness check" },
 

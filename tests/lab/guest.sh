@@ -64,9 +64,11 @@ one() {
 	( run_story "$name" ) >"$W/shell.out" 2>&1 &
 	local child=$!
 	# a variation that hangs must not take the others with it
-	limit=$((SECONDS + ${STORY_LIMIT:-420}))
+	uptime_s
+	limit=$((UPTIME + ${STORY_LIMIT:-420}))
 	while alive "$child"; do
-		if [ $SECONDS -ge $limit ]; then
+		uptime_s
+		if [ "$UPTIME" -ge $limit ]; then
 			echo "ended after ${STORY_LIMIT:-420} s" >"$W/why"
 			kill "$child"
 			break

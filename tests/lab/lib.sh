@@ -24,13 +24,18 @@ opt() {
 }
 other() { [ "$1" = a ] && echo b || echo a; }
 on() { ip netns exec "$@"; }
+# seconds since the VM's start; bash's own SECONDS follows the clock, which stories step
+uptime_s() { local up; IFS=. read -r up _ </proc/uptime; UPTIME=$up; }
+UPTIME=0
 
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds. The limit is what fails a story, never what it measures.
 wait_for() {
-	local limit=$((SECONDS + $1)) what=$2
+	uptime_s
+	local limit=$((UPTIME + $1)) what=$2
 	shift 2
 	until "$@"; do
-		[ $SECONDS -lt $limit ] || fail "waited in vain: $what"
+		uptime_s
+		[ "$UPTIME" -lt $limit ] || fail "waited in vain: $what"
 		sleep 0.15
 	done
 	note "$what"
@@ -464,7 +469,7 @@ pluto_conf() {
 					left=$me
 					leftid=@gw$side
 					leftsubnet=$(child_ts "$side" "$n")
-					right=$peer
+					right=$(opt "$side" pluto_right "$peer")
 					rightid=@gw$(other "$side")
 					rightsubnet=$(child_ts "$(other "$side")" "$n")
 					leftupdown=%disabled
@@ -473,7 +478,7 @@ pluto_conf() {
 					pfs=no
 					retransmit-interval=$(opt "$side" pluto_interval 500)
 					retransmit-timeout=$(opt "$side" pluto_timeout 3s)
-					ikelifetime=8h
+					ikelifetime=$(opt "$side" pluto_ike_life 8h)
 					salifetime=$(opt "$side" pluto_life 8h)
 					rekeymargin=$(opt "$side" pluto_margin 540s)
 					rekeyfuzz=0%
@@ -517,23 +522,39 @@ pluto_load() {
 	done
 }
 
+# shellcheck source=tests/lab/daemons.sh
+. "$(dirname "${BASH_SOURCE[0]}")/daemons.sh"
+
 # ---- a gateway, whichever daemon -----------------------------------------------------------------------------
 
 is_pluto() { [ "$(opt "$1" daemon charon)" = pluto ]; }
 # gateway SIDE: its daemon started and configured
 gateway_start() {
-	mkdir -p "$W/$1"
-	if is_pluto "$1"; then pluto_start "$1"; else charon_start "$1"; fi
+	mkdir -p "$W/$1/run"
+	case $(opt "$1" daemon charon) in
+	pluto) pluto_start "$1" ;;
+	starter) starter_start ;;
+	iked) iked_start ;;
+	*) charon_start "$1" ;;
+	esac
 }
-gateway_load() { if is_pluto "$1"; then pluto_load "$1"; else charon_load "$1"; fi; }
+gateway_load() {
+	case $(opt "$1" daemon charon) in
+	pluto) pluto_load "$1" ;;
+	starter) wait_for 40 'starter has loaded c1' conn_loaded ;;
+	iked) wait_for 30 'iked of gwa listens' iked_ready ;;
+	*) charon_load "$1" ;;
+	esac
+}
 # initiate SIDE CHILD
 initiate() {
 	note "gw$1 initiates $2"
-	if is_pluto "$1"; then
-		whack "$1" --name "$2" --initiate --asynchronous >>"$W/$1/whack.out" 2>&1 || :
-	else
-		swan "$1" --initiate --child "$2" --timeout 20 >>"$W/$1/swanctl.out" 2>&1 || :
-	fi
+	case $(opt a daemon charon):$(opt "$1" daemon charon) in
+	*:pluto) whack "$1" --name "$2" --initiate --asynchronous >>"$W/$1/whack.out" 2>&1 || : ;;
+	*:starter) ipsec up "$2" ;;
+	iked:*) iked_initiate "$2" ;;
+	*) swan "$1" --initiate --child "$2" --timeout 20 >>"$W/$1/swanctl.out" 2>&1 || : ;;
+	esac
 }
 
 # full SAs only: a larval one has no algorithm yet
@@ -586,6 +607,7 @@ hand_policies() {
 # tunnels_up: the story's opening. Both daemons, every child, traffic through each
 tunnels_up() {
 	local n init children
+	[ "$(opt a daemon charon)" != iked ] || iked_defaults
 	init=$(opt x init a)
 	children=$(opt x children 1)
 	[ -z "$(opt a nat)" ] || if [ -n "$(opt a nat_port)" ]; then nat_stateless "$(opt a nat_port)"; else nat_on "$(opt a nat_ports)"; fi
@@ -695,11 +717,15 @@ alarm() {
 
 # await_alarms: until as many have come as are expected (or never will), and the story's time is over
 await_alarms() {
-	local wanted limit=$((SECONDS + 25))
+	uptime_s
+	local wanted limit=$((UPTIME + 25))
 	touch "$W/expected.jsonl"
 	[ -z "${NO_AGENT:-}" ] || return 0
 	wanted=$(wc -l <"$W/expected.jsonl")
-	until alarms_are "$wanted" || [ $SECONDS -ge $limit ]; do sleep 0.2; done
+	until alarms_are "$wanted" || [ "$UPTIME" -ge $limit ]; do
+		sleep 0.2
+		uptime_s
+	done
 	alive "$AGENT_PID" || fail "the agent ended before it was told to: $(tail -n 1 "$AGENT_DIR/agent.err")"
 	note "$wanted alarms expected, $(agent_alarms | wc -l) there"
 	if [ "$AGENT_DIR" = "$W" ]; then

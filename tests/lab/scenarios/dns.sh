@@ -11,6 +11,15 @@ variations() {
 	variation other-name what=other
 	variation person what=moved person=yes
 	variation other-name-silence what=other-silence dpd_a=2
+	variation moved-libreswan what=moved daemon_a=pluto
+	variation nxdomain-libreswan what=nxdomain daemon_a=pluto
+	variation servfail-libreswan what=servfail daemon_a=pluto
+	variation moved-starter what=moved daemon_a=starter
+	variation nxdomain-starter what=nxdomain daemon_a=starter
+	variation servfail-starter what=servfail daemon_a=starter
+	variation nxdomain-openiked what=nxdomain daemon_a=iked
+	variation servfail-openiked what=servfail daemon_a=iked
+	variation moved-openiked what=moved daemon_a=iked
 }
 dns_conf() {
 	mkdir -p "$W/dns" /etc/netns/gwa
@@ -65,8 +74,8 @@ watch() {
 			[ ! -e $W/now ] || break
 			sleep 0.7
 		done
-		swanctl --terminate --ike tun --timeout 20
-		[ -z "\$is" ] || [ "\$is" = "\$was" ] || swanctl --initiate --child c1 --timeout 20
+		$(end_command)
+		[ -z "\$is" ] || [ "\$is" = "\$was" ] || { $(begin_command); }
 	SCRIPT
 	chmod +x "$W/watch.sh"
 	in_gwa_background watch "$W/watch.sh"
@@ -75,6 +84,7 @@ looked_up() { grep -q "query\[A\] $1" "$W/dns/log"; }
 before() {
 	need dnsmasq
 	P[remote_addrs_a]=peer.lab
+	P[pluto_right_a]=peer.lab
 	P[local_addrs_b]=%any
 	dns_conf
 	agent_start
@@ -109,16 +119,18 @@ story() {
 		path_down ;;
 	esac
 	wait_gone
-	if [ "$(opt x what)" = moved ]; then wait_sas 2; fi
+	# iked takes what comes and begins nothing here
+	if [ "$(opt x what)" = moved ] && [ "$(opt a daemon)" != iked ]; then wait_sas 2; fi
 	rm -rf /etc/netns/gwa
 }
 expect() {
-	local reason='dns resolution status change' up=false ordered='^swanctl$'
+	local reason='dns resolution status change' up=false ordered
+	ordered=$(end_comm)
 	case $(opt x what) in
 	moved) up=any ;;
 	other) reason='config modify or manual offline' ;;
 	other-silence) reason='dpd timeout' ordered=none ;;
 	esac
 	[ -z "$(opt x person)" ] || reason='config modify or manual offline'
-	alarm reason="$reason" peer=198.51.100.1 inside=10.2.0.0 up=$up by='^charon' ordered="$ordered" confidence=likely
+	alarm reason="$reason" peer=198.51.100.1 inside=10.2.0.0 up=$up by="$(daemon_comm)" ordered="$ordered" confidence=likely
 }

@@ -8,6 +8,7 @@ variations() {
 	variation packets life_packets_a=25 limit=packet traffic=yes ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 	variation ikev1-time version=1 life_a=9 life_b=60 limit=time
 	variation no-daemon-time core=yes hand=yes hand_limit='limit time-hard 6' limit=time
+	variation no-daemon-packets hand=yes hand_limit='limit packet-hard 20' limit=packet traffic=yes family=6
 	variation no-daemon-bytes hand=yes hand_limit='limit byte-hard 2000' limit=byte traffic=yes
 }
 before() {

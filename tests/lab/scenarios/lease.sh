@@ -6,6 +6,7 @@
 variations() {
 	variation expired what=expired
 	variation expired-aead what=expired ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd
+	variation expired-chacha what=expired ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 	variation expired-person what=person
 	variation expired-peer what=peer
 }

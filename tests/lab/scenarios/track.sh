@@ -12,6 +12,24 @@ variations() {
 	variation bfd-forged by=bfd forged=yes dpd_a=2
 	variation ping by=ping dpd_a=30
 	variation ping-person by=ping person=yes
+	variation vrrp-reload by=vrrp reload=yes start_a=start no_initiate=yes
+	variation vrrp-libreswan by=vrrp daemon_a=pluto
+	variation bfd-libreswan by=bfd daemon_a=pluto
+	variation ping-libreswan by=ping daemon_a=pluto
+	variation vrrp-starter by=vrrp daemon_a=starter
+	variation check-starter by=check daemon_a=starter
+	variation ping-starter by=ping daemon_a=starter
+	variation vrrp-openiked by=vrrp daemon_a=iked
+	variation check-openiked by=check daemon_a=iked
+	variation bfd-openiked by=bfd daemon_a=iked
+}
+# VRRP says that another router serves: the tunnel is not in this one's configuration any more, and it reads it again
+command_of_script() {
+	if [ -n "$(opt x reload)" ]; then
+		echo "swanctl --load-conns --file $W/a/backup.conf"
+	else
+		end_command
+	fi
 }
 # what a gateway's script does
 write_script() {
@@ -19,9 +37,9 @@ write_script() {
 		#!/bin/sh
 		# keepalived begins as backup, and says so
 		[ -e ARMED ] || exit 0
-		exec swanctl --terminate --ike tun --timeout 20
+		exec COMMAND
 	SCRIPT
-	sed -i "s,ARMED,$W/armed," "$W/down.sh"
+	sed -i "s,ARMED,$W/armed,; s,COMMAND,$(command_of_script)," "$W/down.sh"
 	chmod +x "$W/down.sh"
 }
 rival_conf() {
@@ -121,6 +139,7 @@ before() {
 	write_script
 	agent_start
 	tunnels_up
+	sed '/^connections/,/^}/d' "$W/a/swanctl.conf" >"$W/a/backup.conf" 2>/dev/null || :
 	agent_ready
 	case $(opt x by) in
 	vrrp | check)
@@ -187,7 +206,7 @@ expect() {
 	elif [ -n "$(opt x person)" ]; then
 		alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered='^swanctl$' confidence=likely
 	else
-		alarm reason='disconnect track nqa/bfd/vrrp' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered='^swanctl$' \
+		alarm reason='disconnect track nqa/bfd/vrrp' peer="$(peer_of a)" inside=10.2.0.0 up=false by="$(daemon_comm)" ordered="$(end_comm)" \
 			confidence="$(case $(opt x by) in vrrp | check) echo certain ;; *) echo likely ;; esac)"
 	fi
 }

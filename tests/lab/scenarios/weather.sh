@@ -14,7 +14,19 @@ variations() {
 	variation both-delete what=both
 	variation flapping what=flap dpd_a=2 rt='1 1.5 3'
 	variation clock-step what=silent clock=yes dpd_a=2
+	variation loss-5-silence weather='loss 5%' what=silent dpd_a=2 rt='1 1.5 3' ike=aes256-sha512-modp2048
+	variation loss-30-silence weather='loss 30%' what=silent dpd_a=2 rt='0.8 1.5 5' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation loss-30-order weather='loss 30%' what=order rt='0.6 1.4 8'
+	variation both-rekey what=both-rekey
+	variation both-rekey-aead what=both-rekey ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b
+	variation clock-back what=silent clock=back dpd_a=2 ike=aes256gcm16-prfsha384-ecp256
+	variation clock-step-order what=order clock=yes
+	variation flapping-aead what=flap dpd_a=2 rt='1 1.5 3' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 	variation agent-in-the-middle what=silent dpd_a=5 rt='6 1.6 4' agent_own=yes later=yes
+	variation agent-in-the-middle-aead what=silent dpd_a=5 rt='6 1.6 4' agent_own=yes later=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation agent-in-the-middle-order what=silent-order rt='6 1.6 4' agent_own=yes later=yes
+	variation agent-in-the-middle-rekey what=silent-rekey rekey_a=20 rt='6 1.6 4' agent_own=yes later=yes
+	variation records-lost what=silent dpd_a=2 agent_own=yes lose=yes
 }
 weather() {
 	modprobe -q sch_netem || skip 'this kernel has no netem'
@@ -37,6 +49,30 @@ before() {
 	[ -n "$(opt x later)" ] || agent_ready
 	[ -z "$(opt x weather)" ] || weather "$(opt x weather)"
 }
+clock_jumps() {
+	[ -n "$(opt x clock)" ] || return 0
+	note "the clock jumps ($(opt x clock))"
+	date -s "$([ "$(opt x clock)" = back ] && echo -1 || echo +1) hour" >/dev/null
+	# alarms are told apart by their time
+	[ "$(opt x clock)" != back ] || now >"$W/begin"
+}
+# The agent is stopped while more SAs come than its records have room for; what is told after them is lost.
+lose() {
+	local n
+	kill -STOP "$AGENT_PID"
+	note 'the agent is stopped, and many SAs are made'
+	for ((n = 0; n < 40000; n++)); do
+		printf 'xfrm state add src 203.0.113.%d dst 203.0.113.200 proto esp spi 0x%x mode tunnel enc cipher_null "" auth digest_null ""\n' \
+			$((n % 100 + 1)) $((n + 0x100000))
+	done >"$W/many"
+	ip -n gwa -force -batch "$W/many" >/dev/null 2>"$W/many.err" || :
+	note "SAs of gwa: $(ip -n gwa -o xfrm state count 2>&1 | head -n 1)"
+	wait_gone 120
+	note 'the agent goes on'
+	kill -CONT "$AGENT_PID"
+	wait_for 60 'records were lost' records_lost
+}
+records_lost() { [ "$("$IKEWATCH" status --json --state-dir "$AGENT_DIR/state" | jq .lost)" -gt 0 ]; }
 newer_sas() { [ "$(spis gwa | grep -vcxF -- "$OLD")" -ge 2 ]; }
 story() {
 	case $(opt x what) in
@@ -48,8 +84,19 @@ story() {
 			agent_start
 			agent_ready
 		fi
-		[ -z "$(opt x clock)" ] || { note 'the clock jumps'; date -s '+1 hour' >/dev/null; } ;;
-	order) order a --terminate --ike tun --timeout 90 || : ;;
+		[ -z "$(opt x lose)" ] || lose
+		clock_jumps ;;
+	silent-order | silent-rekey)
+		path_down
+		if [ "$(opt x what)" = silent-order ]; then background person_waits person a swanctl --terminate --ike tun --timeout 90; fi
+		wait_log a 'retransmit 1 of' 60
+		agent_start
+		agent_ready ;;
+	both-rekey)
+		order b --rekey --child c1 &
+		order a --rekey --child c1 || :
+		wait $! || : ;;
+	order) clock_jumps; order a --terminate --ike tun --timeout 90 || : ;;
 	peer) order b --terminate --ike tun --timeout 90 || : ;;
 	rekey) order a --rekey --child c1; wait_for 60 'newer SAs' newer_sas ;;
 	both)
@@ -68,12 +115,17 @@ story() {
 	esac
 	wait_gone 150
 	if [ "$(opt x what)" = rekey ]; then wait_sas 2; fi
+	# whichever won, one pair is left in the end
+	if [ "$(opt x what)" = both-rekey ]; then wait_sas 2; sleep 3; wait_sas 2; fi
 	fair
 }
 expect() {
 	case $(opt x what) in
 	silent | flap)
-		if [ -n "$(opt x later)" ]; then
+		if [ -n "$(opt x lose)" ]; then
+			# the deletion itself was lost: a dump tells that the SAs are not there any more
+			alarm reason='unknown|dpd timeout' peer="$(peer_of a)" inside=10.2.0.0 up=false
+		elif [ -n "$(opt x later)" ]; then
 			# what was sent before the agent came it cannot know; it must not guess
 			alarm reason='dpd timeout|unknown' peer="$(peer_of a)" inside=10.2.0.0 up=false
 		else
@@ -82,6 +134,15 @@ expect() {
 	order) alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered='^swanctl$' confidence=likely ;;
 	peer) alarm reason='peer request' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered=none confidence=likely ;;
 	rekey) alarm reason='phase2 sa replace' peer="$(peer_of a)" inside=10.2.0.0 up=true by='^charon' confidence=likely ;;
+	silent-order) alarm reason='config modify or manual offline|unknown' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ;;
+	silent-rekey) alarm reason='exchange timeout' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ;;
+	both-rekey)
+		# one old pair, and as many redundant ones as the two rekeys made
+		local n many
+		many=$(agent_alarms | wc -l)
+		for ((n = 0; n < (many > 0 ? many : 1); n++)); do
+			alarm reason='phase2 sa replace' peer="$(peer_of a)" inside=10.2.0.0 up=true by='^charon' confidence=likely
+		done ;;
 	both) alarm reason='config modify or manual offline|peer request' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ;;
 	esac
 }

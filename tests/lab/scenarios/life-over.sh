@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034,SC2154  # P and OLD are those of lib.sh
+# Libreswan with rekey=no: the IKE_SA, or the CHILD_SA alone, reaches the end of its life and pluto deletes it. Only the
+# daemon knows how long that is: the first may stay unknown, the second, as old as the first, may not. Beside that an
+# operator's command at just that age.
+variations() {
+	variation ike what=ike daemon_a=pluto init=b pluto_ike_life=14s pluto_more_a='rekey=no'
+	variation ike-aead what=ike daemon_a=pluto init=b pluto_ike_life=12s pluto_more_a='rekey=no' ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
+	variation ike-traffic what=ike daemon_a=pluto init=b pluto_ike_life=14s pluto_more_a='rekey=no' traffic=yes
+	variation child-traffic what=child daemon_a=pluto init=b pluto_life=14s pluto_more_a='rekey=no' traffic=yes ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
+	variation ike-ordered core=yes what=ike order=yes daemon_a=pluto init=b pluto_ike_life=14s pluto_more_a='rekey=no'
+}
+before() { agent_start; agent_ready; tunnels_up; }
+again() {
+	sleep 3
+	initiate b c1
+	wait_sas 2
+	OLD=$(spis gwa)
+}
+story() {
+	[ -z "$(opt x traffic)" ] || traffic_start 1
+	wait_gone
+	again
+	if [ -n "$(opt x order)" ]; then
+		sleep 9
+		note 'whack --terminate'
+		whack a --name c1 --terminate >>"$W/a/whack.out" 2>&1 || :
+	fi
+	wait_gone
+}
+expect() {
+	local reason='phase1 hard expiry'
+	[ "$(opt x what)" = ike ] || reason='phase2 hard expiry'
+	alarm reason="$reason|unknown" peer="$(peer_of a)" inside=10.2.0.0 up=any by='^pluto' ordered=none
+	[ -z "$(opt x order)" ] || reason='config modify or manual offline'
+	alarm reason="$reason" peer="$(peer_of a)" inside=10.2.0.0 up=any by='^pluto' confidence=likely
+}

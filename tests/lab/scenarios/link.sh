@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034,SC2154  # P and OLD are those of lib.sh
+# The interface towards the peer is set down, or removed, and the daemon then gives the peer up: the first of these is
+# the cause, and the liveness failure that follows from it no alarm of its own. Beside that the cable is pulled (the
+# carrier is lost, the interface stays up): that is a silent peer, not an administrator.
+variations() {
+	variation down what=down dpd_a=2
+	variation down-aead what=down dpd_a=2 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd traffic=yes
+	variation down-ikev1 what=down version=1 dpd_a=1 dpd_timeout_a=4
+	variation down-libreswan what=down daemon_a=pluto dpd_a=2
+	variation down-libreswan-aead what=down daemon_a=pluto dpd_a=1 ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 init=b
+	variation down-libreswan-traffic what=down daemon_a=pluto dpd_a=1 traffic=yes
+	variation removed core=yes what=removed dpd_a=2
+	variation removed-libreswan what=removed daemon_a=pluto dpd_a=2
+	variation removed-aead what=removed dpd_a=2 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation carrier core=yes what=carrier dpd_a=2
+	variation carrier-restart what=carrier dpd_a=2 dpd_action_a=restart
+}
+story() {
+	[ -z "$(opt x traffic)" ] || traffic_start 1
+	sleep 3
+	note "the interface out of gwa: $(opt x what)"
+	case $(opt x what) in
+	down) ip -n gwa link set out down ;;
+	removed) ip -n gwa link del out ;;
+	# veth: when the other end is down this one has no carrier
+	carrier) ip -n router link set ra down ;;
+	esac
+	wait_gone 120
+	link_again
+}
+# as it was, for the next variation
+link_again() {
+	if [ ! -e /sys/class/net/ra ] && ! ip -n router link show ra >/dev/null 2>&1; then
+		ip link add out netns gwa type veth peer name ra netns router
+		ip -n gwa addr add 192.0.2.1/24 dev out
+		ip -n gwa addr add 192.0.2.3/24 dev out
+		ip -n router addr add 192.0.2.254/24 dev ra
+	fi
+	ip -n router link set ra up
+	ip -n gwa link set out up
+	ip -n router addr replace 2001:db8:1::fe/64 dev ra nodad
+	ip -n gwa addr replace 2001:db8:1::1/64 dev out nodad
+	ip -n gwa route replace default via 192.0.2.254
+	ip -n gwa route replace default via 2001:db8:1::fe
+	on gwa sh -c 'echo 0 >/proc/sys/net/ipv4/conf/out/rp_filter'
+	on router sh -c 'echo 0 >/proc/sys/net/ipv4/conf/ra/rp_filter'
+}
+expect() {
+	local by
+	by="^$(is_pluto a && echo pluto || echo charon)"
+	case $(opt x what) in
+	down) alarm reason='admin down' peer="$(peer_of a)" inside=10.2.0.0 up=any by="$by" ordered=none confidence=likely ;;
+	removed) alarm reason='interface removed' peer="$(peer_of a)" inside=10.2.0.0 up=any by="$by" ordered=none confidence=likely ;;
+	carrier) alarm reason='dpd timeout' peer="$(peer_of a)" inside=10.2.0.0 up=any by="$by" ordered=none confidence=likely ;;
+	esac
+}
