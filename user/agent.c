@@ -10,6 +10,7 @@
 #include "procfs.h"
 #include "witness.h"
 
+#define LINES_MAX   1024 /* alarms that wait for the store's commit */
 #define CLOCK_EVERY (60 * IKW_S)
 #define SCAN_SOON   (2 * IKW_S)	 /* after a scan that found a daemon */
 #define SCAN_LATER  (10 * IKW_S) /* after one that did not: SAs made by hand */
@@ -376,6 +377,7 @@ static void add_line(struct ikw_agent *agent, const struct ikw_alarm *alarm)
 		line->text = strdup(text);
 	*agent->lines_end = line;
 	agent->lines_end = &line->next;
+	agent->line_count++;
 }
 
 void ikw_agent_alarm(void *ctx, struct ikw_alarm *alarm)
@@ -392,6 +394,9 @@ void ikw_agent_alarm(void *ctx, struct ikw_alarm *alarm)
 		alarm->id = ++agent->next_id;
 	if (!alarm->history)
 		add_line(agent, alarm);
+	/* a dump, or a settle time, may end a hundred thousand cases in one turn of the loop */
+	if (agent->line_count >= LINES_MAX)
+		ikw_agent_flush(agent);
 }
 
 void ikw_agent_tunnel(void *ctx, const char *key, uint32_t index)
@@ -502,6 +507,7 @@ void ikw_agent_flush(struct ikw_agent *agent)
 		free(line);
 	}
 	agent->lines_end = &agent->lines;
+	agent->line_count = 0;
 	if (agent->store)
 		ikw_store_begin(agent->store);
 	if (agent->recorder && ikw_recorder_flush(agent->recorder))

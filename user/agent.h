@@ -138,6 +138,7 @@ struct ikw_agent {
 	char missed[IKW_MISSED_MAX][IKW_NAME_LEN]; /* links whose end was said; empty: none */
 	struct ikw_agent_port *ports;
 	struct ikw_agent_line *lines, **lines_end;
+	unsigned int line_count;
 	enum ikw_tier tier;
 	uint32_t sees; /* enum ikw_observable, as last told the model */
 	uint32_t daemons[IKW_DAEMONS_MAX];
