@@ -85,6 +85,14 @@ check >"$dir/out" 2>"$dir/said"
 [ $? -eq 1 ] && [ "$(wc -l <"$dir/said")" -eq 3 ] && [ "$(grep -c ': fine: ' "$dir/out")" -eq 2 ]
 verdict sinks_check/all $? "$(cat "$dir/out" "$dir/said")"
 
+# every setting is in the manual, and the sample, with nothing commented out, is read to its end
+sed 's/\\-/-/g' scripts/ikewatch.8 | sed -n '/^.SH SINKS/,/^.SH CONFIDENCE/p' >"$dir/manual"
+same sinks_check/documented '' "$(grep -oh 'CFG_[A-Z]*("[a-z-]*"' user/send/*.[ch] | sed 's/.*"\(.*\)"/\1/' | sort -u |
+	while read -r option; do grep -qw -- "${option%-file}" "$dir/manual" || echo "$option"; done)"
+sed 's/^# \([a-z]* "\|gateway\|}\)/\1/; s/^#\t/\t/; s,-file = "[^"]*",-file = "/etc/hostname",; s/\(auth\|priv\)-key-file = "[^"]*"/\1-key = "longenough"/g; s/^\tca-file.*//' scripts/sinks.conf >"$dir/sample.conf"
+"$O/ikewatch" sinks --config "$dir/sample.conf" --json >"$dir/out" 2>&1
+same sinks_check/sample 'alertmanager journal nats prometheus snmp syslog webhook' "$(jq -r .type "$dir/out" 2>/dev/null | sort | paste -sd' ')"
+
 # this host's own sinks, without naming the file
 mkdir -p "$dir/etc/ikewatch"
 { cat /etc/passwd && echo 'ikewatch-send:x:65534:65534::/:/usr/sbin/nologin'; } >"$dir/etc/passwd"

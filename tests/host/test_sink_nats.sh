@@ -61,8 +61,8 @@ verdict nats/repeats_dropped $? "$(stored_count) of 200"
 end "$sender"
 sender=
 
-fleet() { ikewatch_fleet "$@"; }
-ikewatch_fleet() { "$O/ikewatch" fleet --config "$conf" --user nobody "$@"; }
+fleet() { ikewatch_fleet "$@"; } # never waits: there is an end to what it reads
+ikewatch_fleet() { timeout 120 "$O/ikewatch" fleet --config "$conf" --user nobody "$@"; }
 fleet --json >"$dir/fleet1" 2>"$dir/fleet.err"
 verdict fleet/reads $? "$(cat "$dir/fleet.err")"
 same fleet/all 200 "$(jq -s length "$dir/fleet1")"
@@ -87,6 +87,27 @@ same fleet/line "$(jq -r .time "$dir/fleet1" 2>/dev/null | head -n 0)$(jq -r 'se
 	"$(grep 'gw2 (198.51.100.1)' "$dir/fleet3")"
 same fleet/alone 197 "$(grep -c 'the other end said nothing' "$dir/fleet3")"
 
+# only what is young; what is yet to come, each pair as soon as both ends have spoken
+sleep 2
+same fleet/since '0 200' "$(fleet --since 1 --json | wc -l) $(fleet --since 1000000 --json | wc -l)"
+"$O/ikewatch" fleet --config "$conf" --user nobody --follow --since 1 >"$dir/followed" 2>>"$dir/fleet.err" &
+follower=$!
+pids+=("$follower")
+for gateway in gw3 gw4; do
+	state=$dir/$gateway
+	mkdir -m 755 "$state"
+	if [ $gateway = gw3 ]; then alarms 1; else alarms 1 0 --other; fi
+	sed "s/^gateway = .*/gateway = \"$gateway\"/; s/nats \"[a-z0-9]*\"/nats \"$gateway\"/" "$conf" >"$dir/$gateway.conf"
+	conf=$dir/$gateway.conf send
+	until_ 60 at $gateway 1
+	end "$sender"
+	sender=
+done
+followed() { grep -q 'gw3 (192.0.2.1) - gw4 (198.51.100.1): .*: the root cause is at gw4: interface removed' "$dir/followed"; }
+until_ 60 followed
+verdict fleet/follow $? "$(cat "$dir/followed" "$dir/fleet.err")"
+end "$follower"
+
 cat >"$conf" <<C
 nats "good" { $servers $login $common }
 nats "password" { url = "tls://localhost:14222" user = "gw" password = "wrong" ca-file = "$dir/cert.pem" }
@@ -100,7 +121,7 @@ tells() {
 	[ $? -eq "${4:-1}" ] && grep -qE "$3" "$dir/out"
 	verdict "$1" $? "$(cat "$dir/out")"
 }
-tells nats/test/good good 'stored in stream IKEWATCH as message 204' 0
+tells nats/test/good good 'stored in stream IKEWATCH as message 206' 0
 tells nats/test/password password 'Authorization Violation|Not Permitted|[Aa]uthorization'
 tells nats/test/authority authority 'SSL Error.*certificate|self.signed'
 tells nats/test/name name 'SSL Error.*(mismatch|verify)|certificate'

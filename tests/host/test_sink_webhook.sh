@@ -112,6 +112,25 @@ Seccomp: 2" "$(awk '/^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):/ { print $1, $2 }'
 	break
 done
 
+# a generation that another one carries on, over IPv6
+end "$sender"
+sender=
+alarms 1
+python3 - "$state" <<'P'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1] + "/alarms.db")
+db.execute("""UPDATE alarms SET json = json_set(json, '$.tunnel_up', json('true'), '$.dst_ip', '2001:db8::1',
+	'$.src_ip', '2001:db8::2', '$.offline_reason', 'phase2 sa replace', '$.severity', 'warning') WHERE id = (SELECT max(id) FROM alarms)""")
+db.commit()
+P
+send
+until_ 30 at ocsf 3 && until_ 30 at ecs 3
+same webhook/renewed '[3,401403,"Renew",2,"2001:db8::1"] ["change","ipsec-tunnel-renewed","ipv6","2001:db8::1"]' \
+	"$(body ocsf | tail -n 1 | jq -c '[.activity_id, .type_uid, .activity_name, .severity_id, .dst_endpoint.ip]') $(body ecs | tail -n 1 |
+		jq -c '[.event.type[0], .event.action, .network.type, .destination.ip]')"
+end "$sender"
+sender=
+
 cat >"$conf" <<C
 gateway = "gw1"
 webhook "good" { url = "https://localhost:18443/test" $common }

@@ -135,7 +135,7 @@ static bool is_empty(struct fleet *fleet)
 	bool empty = false;
 
 	if (natsSubscription_GetConsumerInfo(&info, fleet->subscription, NULL, NULL) == NATS_OK)
-		empty = !info->NumPending && !info->Delivered.Stream;
+		empty = !info->NumPending && !info->Delivered.Consumer;
 	jsConsumerInfo_Destroy(info);
 	return empty;
 }
