@@ -566,8 +566,7 @@ static void tell_host(struct report *r)
 			 r->a->ordered_by.command[0] ? r->a->ordered_by.command
 						     : "command not known");
 	if (r->f->link)
-		evidence(r, r->f->link->changed,
-			 r->f->link->gone ? "interface_gone" : "interface_down",
+		evidence(r, r->f->link->off, r->f->link->gone ? "interface_gone" : "interface_down",
 			 "interface %.16s %s", r->f->link->name,
 			 r->f->link->gone ? "was removed" : "was set down");
 	if (r->f->mishap)

@@ -537,6 +537,22 @@ static bool clearly_ours(const struct ikw_exchange *x, uint64_t at)
 	return done > at || at - done < DELETE_AT_ONCE;
 }
 
+/* A daemon that takes its SAs away first and tells the peer then (Libreswan, at the end of a life).
+ */
+static void see_late_delete(struct look *l)
+{
+	for (unsigned int k = 0; k < l->f->ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(l->f->ike, k);
+
+		if (x->ours && x->type == IKW_V2_INFORMATIONAL &&
+		    within(x->first, l->at, l->at + DELETE_AT_ONCE) &&
+		    ikw_ike_content(l->f->ike, x->length) != IKW_CONTENT_EMPTY)
+			l->f->late = x;
+	}
+	if (l->f->late)
+		see(l, IKW_FACT(DELETE_AFTER));
+}
+
 static void see_deletes(struct look *l)
 {
 	const struct ikw_exchange *local, *peer;
@@ -561,6 +577,8 @@ static void see_deletes(struct look *l)
 	}
 	l->f->local = local;
 	l->f->peer = peer;
+	if (!local && !peer && !l->f->gave_up && l->f->ike->version == 2)
+		see_late_delete(l);
 	if (local)
 		see(l, IKW_FACT(LOCAL_DELETE));
 	if (peer)
@@ -741,6 +759,15 @@ static void see_order(struct look *l)
 		see_order_kind(l, order);
 }
 
+/* Down or gone at the deletion, whatever became of it since, and from the time `since` at the
+ * latest. */
+static bool link_off(const struct look *l, const struct ikw_link_state *link, uint64_t since)
+{
+	if (!link || !link->off || link->off > since || link->off <= l->c->gen->born)
+		return false;
+	return !link->up || link->gone || link->changed > l->at;
+}
+
 static void see_link(struct look *l)
 {
 	const struct ikw_host *host = &l->w->host;
@@ -751,10 +778,9 @@ static void see_link(struct look *l)
 
 	if (a)
 		link = ikw_host_link(host, a->ifindex);
-	if (!link || (link->up && !link->gone))
+	if (!link_off(l, link, since))
 		link = ikw_host_link(host, t->peer->ifindex);
-	if (!link || (link->up && !link->gone) || link->changed > since ||
-	    link->changed <= l->c->gen->born)
+	if (!link_off(l, link, since))
 		return;
 	l->f->link = link;
 	see(l, link->gone ? IKW_FACT(LINK_GONE) : IKW_FACT(LINK_DOWN));
@@ -807,11 +833,16 @@ static void see_life(struct look *l)
 	const struct ikw_ike_sa *ike = l->f->ike;
 	const struct ikw_generation *gen = l->c->gen;
 	bool child = l->f->seen & IKW_FACT(CHILD_ONLY);
-	uint64_t born = child ? gen->born : ike ? ike->created : 0;
+	uint64_t born;
 
-	if (!ike || !l->f->local || (child ? gen->dumped : !ike->whole) || born > l->at)
+	if (l->f->late)
+		child = ikw_ike_content(ike, l->f->late->length) == IKW_CONTENT_DELETE_CHILD;
+	born = child ? gen->born : ike ? ike->created : 0;
+	if (!ike || (!l->f->local && !l->f->late) || (child ? gen->dumped : !ike->whole) ||
+	    born > l->at)
 		return;
 	l->f->life_ns = l->at - born;
+	l->f->child_life = child;
 	if (same_life(child ? gen->tunnel->peer->child_life : gen->tunnel->peer->life,
 		      l->f->life_ns))
 		see(l, IKW_FACT(LIFE_AGAIN));

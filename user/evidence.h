@@ -47,6 +47,7 @@
 	X(PEER_DELETE, "peer_delete", IKW_SEES_IKE_IN)                                             \
 	X(PEER_CLEAR, "peer_delete_recognised", IKW_SEES_IKE_IN)                                   \
 	X(PEER_ISAKMP_DELETE, "peer_isakmp_delete_only", IKW_SEES_IKE_IN)                          \
+	X(DELETE_AFTER, "own_delete_right_after", IKW_SEES_IKE_OUT)                                \
 	X(DELETE_EXCHANGE, "delete_exchange", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                  \
 	X(NEW_IKE_OUT, "new_ike_sa_begun", IKW_SEES_IKE_OUT)                                       \
 	X(NEW_IKE_FIRST, "new_ike_sa_begun_before_deletion", IKW_SEES_IKE_OUT)                     \
@@ -116,6 +117,7 @@ struct ikw_facts {
 	const struct ikw_exchange *gave_up;    /* unanswered at the anchor */
 	const struct ikw_exchange *local;      /* our Delete, as far as can be told */
 	const struct ikw_exchange *peer;       /* the peer's Delete */
+	const struct ikw_exchange *late;       /* our Delete, told after the deed */
 	const struct ikw_ike_sa *new_ike;      /* negotiation that was to follow */
 	const struct ikw_ike_sa *failed_ike;   /* reauthentication that had failed before */
 	const struct ikw_generation *next_gen; /* that carries the flow on */
@@ -135,6 +137,7 @@ struct ikw_facts {
 	uint64_t silent_since;
 	uint64_t idle_ns;
 	uint64_t life_ns;     /* age of the IKE_SA when our own Delete ended it; 0: not known */
+	bool child_life;      /* life_ns is the CHILD_SA's */
 	bool pending_outcome; /* a negotiation under way may still turn the verdict */
 };
 

@@ -686,6 +686,8 @@ static void link_event(struct ikw_host *host, const struct ikw_link *ev)
 	}
 	if (up != link->up || gone != link->gone)
 		link->changed = ev->hdr.time;
+	if (link->up && !up)
+		link->off = ev->hdr.time;
 	link->up = up;
 	link->gone = gone;
 	if (gone) {

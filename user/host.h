@@ -48,6 +48,7 @@ struct ikw_link_state {
 	uint32_t ifindex;
 	uint32_t if_id;
 	uint64_t changed; /* boot time ns of the last change of up/gone */
+	uint64_t off;	  /* of the last change from up to down or gone; 0: none */
 	bool up;
 	bool gone;
 	char name[IKW_NAME_LEN];

@@ -93,9 +93,9 @@ static void life_learn(struct ikw_peer *peer, const struct ikw_facts *f,
 	default:
 		return;
 	}
-	if (!f->life_ns || !(f->seen & IKW_FACT(LOCAL_DELETE)))
+	if (!f->life_ns)
 		return;
-	if (f->seen & IKW_FACT(CHILD_ONLY))
+	if (f->child_life)
 		peer->child_life = f->life_ns;
 	else
 		peer->life = f->life_ns;

@@ -330,6 +330,10 @@ static const struct ikw_rule rules[] = {
 	{ "local_delete_blind", R(MANUAL), LIKELY, false, F(LOCAL_DELETE), 0, F(ORDER_END),
 	  "the daemon here deleted it; who ordered it could not be seen" },
 
+	/* taken away first, told to the peer then */
+	{ "life_over_first", R(PHASE1_HARD_EXPIRY), LIKELY, false, F(DELETE_AFTER) | F(LIFE_AGAIN),
+	  ORDERS | GAVE_UP | F(PEER_DELETE) | F(NEW_IKE_OPEN), 0,
+	  "the daemon deleted the IKE_SA by itself at the age at which the one before had ended" },
 	/* no Delete on the wire */
 	{ "ordered_quietly", R(MANUAL), CERTAIN, false, F(ORDER_END) | F(ORDER_NEAR), 0, 0,
 	  "it was ordered down on this host" },

@@ -105,6 +105,7 @@ static const struct {
 	{ "life_over", IKW_REASON_PHASE1_HARD_EXPIRY, IKW_CONFIDENCE_LIKELY, false },
 	{ "idle", IKW_REASON_IDLE_TIMEOUT, IKW_CONFIDENCE_POSSIBLE, false },
 	{ "local_delete_blind", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
+	{ "life_over_first", IKW_REASON_PHASE1_HARD_EXPIRY, IKW_CONFIDENCE_LIKELY, false },
 	{ "ordered_quietly", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, false },
 	{ "ordered_earlier_quietly", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
 	{ "reloaded_quietly", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
@@ -219,7 +220,7 @@ static void test_more_facts_never_crash(void **state)
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
-		seen = x & ((1ULL << IKW_FACT_COUNT) - 1);
+		seen = x & (~0ULL >> (64 - IKW_FACT_COUNT));
 		v = judge(seen & (seen >> 7), ~seen);
 		assert_non_null(v.rule);
 		assert_int_equal(v.rule->needs & ~seen, 0);
