@@ -28,6 +28,7 @@ def end():
     global child
     if child:
         child.terminate()
+        child.send_signal(signal.SIGCONT)  # it may stand still
         child.wait()
     child = None
 

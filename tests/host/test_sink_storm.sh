@@ -23,6 +23,8 @@ mkdir "$dir/mem" && mount -t tmpfs -o mode=0755 tmpfs "$dir/mem" && state=$dir/m
 from() { local program=$1; shift; LD_LIBRARY_PATH=$libs exec nice -n 19 "$root/$program" "$@"; }
 # ---- the receivers: start_NAME; each in a process of its own, its pid in pid[NAME] ------------------------------
 declare -A pid=() bad=()
+# those that run in the end are not those that ran first
+trap 'for name in "${!pid[@]}"; do pids+=(${pid[$name]} ${bad[$name]:-}); done; clean' EXIT
 lib=$root/usr/lib/$(uname -m)-linux-gnu
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/key.pem" -out "$dir/cert.pem" -days 30 \
 	-subj '/CN=receiver.example' -addext 'subjectAltName=DNS:receiver.example' 2>/dev/null
@@ -143,7 +145,6 @@ for name in $receivers; do
 	"start_$name" || { fail "storm/receiver/$name" "$(tail -n 5 "$dir/err")"; exit 1; }
 	: >>"$dir/mem/$name"
 done
-pids+=("${pid[@]}")
 
 # ---- the alarms -----------------------------------------------------------------------------------------------------
 stored_count() { sqlite3_ 'SELECT coalesce(max(id), 0) FROM alarms'; }
