@@ -268,6 +268,8 @@ if [ -n "$agent" ]; then
 	[ "$(wc -l <"$dir/mem/agent.out")" -eq "$total" ]
 	status=$?
 	verdict "storm/agent: $(cat "$dir/latency")" $status "$(wc -l <"$dir/mem/agent.out") alarms printed"
-	"$O/ikewatch" detach --pin-dir "$pins" >/dev/null 2>&1
+	end "$agent"
+	"$O/ikewatch" detach --pin-dir "$pins" >"$dir/out" 2>&1
+	verdict storm/detached $? "$(cat "$dir/out")"
 fi
 exit $failed
