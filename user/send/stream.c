@@ -316,8 +316,8 @@ static bool still_there(struct ikw_stream *stream)
 				case SSL_ERROR_WANT_READ:
 				case SSL_ERROR_WANT_WRITE:
 					return true;
-				case SSL_ERROR_ZERO_RETURN:
-					return closed(stream);
+				case SSL_ERROR_ZERO_RETURN: /* says nothing of what was read */
+					return lost(stream, "the receiver closed the connection");
 				default:
 					ERR_clear_error();
 					return lost(stream, "the connection was lost");
