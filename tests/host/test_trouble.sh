@@ -3,7 +3,7 @@
 # shellcheck disable=SC2317,SC2086 # functions that a trap calls; names without blanks
 # What goes wrong around a service, as far as this host's kernel shows it, in network and mount namespaces of its own: a
 # full disk, a state directory that cannot be written, a damaged database, an interface that goes and comes back, no
-# bpffs. One line each, and nothing stored is lost. (With real tunnels, and the clock: tests/vm/service.sh.)
+# bpffs. One line each, and nothing stored is lost.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 agent=$(realpath "${O:-build}/ikewatch" 2>/dev/null) || agent=

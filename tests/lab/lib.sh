@@ -433,7 +433,7 @@ charon_load() {
 swan() {
 	local side=$1
 	shift
-	SWANCTL_DIR=$W/$side/swanctl STRONGSWAN_CONF=$W/$side/strongswan.conf nsenter -t "${PID[gw$side]}" -m -n swanctl "$@"
+	STRONGSWAN_CONF=$W/$side/strongswan.conf nsenter -t "${PID[gw$side]}" -m -n swanctl "$@"
 }
 # order SIDE ARGS...: the same, noted in the story; what it prints is kept
 order() {
@@ -622,7 +622,7 @@ tunnels_up() {
 	wait_for 60 'SAs on gwa' sas_are gwa $((children * 2))
 	wait_for 30 'SAs on gwb' sas_are gwb $((children * 2))
 	for ((n = 1; n <= children; n++)); do
-		wait_for 30 "traffic through tunnel $n" on "$(opt x from hosta)" ping -q -c 1 -W 1 "$(opt x to "10.$((n + 1)).0.2")" >/dev/null
+		wait_for 30 "traffic through tunnel $n" on "$(opt x ping_from hosta)" ping -q -c 1 -W 1 "$(opt x ping_to "10.$((n + 1)).0.2")" >/dev/null
 	done
 	OLD=$(spis gwa)
 	note "SAs on gwa: ${OLD//$'\n'/ }"

@@ -22,8 +22,11 @@
 #include <bpf/bpf.h>
 #include "event.h"
 #include "loader.h"
+#include "pin.h"
 
 #define EVENTS 4096
+
+#define PIN_DIR "/sys/fs/bpf/probe_dump"
 
 static struct ikw_loader *loader;
 static union ikw_event events[EVENTS];
@@ -657,24 +660,20 @@ static void test_storm(void)
 	CHECK_EQ(ikw_loader_lost(loader), 0);
 }
 
-static void test_pin(void)
+/* err: what ikw_loader_pin() said, from which on the programs speak */
+static void test_pin(int err)
 {
-	char path[128];
 	size_t n;
 	const struct ikw_probe_status *probes = ikw_loader_probes(loader, &n);
-	int err;
 
 	begin("pin");
-	mkdir("/sys/fs/bpf/probe_dump", 0700);
-	err = ikw_loader_pin(loader, "/sys/fs/bpf/probe_dump");
 	/* 5.10 has no link for a perf event */
 	CHECK(!err || (probes[0].how == IKW_HOW_KPROBE && err == -EINVAL));
 	printf("pin: %s\n", strerror(-err));
-	snprintf(path, sizeof(path), "/sys/fs/bpf/probe_dump/%s", "ikw_events");
-	CHECK(!access(path, F_OK));
-	CHECK(!access("/sys/fs/bpf/probe_dump/programs/ikw_exit_tp", F_OK));
-	ikw_loader_unpin("/sys/fs/bpf/probe_dump");
-	CHECK_EQ(rmdir("/sys/fs/bpf/probe_dump"), 0);
+	CHECK(!access(PIN_DIR "/ikw_events", F_OK));
+	CHECK(!access(PIN_DIR "/programs/ikw_exit_tp", F_OK));
+	CHECK(ikw_pin_clear(PIN_DIR) > 0);
+	CHECK(access(PIN_DIR "/ikw_events", F_OK));
 }
 
 static void show_probes(void)
@@ -691,15 +690,17 @@ static void show_probes(void)
 
 int main(int argc, char **argv)
 {
-	struct ikw_loader_config config = { .tier = IKW_TIER_FENTRY };
+	struct ikw_loader_config config = { .tier = IKW_TIER_FENTRY, .pin_dir = PIN_DIR };
 	char why[256];
+	int pins, pinned;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	story = "start";
 	if (argc > 1 && !strcmp(argv[1], "kprobe"))
 		config.tier = IKW_TIER_KPROBE;
 	config.netns = own_netns = inode_of("/proc/self/ns/net");
-	if (ikw_loader_open(&config, &loader, why, sizeof(why))) {
+	pins = ikw_pin_take(PIN_DIR, why, sizeof(why));
+	if (pins < 0 || ikw_loader_open(&config, &loader, why, sizeof(why))) {
 		fprintf(stderr, "probe_dump: open: %s\n", why);
 		return 1;
 	}
@@ -708,6 +709,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "probe_dump: attach: %s\n", ikw_loader_why(loader));
 		return 1;
 	}
+	pinned = ikw_loader_pin(loader);
 	show_probes();
 	CHECK_EQ(ikw_loader_tier(loader), config.tier);
 	CHECK_EQ(ikw_loader_sees(loader) &
@@ -732,8 +734,9 @@ int main(int argc, char **argv)
 	test_control();
 	test_exec();
 	test_storm();
-	test_pin();
+	test_pin(pinned);
 	ikw_loader_close(loader);
+	ikw_pin_drop(PIN_DIR, pins);
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed != 0;
 }

@@ -7,15 +7,15 @@ variations() {
 	variation certificates-silent "$cert" cert=yes how=silent dpd_a=2 ike=aes256-sha256-ecp256
 	variation certificates-reauth "$cert" cert=yes how=reauth init=b
 	variation certificates-ordered core=yes "$cert" cert=yes how=order ike=aes256gcm16-prfsha384-ecp384
-	variation transport-silent mode=transport local_ts=dynamic remote_ts=dynamic from=gwa to=198.51.100.1 how=silent dpd_a=2 inside=198.51.100.1
-	variation transport-peer mode=transport local_ts=dynamic remote_ts=dynamic from=gwa to=198.51.100.1 how=peer inside=198.51.100.1 esp=aes256gcm16
+	variation transport-silent mode=transport local_ts=dynamic remote_ts=dynamic ping_from=gwa ping_to=198.51.100.1 how=silent dpd_a=2 inside=198.51.100.1
+	variation transport-peer mode=transport local_ts=dynamic remote_ts=dynamic ping_from=gwa ping_to=198.51.100.1 how=peer inside=198.51.100.1 esp=aes256gcm16
 	variation interface-silent xfrmi=yes how=silent dpd_a=2 iface=ipsec7 child_more_a='if_id_in = 7
 		if_id_out = 7'
 	variation interface-ordered core=yes xfrmi=yes how=order iface=ipsec7 init=b child_more_a='if_id_in = 7
 		if_id_out = 7'
-	variation address-given-peer vip=yes init=b from=hosta to=10.9.0.1 how=peer inside=10.9.0.1 conn_more_b='vips = 0.0.0.0' \
+	variation address-given-peer vip=yes init=b ping_to=10.9.0.1 how=peer inside=10.9.0.1 conn_more_b='vips = 0.0.0.0' \
 		conn_more_a='pools = inner' conf_more_a='pools { inner { addrs = 10.9.0.1/32 } }' remote_ts_a=dynamic local_ts_b=dynamic
-	variation address-given-silent vip=yes init=b from=hosta to=10.9.0.1 how=silent inside=10.9.0.1 dpd_a=2 conn_more_b='vips = 0.0.0.0' \
+	variation address-given-silent vip=yes init=b ping_to=10.9.0.1 how=silent inside=10.9.0.1 dpd_a=2 conn_more_b='vips = 0.0.0.0' \
 		conn_more_a='pools = inner' conf_more_a='pools { inner { addrs = 10.9.0.1/32 } }' remote_ts_a=dynamic local_ts_b=dynamic esp=aes128gcm16
 	variation aggressive-silent version=1 conn_more='aggressive = yes' dpd_a=1 dpd_timeout_a=4 how=silent \
 		charon_more='i_dont_care_about_security_and_use_aggressive_mode_psk = yes'
@@ -35,14 +35,14 @@ certificates() {
 		cd "$W" || exit
 		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=lab -days 3
 		for side in a b; do
-			mkdir -p $side/swanctl/{x509,x509ca,private}
-			cp ca.pem $side/swanctl/x509ca/
-			openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $side/swanctl/private/key.pem -out $side.csr -subj /CN=gw$side
-			openssl x509 -req -in $side.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out $side/swanctl/x509/own.pem \
+			mkdir -p $side/{x509,x509ca,private}
+			cp ca.pem $side/x509ca/
+			openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $side/private/key.pem -out $side.csr -subj /CN=gw$side
+			openssl x509 -req -in $side.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out $side/x509/own.pem \
 				-extfile <(printf 'subjectAltName=DNS:gw%s\nnsComment=%s\n' $side "$pad")
 		done
 	) >"$W/openssl.out" 2>&1
-	[ -s "$W/b/swanctl/x509/own.pem" ] || fail "certificates: $(tail -n 1 "$W/openssl.out")"
+	[ -s "$W/b/x509/own.pem" ] || fail "certificates: $(tail -n 1 "$W/openssl.out")"
 	P[local_auth]='auth = pubkey
 		certs = own.pem'
 	P[remote_auth]='auth = pubkey'
