@@ -746,7 +746,10 @@ clean_up() {
 	local name
 	for name in "${!PID[@]}"; do
 		case $name in
-		gwa | gwb) end "$name" KILL 5 ;;
+		gwa | gwb)
+			# starter's charon outlives it, and keeps the port from the next one
+			pkill -KILL -P "${PID[$name]}" 2>/dev/null || :
+			end "$name" KILL 5 ;;
 		*) end "$name" TERM 5 ;;
 		esac
 	done
