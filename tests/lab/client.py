@@ -40,7 +40,7 @@ def install(sock, src, dst, spi):
     no_limit = struct.pack("=8Q", *([2**64 - 1] * 4 + [0] * 4))
     info = selector + raw(dst) + struct.pack(">I", spi) + struct.pack("=Bxxx", ESP) + raw(src) + no_limit
     info += struct.pack("=4Q", 0, 0, 0, 0) + struct.pack("=III", 0, 0, 0)
-    info += struct.pack("=IIHBBBxxxxxxx", 0, 9, family(src), 1, 0, 0)
+    info += struct.pack("=IIHBBBxxxxxxx", 0, 7, family(src), 1, 0, 0)
     key = bytes(range(20))
     cipher = struct.pack("=64sII", b"rfc4106(gcm(aes))", len(key) * 8, 128) + key
     ask(sock, NEWSA, info + attribute(ALG_AEAD, cipher))
