@@ -144,7 +144,7 @@ static void proc_event(struct ikw_host *host, const struct ikw_proc *ev)
 	}
 	reused = p->described && ev->start && p->seen.start && p->seen.start != ev->start;
 	if (reused || p->exited) {
-		p->daemon = false;
+		p->daemon = p->negotiates = false;
 		p->exited = 0;
 	}
 	p->daemon = p->daemon || ev->op == IKW_PROC_DAEMON;
@@ -168,7 +168,7 @@ void ikw_host_daemon(struct ikw_host *host, const struct ikw_actor *actor, uint6
 		memcpy(p->seen.comm, actor->comm, sizeof(p->seen.comm));
 		p->seen.uid = actor->uid;
 	}
-	p->daemon = true;
+	p->daemon = p->negotiates = true;
 }
 
 bool ikw_host_has_daemon(const struct ikw_host *host)

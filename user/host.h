@@ -21,6 +21,7 @@ struct ikw_process {
 	uint64_t asks_gap; /* longest time from reading use times to the check, ns */
 	bool asks;	   /* it reads use times before it checks a peer */
 	bool daemon;	   /* owns an IKE socket, or reserved SPIs: an IKE daemon */
+	bool negotiates;   /* it reserved an SPI, or installed what an IKE exchange had agreed on */
 };
 
 /* What was asked of a daemon, as far as its end goes. */

@@ -400,10 +400,14 @@ static void look_at_endings(struct ikw_model *m, uint64_t now)
 	m->next_ending = next;
 }
 
+/* Who only writes SAs (`ip xfrm`, say) managed nothing: its end loses nothing. */
 static void daemon_ends(struct ikw_model *m, const struct ikw_proc *ev)
 {
+	const struct ikw_process *p = ikw_host_process(&m->world.host, ev->tgid);
 	struct ending *e = m->endings;
 
+	if (!p || !p->negotiates)
+		return;
 	while (e < m->endings + ENDINGS && e->time)
 		e++;
 	if (e == m->endings + ENDINGS)

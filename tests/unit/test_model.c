@@ -1158,6 +1158,24 @@ static void test_daemon_lost(void **state)
 	assert_int_equal(s.daemons_lost, 1);
 }
 
+/* Who wrote SAs by hand and ends leaves nothing unmanaged, even where it was held for a daemon. */
+static void test_no_daemon_lost(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	NEW(&s, p, proc, PROC, 9000);
+	p.proc.op = IKW_PROC_DAEMON;
+	p.proc.tgid = OTHER;
+	strcpy(p.proc.comm, "tool");
+	feed(&s, &p);
+	up_by_hand(&s, 10000, 0, OTHER);
+	daemon_exit(&s, 20000, OTHER);
+	end(&s);
+	assert_int_equal(s.daemons_lost, 0);
+}
+
 /* One that takes its SAs down as it ends is not lost. */
 static void test_daemon_stops(void **state)
 {
@@ -1561,6 +1579,7 @@ int main(void)
 		cmocka_unit_test(test_order_for_another),
 		cmocka_unit_test(test_order_before_birth),
 		cmocka_unit_test(test_daemon_lost),
+		cmocka_unit_test(test_no_daemon_lost),
 		cmocka_unit_test(test_daemon_stops),
 		cmocka_unit_test(test_nothing_explains),
 		cmocka_unit_test(test_found_flushed_before_dump),

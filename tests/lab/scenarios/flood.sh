@@ -18,7 +18,7 @@ flood_over() { [ -e "$W/flood.exit" ]; }
 status_of() { "$IKEWATCH" status --json --state-dir "$AGENT_DIR/state" >"$W/status.json"; }
 story() {
 	[ -x "$flood_tool" ] || skip 'build/guest/flood is not built (tests/lab/run builds it)'
-	if [ "$(opt x version 2)" = 2 ]; then wait_log a 'parsed INFORMATIONAL response' 60; fi
+	wait_log a 'parsed INFORMATIONAL response|DPD_ACK' 60
 	background flood flood
 	path_down
 	wait_gone 240
