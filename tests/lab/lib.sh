@@ -199,22 +199,12 @@ nat_on() {
 	NFT
 }
 
-# nat_stateless PORT: gwb sits behind 203.0.113.7 and its 4500 is PORT there; another PORT later is a mapping that moved
-nat_stateless() {
-	on router nft -f - <<-NFT
-		table ip nat
-		delete table ip nat
-		table ip nat {
-			chain in {
-				type filter hook prerouting priority -300
-				iifname "ra" ip daddr 203.0.113.7 udp dport 500 ip daddr set 198.51.100.1 notrack
-				iifname "ra" ip daddr 203.0.113.7 udp dport $1 udp dport set 4500 ip daddr set 198.51.100.1 notrack
-				iifname "rb" ip saddr 198.51.100.1 udp sport 4500 udp sport set $1 ip saddr set 203.0.113.7 notrack
-				iifname "rb" ip saddr 198.51.100.1 udp sport 500 ip saddr set 203.0.113.7 notrack
-			}
-		}
-	NFT
-	note "gwb's port 4500 is $1 outside"
+# nat_moves PORT: the NAT forgets its mappings and gives gwb another port
+nat_moves() {
+	on router nft delete table ip nat
+	nat_on "$1"
+	on router conntrack -F >/dev/null 2>&1
+	note "gwb is port $1 outside"
 }
 
 # crypto_warm: each cipher once, so that no story waits for the kernel to load and test its modules
@@ -610,7 +600,7 @@ tunnels_up() {
 	[ "$(opt a daemon charon)" != iked ] || iked_defaults
 	init=$(opt x init a)
 	children=$(opt x children 1)
-	[ -z "$(opt a nat)" ] || if [ -n "$(opt a nat_port)" ]; then nat_stateless "$(opt a nat_port)"; else nat_on "$(opt a nat_ports)"; fi
+	[ -z "$(opt a nat)" ] || nat_on "$(opt a nat_ports)"
 	gateway_start b
 	gateway_start a
 	gateway_load b &

@@ -5,9 +5,8 @@ variations() {
 	variation peer-moves mobike=yes who=b remote_addrs=%any init=b local_addrs_b='198.51.100.1, 198.51.100.2' remote_addrs_b=192.0.2.1
 	variation peer-moves-to-ipv6 mobike=yes who=b to=6 remote_addrs=%any init=b local_addrs_b=%any remote_addrs_b=192.0.2.1 ike=aes256-sha384-ecp384
 	variation we-move mobike=yes who=a init=a local_addrs_a='192.0.2.1, 192.0.2.3' remote_addrs_b=%any ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
-	variation peer-moves-libreswan daemon_a=pluto mobike=yes who=b remote_addrs=%any init=b local_addrs_b='198.51.100.1, 198.51.100.2' remote_addrs_b=192.0.2.1
-	variation nat-port who=nat nat_a=yes nat_port=6001 init=b ike=aes128-sha256-ecp256 dpd_b=2
-	variation nat-port-traffic who=nat nat_a=yes nat_port=6001 init=b traffic=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation nat-port who=nat nat_a=yes nat_ports=6001 init=b ike=aes128-sha256-ecp256 dpd_b=2
+	variation nat-port-traffic who=nat nat_a=yes nat_ports=6001 init=b traffic=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 }
 before() {
 	if [ -z "$(opt x to)" ]; then
@@ -24,7 +23,7 @@ story() {
 	[ -z "$(opt x traffic)" ] || background back on hostb ping -q -i 0.3 -w 120 10.1.0.2
 	if [ "$(opt x who)" = nat ]; then
 		wait_for 20 'the SAs have the port of the NAT' encap_port 6001
-		nat_stateless 6002
+		nat_moves 6002
 		wait_for 60 'the SAs have the new port' encap_port 6002
 	elif [ "$(opt x who)" = b ]; then
 		note 'gwb loses 198.51.100.1'
