@@ -152,6 +152,7 @@ net_reset() {
 		delete table ip nat
 		flush chain inet lab path
 	NFT
+	on router conntrack -F # or the next one's NAT keeps this one's ports
 	on gwa nft -f - <<-NFT
 		table inet fw
 		delete table inet fw
@@ -186,6 +187,8 @@ path_up() { on router nft flush chain inet lab path; }
 # nat_on: gwb sits behind the router's 203.0.113.7; ports of its own choosing with nat_ports
 nat_on() {
 	on router nft -f - <<-NFT
+		table ip nat
+		delete table ip nat
 		table ip nat {
 			chain out {
 				type nat hook postrouting priority 100
@@ -201,8 +204,7 @@ nat_on() {
 
 # nat_moves PORT: the NAT forgets its mappings and gives gwb another port
 nat_moves() {
-	on router nft delete table ip nat
-	nat_on "$1"
+	nat_on "$1" # in one transaction: nothing passes with its own address meanwhile
 	on router conntrack -F >/dev/null 2>&1
 	note "gwb is port $1 outside"
 }
