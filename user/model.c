@@ -245,8 +245,7 @@ static bool other_ports(const struct ikw_sa *a, const struct ikw_sa *b)
 	       (a->encap_sport != b->encap_sport || a->encap_dport != b->encap_dport);
 }
 
-/* The SPI of an open case is installed again: MOBIKE with another address, a NAT with another port.
- */
+/* The SPI of an open case is back: with MOBIKE at another address, after a NAT at another port. */
 static void match_spi(struct ikw_model *m, struct ikw_generation *gen, const struct ikw_sa *ev)
 {
 	struct ikw_case *c = m->last;
@@ -254,13 +253,12 @@ static void match_spi(struct ikw_model *m, struct ikw_generation *gen, const str
 	for (unsigned int k = 0; c && k < 256; k++) {
 		struct ikw_case *prev = c->prev;
 		const struct ikw_sa *old = &c->first;
-
 		bool moved = memcmp(old->saddr, ev->saddr, 2 * IKW_ADDR_LEN);
 
 		if (old->spi == ev->spi && old->proto == ev->proto && old->reqid == ev->reqid &&
 		    c->gen != gen && (moved || other_ports(old, ev))) {
-			c->same_spi_back = moved;
-			c->same_spi_port = !moved;
+			c->same_spi_back |= moved;
+			c->same_spi_port |= !moved;
 			gen->quiet = false;
 			look_and_release(m, c, ev->hdr.time);
 		}

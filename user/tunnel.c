@@ -987,11 +987,23 @@ static void note_added(struct ikw_world *w, const struct ikw_sa *ev)
 	struct ikw_added *a = &w->added[w->added_head++ % IKW_ADDED];
 
 	a->time = ev->hdr.time;
+	a->add_wall_s = ev->add_wall_s;
 	a->spi = ev->spi;
 	a->reqid = ev->reqid;
 	a->proto = ev->proto;
 	memcpy(a->saddr, ev->saddr, IKW_ADDR_LEN);
 	memcpy(a->daddr, ev->daddr, IKW_ADDR_LEN);
+}
+
+/*
+ * A clone keeps its original's time of addition (xfrm_state_clone), which lies
+ * in the past when it is added; that of any other SA is the moment it is added.
+ */
+static bool is_clone(const struct ikw_world *w, const struct ikw_added *a,
+		     const struct ikw_sa *original)
+{
+	return a->add_wall_s && a->add_wall_s == original->add_wall_s &&
+	       ikw_host_wall(&w->host, a->time) / IKW_SECOND > a->add_wall_s + 1;
 }
 
 bool ikw_world_migrated(const struct ikw_world *w, const struct ikw_sa *gone)
@@ -1000,7 +1012,7 @@ bool ikw_world_migrated(const struct ikw_world *w, const struct ikw_sa *gone)
 		const struct ikw_added *a = &w->added[i];
 
 		if (a->time && gone->hdr.time - a->time < IKW_SECOND && a->spi == gone->spi &&
-		    a->reqid == gone->reqid && a->proto == gone->proto &&
+		    a->reqid == gone->reqid && a->proto == gone->proto && is_clone(w, a, gone) &&
 		    (memcmp(a->saddr, gone->saddr, IKW_ADDR_LEN) ||
 		     memcmp(a->daddr, gone->daddr, IKW_ADDR_LEN)))
 			return true;

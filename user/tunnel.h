@@ -165,7 +165,8 @@ struct ikw_mishap {
 
 /* An SA that was added, as far as one that is the same elsewhere is known by. */
 struct ikw_added {
-	uint64_t time; /* 0: empty */
+	uint64_t time;	     /* 0: empty */
+	uint64_t add_wall_s; /* curlft.add_time, Unix seconds */
 	uint32_t spi;
 	uint32_t reqid;
 	uint8_t proto;
@@ -215,7 +216,8 @@ struct ikw_peer *ikw_world_peer(const struct ikw_world *world, const uint8_t *lo
 
 /*
  * True when an SA that is going now was added elsewhere a moment ago with the
- * same SPI: XFRM_MSG_MIGRATE adds first and deletes then (xfrm_migrate).
+ * same SPI, as a clone of it: XFRM_MSG_MIGRATE adds first and deletes then
+ * (xfrm_migrate). SAs made by hand may share an SPI without being clones.
  */
 bool ikw_world_migrated(const struct ikw_world *world, const struct ikw_sa *gone);
 

@@ -137,7 +137,8 @@ struct sa_spec {
 	uint32_t reqid;
 	uint8_t dir;
 	uint8_t peer;
-	uint16_t port; /* the peer's, of UDP encapsulation; 0: none */
+	uint16_t port;	/* the peer's, of UDP encapsulation; 0: none */
+	uint32_t added; /* curlft.add_time, seconds of the story; 0: not told */
 };
 
 static void sa_op(struct story *s, uint64_t ms, struct sa_spec spec, uint8_t op, uint8_t cause,
@@ -160,13 +161,15 @@ static void sa_op(struct story *s, uint64_t ms, struct sa_spec spec, uint8_t op,
 		e.sa.encap_sport = spec.dir == IKW_DIR_OUT ? 4500 : spec.port;
 		e.sa.encap_dport = spec.dir == IKW_DIR_OUT ? spec.port : 4500;
 	}
+	if (spec.added)
+		e.sa.add_wall_s = 1700000000ULL + spec.added;
 	addr4(e.sa.saddr, spec.dir == IKW_DIR_OUT ? 1 : spec.peer);
 	addr4(e.sa.daddr, spec.dir == IKW_DIR_OUT ? spec.peer : 1);
 	feed(s, &e);
 }
 
-#define IN(n)  ((struct sa_spec){ 0x1000 + (n), 1, IKW_DIR_IN, 9, 0 })
-#define OUT(n) ((struct sa_spec){ 0x2000 + (n), 1, IKW_DIR_OUT, 9, 0 })
+#define IN(n)  ((struct sa_spec){ 0x1000 + (n), 1, IKW_DIR_IN, 9, 0, 0 })
+#define OUT(n) ((struct sa_spec){ 0x2000 + (n), 1, IKW_DIR_OUT, 9, 0, 0 })
 
 static void up(struct story *s, uint64_t ms, unsigned int n, uint32_t tgid)
 {
@@ -687,8 +690,8 @@ static void test_larval_is_no_tunnel(void **state)
 
 static void test_two_tunnels_one_ike(void **state)
 {
-	struct sa_spec in2 = { 0x1100, 2, IKW_DIR_IN, 9, 0 },
-		       out2 = { 0x2100, 2, IKW_DIR_OUT, 9, 0 };
+	struct sa_spec in2 = { 0x1100, 2, IKW_DIR_IN, 9, 0, 0 },
+		       out2 = { 0x2100, 2, IKW_DIR_OUT, 9, 0, 0 };
 	struct story s;
 
 	(void)state;
@@ -727,23 +730,25 @@ static void test_mobike(void **state)
 }
 
 /* XFRM_MSG_MIGRATE, which is what Libreswan uses: the new SA is there before the old one goes. */
-static void migrated(struct story *s, bool in_first)
+static void migrated(struct story *s, bool in_first, uint32_t added)
 {
-	struct sa_spec in = IN(0), out = OUT(0);
+	struct sa_spec in = IN(0), out = OUT(0), old_in = IN(0), old_out = OUT(0);
 
 	begin(s, ALL_SEES);
 	establish(s, 10000, 0xa0, 0, AES_SHA256);
 	in.peer = out.peer = 8;
+	in.added = out.added = added;
+	old_in.added = old_out.added = 10;
 	ike(s, 19990, 'r', V2(0xa0, 37, 0, 120));
 	if (in_first) {
 		sa_op(s, 20000, in, IKW_SA_ADD, 0, DAEMON);
-		sa_op(s, 20001, IN(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		sa_op(s, 20001, old_in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
 	}
 	sa_op(s, 20002, out, IKW_SA_ADD, 0, DAEMON);
-	sa_op(s, 20003, OUT(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(s, 20003, old_out, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
 	if (!in_first) {
 		sa_op(s, 20004, in, IKW_SA_ADD, 0, DAEMON);
-		sa_op(s, 20005, IN(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		sa_op(s, 20005, old_in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
 	}
 }
 
@@ -755,11 +760,11 @@ static void test_migrate(void **state)
 	for (unsigned int in_first = 0; in_first < 2; in_first++) {
 		struct sa_spec in = IN(0), out = OUT(0);
 
-		migrated(&s, in_first);
+		migrated(&s, in_first, 10);
 		expect_one(&s, IKW_REASON_PEER_ADDRESS_SWITCH, IKW_CONFIDENCE_CERTAIN);
 		/* what came of it is a tunnel as good as another: its own end gives its own alarm
 		 */
-		migrated(&s, in_first);
+		migrated(&s, in_first, 10);
 		in.peer = out.peer = 8;
 		sa_op(&s, 40000, in, IKW_SA_DELETE, IKW_CAUSE_TIMER, 0);
 		sa_op(&s, 40001, out, IKW_SA_DELETE, IKW_CAUSE_TIMER, 0);
@@ -768,6 +773,30 @@ static void test_migrate(void **state)
 		assert_int_equal(s.told[1].reason, IKW_REASON_PHASE2_HARD_EXPIRY);
 		assert_false(s.told[1].tunnel_up);
 	}
+}
+
+/* The same, but what is added is no clone: an SA that merely has the same SPI. */
+static void test_same_spi_elsewhere(void **state)
+{
+	struct sa_spec in = IN(0), out = OUT(0);
+	struct story s;
+
+	(void)state;
+	for (unsigned int in_first = 0; in_first < 2; in_first++) {
+		migrated(&s, in_first, 20);
+		end(&s);
+		assert_true(s.count >= 1);
+		assert_int_not_equal(s.told[0].reason, IKW_REASON_PEER_ADDRESS_SWITCH);
+	}
+	/* by hand, one SPI for both directions, added and deleted within a second */
+	begin(&s, ALL_SEES);
+	out.spi = in.spi;
+	in.added = out.added = 10;
+	sa_op(&s, 10000, in, IKW_SA_ADD, 0, OTHER);
+	sa_op(&s, 10001, out, IKW_SA_ADD, 0, OTHER);
+	sa_op(&s, 10400, in, IKW_SA_DELETE, IKW_CAUSE_CALL, OTHER);
+	sa_op(&s, 10401, out, IKW_SA_DELETE, IKW_CAUSE_CALL, OTHER);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
 }
 
 /* A NAT that forgot its mapping; a NAT that did not, and an SA that comes back as it was */
@@ -1572,6 +1601,7 @@ int main(void)
 		cmocka_unit_test(test_notify_forged),
 		cmocka_unit_test(test_nat_port),
 		cmocka_unit_test(test_migrate),
+		cmocka_unit_test(test_same_spi_elsewhere),
 		cmocka_unit_test(test_dead_ike_is_not_the_next_tunnels),
 		cmocka_unit_test(test_dead_ike_explains_nothing_later),
 		cmocka_unit_test(test_v1_delete_for_delete),
