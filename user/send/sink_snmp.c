@@ -631,27 +631,27 @@ static bool snmp_sink_tick(struct ikw_sink *sink)
 }
 
 /*
- * Asks for sysUpTime. A receiver of notifications need not answer that, but by then
- * its engine has told who it is, and a wrong user or key is reported at once.
+ * An inform that is no alarm: BASE.0.2, ikewatchReceiverTried. A receiver of
+ * notifications answers nothing else, so nothing less shows that it takes them
+ * with this user and these keys, or with this community.
  */
-static bool probe_engine(struct ikw_sink *sink, struct snmp_data *data)
+static bool probe_inform(struct ikw_sink *sink, struct snmp_data *data)
 {
-	netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_GET), *response = NULL;
-	int status;
+	netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_INFORM);
+	oid name[MAX_OID_LEN];
+	size_t len = data->extras_len;
 
 	if (!pdu)
 		return ikw_sink_fail(sink, "%s", strerror(ENOMEM));
-	snmp_add_null_var(pdu, sys_up_time, OID_LENGTH(sys_up_time));
-	status = snmp_synch_response(data->session, pdu, &response);
-	if (response)
-		snmp_free_pdu(response);
-	if (status == STAT_ERROR || (status == STAT_TIMEOUT && !data->session->securityEngineIDLen))
-		return fail_session(sink, data->session);
+	memcpy(name, data->extras, len * sizeof(oid));
+	name[len] = 0;
+	name[len + 1] = 2;
+	add_head(pdu, name, len + 2);
+	if (!send_inform(sink, data, pdu))
+		return false;
 	snprintf(sink->answer, sizeof(sink->answer),
-		 "%s answers and refuses neither user nor auth-key%s%s",
-		 cfg_getstr(sink->config, "address"),
-		 status == STAT_SUCCESS ? "" : "; the priv-key is tried by ikewatch sinks test ",
-		 status == STAT_SUCCESS ? "" : sink->name);
+		 "%s takes informs from us (tried with one that is no alarm)",
+		 cfg_getstr(sink->config, "address"));
 	return true;
 }
 
@@ -666,13 +666,11 @@ static bool snmp_sink_probe(struct ikw_sink *sink)
 		     0 &&
 	     !ikw_stream_udp_probe(sink)))
 		return false;
-	if (data->v3 && data->inform)
-		return probe_engine(sink, data);
+	if (data->inform)
+		return probe_inform(sink, data);
 	snprintf(sink->answer, sizeof(sink->answer),
-		 "nothing says that nobody is at %s; %s is told by ikewatch sinks test %s", address,
-		 data->inform ? "whether the community is right"
-			      : "nothing more, of a trap not even that,",
-		 sink->name);
+		 "nothing says that nobody is at %s; of a trap nothing more is ever known",
+		 address);
 	return true;
 }
 
