@@ -28,6 +28,47 @@ load_variation() {
 	. "$scenario_dir/$file.sh"
 	variations
 	[ -n "$found" ] || fail "$1: no such variation"
+	[ -z "${SHAKE:-}" ] || shake "$1"
+}
+
+# draw WORD...: one of them, by the seed and the variation's name; in DRAWN
+draw() {
+	draws=$((draws + 1))
+	read -r DRAWS _ < <(cksum <<<"$SHAKE $shaken $draws")
+	DRAWN=${*:DRAWS % $# + 1:1}
+}
+
+# shake NAME: what an operator might have set otherwise, both ends alike; what the variation sets for one end stays
+shake() {
+	local shaken=$1 draws=0 version daemons ike
+	version=$(opt a version 2)
+	daemons="$(opt a daemon charon) $(opt b daemon charon)"
+	if [ -z "${P[ike_a]:-}${P[ike_b]:-}${P[pluto_ike_a]:-}${P[pluto_ike]:-}" ] && [[ $daemons != *iked* ]]; then
+		# as strongSwan writes it, and as Libreswan does
+		ike=(aes128-sha256-ecp256/aes128-sha2_256-ecp_256 aes256-sha384-modp2048/aes256-sha2_384-modp2048
+			aes192-sha512-modp3072/aes192-sha2_512-modp3072 aes256-sha1-modp2048/aes256-sha1-modp2048 3des-sha1-modp2048/3des-sha1-modp2048)
+		[[ $version = 1 || $daemons = *pluto* ]] || ike+=(aes128gcm16-prfsha256-ecp256 aes256gcm8-prfsha512-ecp521
+			chacha20poly1305-prfsha384-curve25519 camellia128-sha256-ecp256)
+		draw "${ike[@]}"
+		P[ike]=${DRAWN%/*} P[pluto_ike]=${DRAWN#*/}
+	fi
+	if [ -z "${P[esp_a]:-}${P[esp_b]:-}" ] && [[ $daemons != *pluto* && $daemons != *iked* ]]; then
+		draw aes128-sha256 aes256-sha512 aes128-sha1 3des-sha1 aes128gcm16 aes256gcm16 chacha20poly1305
+		P[esp]=$DRAWN
+	fi
+	if [ -z "${P[rt_a]:-}${P[rt_b]:-}" ]; then
+		draw '0.5 2 2' '0.9 1.2 3' '0.7 1.8 2' '1.1 1 3' '0.4 1.5 4'
+		P[rt]=$DRAWN
+	fi
+	if [ "$version" = 2 ] && [ -n "${P[dpd_a]:-}" ] && [ "${P[dpd_a]}" -le 5 ]; then
+		draw 1 2 3 4
+		P[dpd_a]=$DRAWN
+	fi
+	case ${shaken%%/*} in
+	dpd-timeout | exchange-timeout | local-terminate | peer-terminate | child-rekey | hard-expiry | reload)
+		[ -n "${P[init]:-}" ] || { draw a b; P[init]=$DRAWN; } ;;
+	esac
+	note "shaken: ike=${P[ike]:-} esp=${P[esp]:-} rt=${P[rt]:-} dpd_a=${P[dpd_a]:-} init=${P[init]:-}"
 }
 
 run_story() {
