@@ -275,9 +275,9 @@ static void fill_process(const struct report *r, struct ikw_alarm_process *out,
 
 static bool order_matters(const struct report *r)
 {
-	uint64_t orders = IKW_FACT(ORDER_END) | IKW_FACT(ORDER_RELOAD) | IKW_FACT(ORDER_OTHER) |
-			  IKW_FACT(ORDER_REKEY) | IKW_FACT(BY_TRACKER) | IKW_FACT(BY_SERVICE) |
-			  IKW_FACT(BY_LEASES);
+	ikw_fact_set orders = IKW_FACT(ORDER_END) | IKW_FACT(ORDER_RELOAD) | IKW_FACT(ORDER_OTHER) |
+			      IKW_FACT(ORDER_REKEY) | IKW_FACT(BY_TRACKER) | IKW_FACT(BY_SERVICE) |
+			      IKW_FACT(BY_LEASES);
 	enum ikw_reason reason = r->v->reason;
 
 	if (!r->f->order)
@@ -639,7 +639,7 @@ static void fill_blind(struct report *r)
 	uint32_t needs = 0, missing;
 
 	for (unsigned int i = 0; i < IKW_FACT_COUNT; i++)
-		if (r->v->blind >> i & 1)
+		if (r->v->blind & IKW_FACT_SET(i))
 			needs |= ikw_fact_needs(i);
 	missing = needs & ~host->sees;
 	for (size_t i = 0; i < sizeof(blind_texts) / sizeof(blind_texts[0]); i++)

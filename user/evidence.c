@@ -63,9 +63,9 @@ static bool within(uint64_t t, uint64_t from, uint64_t to)
 	return t && t >= from && t <= to;
 }
 
-static void see(struct look *l, uint64_t mask)
+static void see(struct look *l, ikw_fact_set facts)
 {
-	l->f->seen |= mask;
+	l->f->seen |= facts;
 }
 
 /* Was this exchange still waiting for the peer at the anchor? */
@@ -869,7 +869,7 @@ static void see_blind(struct look *l)
 
 	for (unsigned int i = 0; i < IKW_FACT_COUNT; i++)
 		if (fact_needs[i] & missed)
-			l->f->blind |= 1ULL << i;
+			l->f->blind |= IKW_FACT_SET(i);
 	l->f->blind &= ~l->f->seen;
 }
 

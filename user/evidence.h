@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "reason.h"
 #include "tunnel.h"
 
 /*
@@ -91,7 +92,9 @@ enum ikw_fact_bit {
 #undef IKW_X
 		IKW_FACT_COUNT
 };
-#define IKW_FACT(name) (1ULL << IKW_FACT_BIT_##name)
+#define IKW_FACT_SET(bit) ((ikw_fact_set)1 << (bit))
+#define IKW_FACT(name)	  IKW_FACT_SET(IKW_FACT_BIT_##name)
+_Static_assert(IKW_FACT_COUNT <= 8 * sizeof(ikw_fact_set), "the next fact needs a wider set");
 
 /* One deletion while it is looked into. */
 struct ikw_case {
@@ -111,8 +114,8 @@ struct ikw_case {
 
 /* Facts, and what they were seen in. Times are boot time ns, 0: none. */
 struct ikw_facts {
-	uint64_t seen;			       /* IKW_FACT mask */
-	uint64_t blind;			       /* could not be seen */
+	ikw_fact_set seen;
+	ikw_fact_set blind;		       /* could not be seen */
 	const struct ikw_ike_sa *ike;	       /* whose wire explains most */
 	const struct ikw_exchange *gave_up;    /* unanswered at the anchor */
 	const struct ikw_exchange *local;      /* our Delete, as far as can be told */

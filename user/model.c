@@ -125,7 +125,7 @@ static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw
 
 static bool waits_for_outcome(const struct ikw_case *c, const struct ikw_facts *f, uint64_t now)
 {
-	uint64_t deletes = IKW_FACT(LOCAL_DELETE) | IKW_FACT(PEER_DELETE);
+	ikw_fact_set deletes = IKW_FACT(LOCAL_DELETE) | IKW_FACT(PEER_DELETE);
 
 	return f->pending_outcome && (f->seen & deletes) && now < c->give_up &&
 	       !(f->seen & (IKW_FACT(RETURNED) | IKW_FACT(ORDER_END)));
@@ -144,7 +144,7 @@ static bool holds(const struct ikw_model *m, uint64_t now)
 static bool more_follows(const struct ikw_model *m, const struct ikw_case *c,
 			 const struct ikw_facts *f)
 {
-	const uint64_t all = IKW_FACT(FLUSHED) | IKW_FACT(NETNS_EXIT) | IKW_FACT(DEVICE_EXIT);
+	const ikw_fact_set all = IKW_FACT(FLUSHED) | IKW_FACT(NETNS_EXIT) | IKW_FACT(DEVICE_EXIT);
 
 	if (ikw_generation_half(c->gen))
 		return true;
@@ -181,10 +181,10 @@ static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, boo
  */
 static void case_anchor(struct ikw_model *m, struct ikw_case *c)
 {
-	const uint64_t own = IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE) |
-			     IKW_FACT(REPLACED_PLAIN) | IKW_FACT(HARD_LIMIT) |
-			     IKW_FACT(FOREIGN_DELETER) | IKW_FACT(FLUSHED) | IKW_FACT(NETNS_EXIT) |
-			     IKW_FACT(NO_DAEMON) | IKW_FACT(FOREIGN_PORT);
+	const ikw_fact_set own =
+		IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE) | IKW_FACT(REPLACED_PLAIN) |
+		IKW_FACT(HARD_LIMIT) | IKW_FACT(FOREIGN_DELETER) | IKW_FACT(FLUSHED) |
+		IKW_FACT(NETNS_EXIT) | IKW_FACT(NO_DAEMON) | IKW_FACT(FOREIGN_PORT);
 	struct ikw_facts f;
 	struct ikw_ike_sa *ike;
 

@@ -69,6 +69,9 @@ int ikw_reason_find(const char *text);
 /* "certain", "likely", "possible", "none"; static storage. */
 const char *ikw_confidence_text(enum ikw_confidence confidence);
 
+/* A set of facts, one bit each; IKW_FACT() of evidence.h makes one. */
+__extension__ typedef unsigned __int128 ikw_fact_set;
+
 struct ikw_facts;
 
 /* One row of the rule table: the first whose facts hold speaks. */
@@ -76,11 +79,10 @@ struct ikw_rule {
 	const char *name;
 	enum ikw_reason reason;
 	enum ikw_confidence confidence;
-	bool now;	/* nothing that may still come can overturn it */
-	uint64_t needs; /* facts that must be seen */
-	uint64_t
-		lacks; /* facts that must not be; when they could not be seen: one step less sure */
-	uint64_t unseen; /* facts that must be beyond what can be observed here */
+	bool now;	     /* nothing that may still come can overturn it */
+	ikw_fact_set needs;  /* facts that must be seen */
+	ikw_fact_set lacks;  /* that must not be; when they could not be seen: one step less sure */
+	ikw_fact_set unseen; /* that must be beyond what can be observed here */
 	const char *sentence;
 };
 
@@ -88,7 +90,7 @@ struct ikw_verdict {
 	const struct ikw_rule *rule;
 	enum ikw_reason reason;
 	enum ikw_confidence confidence;
-	uint64_t blind; /* lacked facts that could not be seen */
+	ikw_fact_set blind; /* lacked facts that could not be seen */
 };
 
 /* The rules in order of precedence, and how many. */

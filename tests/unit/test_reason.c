@@ -119,7 +119,7 @@ static const struct {
 };
 #define ROWS (sizeof(mirror) / sizeof(mirror[0]))
 
-static struct ikw_verdict judge(uint64_t seen, uint64_t blind)
+static struct ikw_verdict judge(ikw_fact_set seen, ikw_fact_set blind)
 {
 	struct ikw_facts facts = { .seen = seen, .blind = blind & ~seen };
 
@@ -138,7 +138,7 @@ static void test_mirror(void **state)
 		assert_int_equal(rules[i].reason, mirror[i].reason);
 		assert_int_equal(rules[i].confidence, mirror[i].confidence);
 		assert_int_equal(rules[i].now, mirror[i].now);
-		assert_int_equal(rules[i].needs & rules[i].lacks, 0);
+		assert_true(!(rules[i].needs & rules[i].lacks));
 		assert_true(strlen(rules[i].sentence) > 10);
 	}
 }
@@ -168,7 +168,7 @@ static void test_near_misses(void **state)
 	(void)state;
 	for (size_t i = 0; i < count; i++)
 		for (unsigned int bit = 0; bit < IKW_FACT_COUNT; bit++) {
-			uint64_t fact = 1ULL << bit;
+			ikw_fact_set fact = IKW_FACT_SET(bit);
 
 			if (rules[i].needs & fact)
 				assert_ptr_not_equal(
@@ -215,15 +215,16 @@ static void test_more_facts_never_crash(void **state)
 	(void)state;
 	for (int i = 0; i < 200000; i++) {
 		struct ikw_verdict v;
-		uint64_t seen;
+		ikw_fact_set seen;
 
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
-		seen = x & (~0ULL >> (64 - IKW_FACT_COUNT));
+		seen = ((ikw_fact_set)x << 64 | x * 2862933555777941757ULL) &
+		       (IKW_FACT_SET(IKW_FACT_COUNT) - 1);
 		v = judge(seen & (seen >> 7), ~seen);
 		assert_non_null(v.rule);
-		assert_int_equal(v.rule->needs & ~seen, 0);
+		assert_true(!(v.rule->needs & ~seen));
 	}
 }
 
