@@ -34,9 +34,15 @@ static json_t *procedure(const struct ikw_catalogue_entry *e)
 	return steps;
 }
 
+/* A cause that nothing on Linux brings about leaves no evidence on any host. */
+static bool can_be_seen(const struct ikw_catalogue_entry *e, uint32_t sees)
+{
+	return !e->not_emitted && (e->needs & ~sees) == 0;
+}
+
 static json_t *observable(const struct ikw_catalogue_entry *e, const uint32_t *sees)
 {
-	return sees ? json_boolean((e->needs & ~*sees) == 0) : json_null();
+	return sees ? json_boolean(can_be_seen(e, *sees)) : json_null();
 }
 
 static json_t *entry_json(enum ikw_reason reason, const uint32_t *sees)
@@ -111,7 +117,7 @@ static const char *observable_text(const struct ikw_catalogue_entry *e, const ui
 {
 	if (!sees)
 		return "not determined";
-	return e->needs & ~*sees ? "no" : "yes";
+	return can_be_seen(e, *sees) ? "yes" : "no";
 }
 
 static void print_entry(FILE *out, enum ikw_reason reason, const uint32_t *sees)
