@@ -98,6 +98,28 @@ for sink in tcp tls udp local bare; do
 	verdict syslog/cursor/$sink $? "$(cat "$cursors/$sink.json")"
 done
 
+# a receiver that ends with an alarm unread, which its kernel had taken: no further alarm has to come for it to be sent again
+end "$sender"
+sender=
+cursors=$dir/held
+printf 'gateway = "gw1"\nsyslog "held" { transport = "tcp" address = "127.0.0.1:10516" retry-max = 1 timeout = 5 }\n' >"$conf"
+python3 tests/host/bad_receiver.py tcp 10516 slow &
+slow=$!
+pids+=("$slow")
+until_ 20 listening 10516
+send
+until_ 20 test -s "$cursors/held.json"
+alarms 1
+until_ 30 at held 202
+verdict syslog/held/taken $? "$(cat "$cursors/held.json")"
+end "$slow"
+until_ 30 failing held
+verdict syslog/held/noticed $? "$(cat "$cursors/held.json")"
+python3 tests/host/bad_receiver.py tcp 10516 garbage "$dir/held.uids" &
+pids+=("$!")
+until_ 30 grep -q '^gw1:202:' "$dir/held.uids"
+verdict syslog/held/again $? "$(cat "$cursors/held.json" "$dir/held.uids" 2>&1)"
+
 # errors have names
 cat >"$conf" <<C
 gateway = "gw1"

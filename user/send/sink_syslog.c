@@ -330,6 +330,20 @@ static bool syslog_flush(struct ikw_sink *sink)
 	return good;
 }
 
+/*
+ * A receiver may end with what it had not read, long after the last alarm was
+ * confirmed: that is noticed here, or the next alarm would have to come first.
+ */
+static bool syslog_tick(struct ikw_sink *sink)
+{
+	struct syslog_data *data = sink->data;
+
+	if (!data->stream || ikw_stream_flush(data->stream))
+		return true;
+	drop(data);
+	return !sink->resend_from;
+}
+
 static bool syslog_probe(struct ikw_sink *sink)
 {
 	struct syslog_data *data = sink->data;
@@ -358,4 +372,5 @@ const struct ikw_sink_type ikw_sink_syslog = {
 	.flush = syslog_flush,
 	.close = syslog_close,
 	.probe = syslog_probe,
+	.tick = syslog_tick,
 };
