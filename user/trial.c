@@ -31,6 +31,7 @@
 #define FENTRY_FUNCTION "bpf_fentry_test1"
 #define KPROBE_FUNCTION "hrtimer_nanosleep"
 #define KPROBE_TYPE	"/sys/bus/event_source/devices/kprobe/type"
+#define PARANOID	"/proc/sys/kernel/perf_event_paranoid"
 
 __attribute__((format(printf, 1, 2))) static struct ikw_trial no(const char *format, ...)
 {
@@ -191,6 +192,23 @@ static int kprobe_open(int type)
 	return (int)syscall(__NR_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
+/* Debian's kernels have a third step of kernel.perf_event_paranoid, which CAP_PERFMON is not enough
+ * for. */
+static struct ikw_trial no_event(int err)
+{
+	FILE *file = fopen(PARANOID, "re");
+	int paranoid = 0;
+
+	if (!file || fscanf(file, "%d", &paranoid) != 1)
+		paranoid = 0;
+	if (file)
+		fclose(file);
+	if (err == EACCES && paranoid > 2)
+		return no("%s: %s (kernel.perf_event_paranoid is %d: it takes CAP_SYS_ADMIN)",
+			  KPROBE_FUNCTION, strerror(err), paranoid);
+	return no("%s: %s", KPROBE_FUNCTION, strerror(err));
+}
+
 /* Fires on whichever CPU it happens: a kprobe event belongs to one, its program to all. */
 static struct ikw_trial kprobe_fires(int map, int program, int event)
 {
@@ -220,8 +238,7 @@ struct ikw_trial ikw_trial_kprobe(void)
 	}
 	event = kprobe_open(type);
 	err = errno;
-	trial = event < 0 ? no("%s: %s", KPROBE_FUNCTION, strerror(err))
-			  : kprobe_fires(map, program, event);
+	trial = event < 0 ? no_event(err) : kprobe_fires(map, program, event);
 	close_fd(event);
 	close_fd(program);
 	close_fd(map);
