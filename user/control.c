@@ -16,11 +16,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <utlist.h>
+#include "cli.h"
 #include "event.h"
 #include "lock.h"
 #include "stamp.h"
 
 #define CLIENTS_MAX  32
+#define CLIENTS_EACH 8 /* of one user that is not root: the others get their turn */
 #define REQUEST_MAX  4096
 #define REQUEST_TIME (5 * IKW_S)
 #define STALL_TIME   (30 * IKW_S)
@@ -38,6 +40,7 @@ struct client {
 	size_t len;
 	size_t room;
 	uint64_t deadline; /* boot time ns; UINT64_MAX: none */
+	uid_t uid;
 	bool may_clear;
 	char who[80];
 	bool asked;
@@ -256,6 +259,7 @@ static bool know_client(const struct ikw_control_server *server, struct client *
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return false;
+	client->uid = peer.uid;
 	client->may_clear = is_member(server->clear, &peer);
 	pw = getpwuid(peer.uid);
 	if (pw)
@@ -263,6 +267,16 @@ static bool know_client(const struct ikw_control_server *server, struct client *
 	else
 		snprintf(client->who, sizeof(client->who), "uid %u", peer.uid);
 	return client->may_clear || is_member(server->group, &peer);
+}
+
+static bool has_too_many(const struct ikw_control_server *server, uid_t uid)
+{
+	const struct client *client;
+	unsigned int count = 0;
+
+	DL_FOREACH (server->clients, client)
+		count += client->uid == uid;
+	return uid && count >= CLIENTS_EACH;
 }
 
 static void listener_ready(void *ctx)
@@ -275,7 +289,7 @@ static void listener_ready(void *ctx)
 	if (fd < 0)
 		return;
 	client = server->client_count < CLIENTS_MAX ? calloc(1, sizeof(*client)) : NULL;
-	if (!client || !know_client(server, client, fd)) {
+	if (!client || !know_client(server, client, fd) || has_too_many(server, client->uid)) {
 		free(client);
 		close(fd);
 		return;
@@ -408,22 +422,26 @@ struct ikw_control_server *ikw_control_listen(struct ikw_loop *loop, const char 
 
 /* ---- the rest of the agent's side --------------------------------------- */
 
+/* The usual group need not be there, where nobody installed the package. */
 static gid_t group_id(const char *name)
 {
 	const struct group *group = *name ? getgrnam(name) : NULL;
 
+	if (!group && *name && strcmp(name, GROUP))
+		ikw_error("group %s: there is none of that name", name);
 	return group ? group->gr_gid : (gid_t)-1;
 }
 
-/* Once privileges are dropped, only to a group that the agent is in: the mode then says who. */
-static void share(const struct listener *listener, gid_t group)
+/* Without privileges, and once it has dropped them, the agent can do so for no group it is not in.
+ */
+static void share(const struct listener *listener, const char *name, gid_t group)
 {
-	if (listener->watch.fd < 0)
-		return;
-	if (group != (gid_t)-1 && !chown(listener->path, (uid_t)-1, group))
-		chmod(listener->path, 0660);
-	else
-		chmod(listener->path, 0600);
+	bool given = group != (gid_t)-1 && !chown(listener->path, (uid_t)-1, group);
+
+	if (!given && group != (gid_t)-1)
+		ikw_error("%s: cannot be given to group %s (%s): root alone may ask",
+			  listener->path, name, strerror(errno));
+	chmod(listener->path, given ? 0660 : 0600);
 }
 
 void ikw_control_groups(struct ikw_control_server *server, const char *read, const char *clear)
@@ -434,7 +452,8 @@ void ikw_control_groups(struct ikw_control_server *server, const char *read, con
 		return;
 	server->clear = group_id(clear);
 	for (int i = 0; i < LISTENERS && group != server->group; i++)
-		share(&server->listeners[i], group);
+		if (server->listeners[i].watch.fd >= 0)
+			share(&server->listeners[i], read, group);
 	server->group = group;
 }
 

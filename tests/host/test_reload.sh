@@ -130,6 +130,31 @@ if command -v setpriv >/dev/null && [ -n "$python" ] && getent group daemon game
 	verdict who/reader $? "$(ask 65534 "$(getent group daemon | cut -d: -f3)" '{"request": "status"}' | head -c 200)"
 	ask 65534 "$(getent group daemon | cut -d: -f3)" '{"request": "clear", "all": true}' | grep -q 'not permitted to clear'
 	verdict who/reader_clears $? "$(ask 65534 "$(getent group daemon | cut -d: -f3)" '{"request": "clear", "all": true}')"
+	# one of the group that takes every connection there is: it has its share, the others have theirs
+	setpriv --reuid 65534 --regid "$(getent group daemon | cut -d: -f3)" --clear-groups "$python" - "$dir/s" >"$dir/hog" <<'P' &
+import socket, sys, time
+kept = []
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    try:
+        s.connect(sys.argv[1])
+        s.send(b'{"request')
+    except OSError:
+        pass
+    kept.append(s)
+    del kept[:-500]
+for n in range(1000):
+    connect()
+print("full", flush=True)
+end = time.monotonic() + 20
+while time.monotonic() < end:
+    connect()
+P
+	hog=$!
+	until_ 60 grep -q full "$dir/hog" && for _ in 1 2 3 4 5; do status >"$dir/status" || break; done && kill -0 "$hog" && grep -q '"tier"' "$dir/status"
+	verdict who/one_takes_all $? "$(cat "$dir/hog"); $("$agent" status --socket "$dir/s" 2>&1 | head -n 1)"
+	kill "$hog"
+	wait "$hog" 2>/dev/null
 	ask 0 0 '{"request": "clear", "all": true, "note": "by root"}' | grep -q '{"cleared":0}'
 	verdict who/root_clears $? "$(ask 0 0 '{"request": "clear", "all": true}')"
 	ask 0 0 '{"request": "clear", "ids": ["x"]}' | grep -q 'ids: not numbers'
