@@ -555,6 +555,18 @@ static int arm_clock(int fd)
 	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL);
 }
 
+/* What a time service corrects by little and little is not worth a line. */
+static void say_clock(const struct ikw_agent *agent)
+{
+	uint64_t was = ikw_model_wall(agent->model, ikw_boot_now()), now = ikw_wall_now();
+	uint64_t step = now > was ? now - was : was - now;
+
+	if (was && step >= IKW_S)
+		ikw_error("clock: set %s by %.1f s; what happened in which "
+			  "order is told by the alarms' numbers, not by their times",
+			  now > was ? "forward" : "back", (double)step / (double)IKW_S);
+}
+
 static void clock_ready(void *ctx)
 {
 	struct ikw_agent *agent = ctx;
@@ -563,6 +575,7 @@ static void clock_ready(void *ctx)
 	if (read(agent->clock_poll.fd, &ignored, sizeof(ignored)) < 0 && errno != ECANCELED)
 		return;
 	arm_clock(agent->clock_poll.fd);
+	say_clock(agent);
 	ikw_agent_clock(agent);
 }
 
