@@ -19,7 +19,7 @@ static const char style[] =
 	"--line:#3a404a;--in:#5fd0a5;--out:#7db4f5;--host:#f0a860;--bad:#ff8a80;--code:#20242b}}"
 	"@media print{:root{--ink:#000;--soft:#333;--paper:#fff;--line:#999;--in:#0b6e4f;"
 	"--out:#1f5fa8;--host:#9a4f00;--bad:#b3261e;--code:#f4f4f4}figure,tr,li{break-inside:avoid}"
-	"h2{break-after:avoid}nav{display:none}}"
+	"h2,h2+p{break-after:avoid}nav{display:none}}"
 	"body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);"
 	"max-width:70rem;margin:2rem auto;padding:0 1rem}"
 	"h1{font-size:1.6rem;line-height:1.25;margin:0 0 .5rem}h2{font-size:1.1rem;margin:2rem 0 "
