@@ -462,26 +462,32 @@ static char *line_text(struct ikw_agent_line *line)
 	return text;
 }
 
-/* One write a line, so that a reader gets whole lines at once. */
+/* Says so once when stdout takes no more lines, and once when it takes them again. */
+static void outlet_news(struct ikw_agent *agent, bool taken)
+{
+	struct ikw_outlet *outlet = &agent->outlet;
+	const char *rest = agent->store ? "go to the store only" : "are lost";
+
+	if (taken && agent->unprinted_said) {
+		ikw_error("stdout: takes lines again; %llu alarms were not printed",
+			  (unsigned long long)(outlet->dropped + 1 - agent->unprinted_said));
+		agent->unprinted_said = 0;
+	} else if (!taken && !agent->unprinted_said) {
+		agent->unprinted_said = outlet->dropped;
+		ikw_error("stdout: %s; alarms %s",
+			  outlet->error ? strerror(outlet->error) : "nobody reads it", rest);
+	}
+}
+
 static void write_line(struct ikw_agent *agent, struct ikw_agent_line *line)
 {
 	char *text = line_text(line);
-	size_t len = text ? strlen(text) : 0, done = 0;
+	size_t len = text ? strlen(text) : 0;
 
 	if (!text)
 		return;
 	text[len] = '\n'; /* in place of the NUL */
-	while (done <= len && !agent->stdout_failed) {
-		ssize_t n = write(STDOUT_FILENO, text + done, len + 1 - done);
-
-		if (n > 0)
-			done += (size_t)n;
-		if (n < 0 && errno != EINTR) {
-			ikw_error("stdout: %s; alarms go to the store only", strerror(errno));
-			agent->stdout_failed = true;
-		}
-	}
-	free(text);
+	outlet_news(agent, ikw_outlet_put(&agent->outlet, text, len + 1));
 }
 
 /* A recording that cannot go on takes nothing else down; the exit status tells. */

@@ -17,6 +17,7 @@
 #include "netlink_xfrm.h"
 #include "netns.h"
 #include "netns_end.h"
+#include "outlet.h"
 #include "recording.h"
 #include "rules.h"
 #include "store.h"
@@ -157,7 +158,8 @@ struct ikw_agent {
 	uint64_t lost;
 	bool store_failing;
 	unsigned int store_replaced; /* databases moved aside, as far as it was said */
-	bool stdout_failed;
+	struct ikw_outlet outlet;    /* stdout */
+	uint64_t unprinted_said; /* lines it had not taken when that was said; 0: it takes them */
 };
 
 /* ---- agent.c: events in, alarms out ------------------------------------- */

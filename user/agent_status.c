@@ -186,6 +186,10 @@ static json_t *status_json(const struct ikw_agent *agent)
 	json_object_set_new(json, "store", store_json(agent));
 	json_object_set_new(json, "takeover", takeover_json(agent));
 	json_object_set_new(json, "recording", json_boolean(agent->recorder));
+	json_object_set_new(json, "stdout",
+			    json_pack("{s:I, s:I}", "waiting_bytes",
+				      (json_int_t)agent->outlet.waiting, "dropped",
+				      (json_int_t)agent->outlet.dropped));
 	return json;
 }
 

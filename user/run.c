@@ -16,6 +16,9 @@
 #include "settings.h"
 #include "witness.h"
 
+/* So long a reader of stdout may take for what waits when the agent ends. */
+#define LAST_LINES_MS 2000
+
 /* ---- what is needed ------------------------------------------------------ */
 
 static bool may(unsigned int capability)
@@ -199,6 +202,7 @@ static bool start(struct ikw_agent *agent)
 		ikw_error("run: %s", strerror(-err));
 		return false;
 	}
+	ikw_outlet_open(&agent->outlet, &agent->loop, STDOUT_FILENO);
 	if (!open_control(agent) || !open_store(agent))
 		return false;
 	apply_rules(agent);
@@ -238,6 +242,11 @@ static void live(struct ikw_agent *agent)
 	ikw_agent_drain(agent);
 	ikw_model_finish(agent->model, ikw_boot_now());
 	ikw_agent_flush(agent);
+	ikw_outlet_close(&agent->outlet, LAST_LINES_MS);
+	if (agent->outlet.dropped)
+		ikw_error("stdout: %llu alarms were not printed%s",
+			  (unsigned long long)agent->outlet.dropped,
+			  agent->store ? "; the store has them" : "");
 }
 
 static void close_recorder(struct ikw_agent *agent)

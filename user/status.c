@@ -115,6 +115,19 @@ static void print_packets(const json_t *packets)
 		       ikw_live_yes(one, "known") ? ", a known peer" : "");
 }
 
+/* Only when there is something amiss: it is read slowly, or by nobody. */
+static void print_stdout(const json_t *out)
+{
+	uint64_t waiting = ikw_live_integer(out, "waiting_bytes");
+	uint64_t dropped = ikw_live_integer(out, "dropped");
+	char size[32];
+
+	if (waiting || dropped)
+		printf("stdout     %s%" PRIu64 " alarms not printed, %s wait for its reader%s\n",
+		       ikw_live_colour(false), dropped, ikw_live_size(waiting, size, sizeof(size)),
+		       ikw_live_plain());
+}
+
 static void print_status(void *ctx, const char *line, const json_t *status)
 {
 	const json_t *model = json_object_get(status, "model");
@@ -139,6 +152,7 @@ static void print_status(void *ctx, const char *line, const json_t *status)
 	printf("lost       %s%" PRIu64 " records%s\n", ikw_live_colour(!lost), lost,
 	       ikw_live_plain());
 	print_lost_daemons(status);
+	print_stdout(json_object_get(status, "stdout"));
 	print_store(status);
 	print_probes(status);
 	print_hooks(status);

@@ -151,6 +151,45 @@ else
 	echo 'skip trouble/interface: no veth pairs here'
 fi
 
+# ---- a reader of stdout that stands still, and one that goes: 300 alarms are more than a pipe takes
+printed() { [ "$(stored "$dir/piped" | wc -l)" -eq 300 ]; }
+if make -s --no-print-directory "${O:-build}/bench/inject" >"$dir/made" 2>&1 && mkfifo "$dir/fifo"; then
+	for manner in resumes goes; do
+		rm -rf "$dir/piped"
+		cat "$dir/fifo" >"$dir/read" &
+		reader=$!
+		: >"$dir/err"
+		"${run[@]}" --json --state-dir "$dir/piped" >"$dir/fifo" 2>"$dir/err" &
+		pid=$!
+		until_ 60 is_ready
+		kill -STOP "$reader"
+		"${O:-build}/bench/inject" "$pins" 10 300 600 >/dev/null 2>"$dir/inject"
+		until_ 60 printed
+		verdict stdout/$manner/stored $? "$(stored "$dir/piped" | wc -l) alarms; $(cat "$dir/inject")"
+		"$agent" status --socket "$dir/s" --json | jq -e '.stdout.waiting_bytes > 100000 and .stdout.dropped == 0' >"$dir/status"
+		verdict stdout/$manner/answers $? "$("$agent" status --socket "$dir/s" --json | jq -c .stdout)"
+		if [ $manner = resumes ]; then
+			kill -CONT "$reader"
+			stop
+			verdict stdout/resumes/stop $? "$(said | tr '\n' '|')"
+			wait "$reader"
+			[ "$(jq -r .id "$dir/read" | paste -sd' ')" = "$(seq 300 | paste -sd' ')" ] && [ -z "$(said)" ]
+			verdict stdout/resumes/all $? "$(wc -l <"$dir/read") lines; $(said | tr '\n' '|')"
+		else
+			kill -KILL "$reader"
+			wait "$reader" 2>/dev/null
+			"${O:-build}/bench/inject" "$pins" 10 1 600 >/dev/null 2>"$dir/inject"
+			says stdout/goes/said '^ikewatch: stdout: Broken pipe; alarms go to the store only$'
+			stop
+			[ "$(stored "$dir/piped" | wc -l)" -eq 301 ]
+			verdict stdout/goes/stored_all $? "$(stored "$dir/piped" | wc -l) of 301"
+		fi
+		"$agent" detach --pin-dir "$pins" >/dev/null
+	done
+else
+	echo "skip trouble/stdout: no alarms can be had here: $(tail -n 1 "$dir/made")"
+fi
+
 # ---- bpffs
 inside=(nsenter "--net=/run/netns/$ns" unshare --mount)
 bare=("$agent" run --tier netlink --no-store --socket "$dir/s")
