@@ -127,4 +127,24 @@ tells nats/test/authority authority 'SSL Error.*certificate|self.signed'
 tells nats/test/name name 'SSL Error.*(mismatch|verify)|certificate'
 tells nats/test/stream stream 'OTHER: no such stream'
 tells nats/test/closed closed 'nats://127.0.0.1:14229: '
+
+# a server that knows its users by JWT, and the file of such a user
+mkdir "$dir/jwt"
+python3 tests/host/nats_jwt.py "$dir/jwt" 2>"$dir/jwt/err" || fail nats/jwt "$(tail -n 1 "$dir/jwt/err")"
+{ printf 'listen: 127.0.0.1:14224\njetstream { store_dir: "%s" }\n' "$dir/js4"; cat "$dir/jwt/auth.conf"; } >"$dir/nats4.conf"
+from usr/sbin/nats-server -c "$dir/nats4.conf" >>"$dir/nats.log" 2>&1 &
+pids+=("$!")
+until_ 30 listening 14224 || fail nats/jwt/server "$(tail -n 5 "$dir/nats.log")"
+chmod 644 "$dir"/jwt/*.creds
+jwt='url = "nats://127.0.0.1:14224" create-stream = true timeout = 5'
+cat >"$conf" <<C
+nats "good" { $jwt credentials = "$dir/jwt/good.creds" }
+nats "stranger" { $jwt credentials = "$dir/jwt/stranger.creds" }
+nats "nobody" { $jwt }
+nats "none" { $jwt credentials = "$dir/jwt/none.creds" }
+C
+tells nats/jwt/good good 'stored in stream IKEWATCH as message 1' 0
+tells nats/jwt/stranger stranger '[Aa]uthorization|Not Permitted'
+tells nats/jwt/nobody nobody '[Aa]uthorization|Not Permitted'
+tells nats/jwt/none none "none\.creds"
 exit $failed
