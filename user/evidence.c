@@ -802,6 +802,19 @@ static bool refused(const struct look *l, const struct ikw_mishap *m)
 	       ikw_host_is_daemon(&l->w->host, m->tgid);
 }
 
+/* The daemon that was refused this SA's SPI cleans up what it did not install, and takes this SA
+ * instead. */
+static bool disputed(const struct look *l, const struct ikw_mishap *m)
+{
+	const struct ikw_sa *first = &l->c->first;
+
+	return m->op == IKW_SA_FAILED && m->error == -EEXIST && m->spi == first->spi &&
+	       !memcmp(m->daddr, first->daddr, IKW_ADDR_LEN) && m->tgid &&
+	       m->tgid == first->by.tgid && m->tgid != l->c->gen->installer_tgid &&
+	       ikw_host_is_daemon(&l->w->host, m->tgid) &&
+	       within(m->time, before(l->at, CLEAR_NEAR), l->at);
+}
+
 static void see_mishap(struct look *l)
 {
 	if (!l->w->mishaps[0].time)
@@ -810,6 +823,11 @@ static void see_mishap(struct look *l)
 		const struct ikw_mishap *m =
 			&l->w->mishaps[(l->w->mishap_head + IKW_MISHAPS - k) % IKW_MISHAPS];
 
+		if (disputed(l, m)) {
+			see(l, IKW_FACT(SPI_DISPUTED));
+			l->f->mishap = m;
+			return;
+		}
 		if (!refused(l, m) || before_birth(l->c->gen, m->time))
 			continue;
 		if (within(m->time, before(l->at, CLEAR_NEAR), l->at))

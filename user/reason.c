@@ -76,6 +76,10 @@ static const struct ikw_rule rules[] = {
 	  "kernel's hard limit then removed this one" },
 	{ "hard_limit", R(PHASE2_HARD_EXPIRY), CERTAIN, true, F(HARD_LIMIT), 0, 0,
 	  "the kernel's hard limit removed the SA" },
+	/* charon and pluto delete by SPI what they failed to install: the other's SA goes */
+	{ "spi_disputed", R(SPI_CONFLICT), LIKELY, true, F(SPI_DISPUTED), 0, 0,
+	  "an IKE daemon was refused this SA's SPI for a tunnel of its own, and then deleted the "
+	  "SA that had it" },
 	{ "flush", R(MANUAL), CERTAIN, true, F(FLUSHED), 0, 0, "the whole SAD was flushed" },
 	{ "foreign_deleter", R(MANUAL), CERTAIN, true, F(FOREIGN_DELETER), 0, 0,
 	  "a process that neither installed the SA nor speaks IKE deleted it" },
@@ -331,6 +335,12 @@ static const struct ikw_rule rules[] = {
 	  "the daemon here deleted it; who ordered it could not be seen" },
 
 	/* taken away first, told to the peer then */
+	{ "reauth_told_after", R(PHASE1_REPLACE), POSSIBLE, false,
+	  F(DELETE_AFTER) | F(NEW_IKE_OUT) | F(RETURNED),
+	  ORDERS | GAVE_UP | F(PEER_DELETE) | F(NEW_IKE_OPEN), 0,
+	  "the daemon deleted it by itself and set the flow up anew at once: a reauthentication, "
+	  "or "
+	  "the end of its life after which it began again" },
 	{ "life_over_first", R(PHASE1_HARD_EXPIRY), LIKELY, false, F(DELETE_AFTER) | F(LIFE_AGAIN),
 	  ORDERS | GAVE_UP | F(PEER_DELETE) | F(NEW_IKE_OPEN), 0,
 	  "the daemon deleted the IKE_SA by itself at the age at which the one before had ended" },

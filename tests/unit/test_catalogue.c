@@ -103,7 +103,7 @@ static void observables_are_named_and_sorted_into_one_mask(void **state)
 }
 
 /* What must be observable for these facts to be seen. */
-static uint32_t facts_need(uint64_t facts)
+static uint32_t facts_need(ikw_fact_set facts)
 {
 	static const uint32_t needs[] = {
 #define IKW_X(name, slug, sees) sees,

@@ -961,6 +961,27 @@ static void test_rekey_refused(void **state)
 	rekey_refused(OTHER, IKW_REASON_PHASE2_HARD_EXPIRY, IKW_CONFIDENCE_CERTAIN);
 }
 
+/* A daemon that was refused an SPI deletes the stranger's SA that has it; near miss: another SPI.
+ */
+static void taken_from(struct sa_spec wanted, enum ikw_reason reason)
+{
+	struct story s;
+
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	up_by_hand(&s, 20000, 1, OTHER);
+	refused(&s, 30000, wanted, DAEMON);
+	sa_op(&s, 30100, OUT(1), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, reason, IKW_CONFIDENCE_LIKELY);
+}
+
+static void test_stranger_deleted(void **state)
+{
+	(void)state;
+	taken_from(OUT(1), IKW_REASON_SPI_CONFLICT);
+	taken_from(OUT(2), IKW_REASON_MANUAL);
+}
+
 /* Delete, a new IKE_SA, and its CHILD_SA's SPI is taken. */
 static void test_reauth_refused_by_kernel(void **state)
 {
@@ -1596,6 +1617,7 @@ int main(void)
 		cmocka_unit_test(test_idle_cbc),
 		cmocka_unit_test(test_not_idle_cbc),
 		cmocka_unit_test(test_rekey_refused),
+		cmocka_unit_test(test_stranger_deleted),
 		cmocka_unit_test(test_reauth_refused_by_kernel),
 		cmocka_unit_test(test_notify_obeyed),
 		cmocka_unit_test(test_notify_forged),

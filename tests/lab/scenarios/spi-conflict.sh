@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034,SC2154  # P and OLD are those of lib.sh
+# gwb has four SPIs to choose from, and on gwa somebody else's SAs hold the three that the tunnel does not have: the next
+# negotiation of gwa's daemon fails in the kernel (EEXIST), and the tunnel goes because of it. (strongSwan and Libreswan
+# clean up by SPI, and so delete the other's SA as well: seen with 5.9.8 and 4.10.)
+variations() {
+	variation rekey what=rekey life_a=24
+	variation rekey-aead what=rekey life_a=24 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd init=b
+	variation reauth what=reauth
+	variation reauth-by-peer what=reauth-peer init=b
+	variation libreswan-rekey daemon_a=pluto what=rekey pluto_life=30s pluto_margin=16s
+	variation libreswan-rekey-by-peer daemon_a=pluto what=rekey-peer init=b rekey_b=9 life_b=25
+	variation libreswan-rekey-aead daemon_a=pluto what=rekey pluto_life=30s pluto_margin=16s init=b ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
+}
+before() {
+	P[charon_more_b]='spi_min = 4096
+			spi_max = 4099'
+	agent_start
+	agent_ready
+	tunnels_up
+}
+take_the_rest() {
+	local n
+	for n in 4096 4097 4098 4099; do
+		ip -n gwa xfrm state add src 192.0.2.3 dst 198.51.100.1 proto esp spi "$n" mode tunnel \
+			aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f10111213 128 2>/dev/null || :
+	done
+	note "SAs of gwa: $(ip -n gwa xfrm state | awk '/spi 0x/ {printf "%s ", $4}')"
+	[ "$(ip -n gwa xfrm state | grep -c 'spi 0x0000100[0-3] ')" = 4 ] || fail 'the SPIs are not taken'
+}
+story() {
+	take_the_rest
+	case $(opt x what) in
+	rekey) is_pluto a || order a --rekey --child c1 || : ;;
+	reauth) order a --rekey --ike tun --reauth || : ;;
+	reauth-peer) order b --rekey --ike tun --reauth || : ;;
+	esac
+	wait_gone
+	# what the daemon tries again, and what it deletes of the other's, is of the story
+	sleep 6
+}
+# The daemon deletes the SA that it could install (inbound), and the other's by the SPI that it could not: as many alarms
+# as it tries, and each of them has this one cause.
+expect() {
+	local inside told
+	told=$(agent_alarms | jq -r '.inside_ip')
+	[[ $told = *10.2.0.0* ]] || told+=' 10.2.0.0'
+	for inside in $told; do
+		alarm reason='spi conflict' peer="$(peer_of a)" inside="$inside" up=any confidence=likely
+	done
+}
