@@ -541,13 +541,23 @@ static int order_weight(const struct ikw_order *o)
 	return weight[o->kind];
 }
 
+/*
+ * Whether an order was given to this daemon. One that is several processes (OpenIKED) listens in
+ * another than negotiates: a listener that is itself known for a daemon is that one and no other.
+ */
+static bool order_reaches(const struct ikw_host *host, const struct ikw_order *o, uint32_t daemon)
+{
+	return !daemon || !o->daemon_tgid || o->daemon_tgid == daemon ||
+	       !ikw_host_is_daemon(host, o->daemon_tgid);
+}
+
 bool ikw_host_looked(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t from, uint64_t to)
 {
 	for (unsigned int k = 0; k < IKW_ORDERS; k++) {
 		const struct ikw_order *o = &host->orders[k];
 
 		if (o->time >= from && o->time <= to && o->time &&
-		    (!daemon_tgid || !o->daemon_tgid || o->daemon_tgid == daemon_tgid))
+		    order_reaches(host, o, daemon_tgid))
 			return true;
 	}
 	return false;
@@ -567,7 +577,7 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 			break;
 		if (o->time < from || o->time > to || o->kind < IKW_ORDER_REKEY)
 			continue;
-		if (daemon_tgid && o->daemon_tgid && o->daemon_tgid != daemon_tgid)
+		if (!order_reaches(host, o, daemon_tgid))
 			continue;
 		if (!best || order_weight(o) > order_weight(best))
 			best = o;

@@ -961,6 +961,47 @@ static void test_rekey_refused(void **state)
 	rekey_refused(OTHER, IKW_REASON_PHASE2_HARD_EXPIRY, IKW_CONFIDENCE_CERTAIN);
 }
 
+/* OpenIKED listens in another process than negotiates; near miss: that one is a daemon of its own.
+ */
+static void ordered_by_listener(bool daemon, enum ikw_reason reason, enum ikw_confidence confidence)
+{
+	static const char args[] = "ikectl\0reset\0sa";
+	struct story s;
+
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	if (daemon) {
+		NEW(&s, d, proc, PROC, 20000);
+		d.proc.op = IKW_PROC_DAEMON;
+		d.proc.tgid = 4061;
+		strcpy(d.proc.comm, "iked");
+		feed(&s, &d);
+	}
+	NEW(&s, p, proc, PROC, 30000);
+	p.proc.op = IKW_PROC_SEEN;
+	p.proc.tgid = 300;
+	p.proc.args_len = sizeof(args);
+	memcpy(p.proc.args, args, sizeof(args));
+	strcpy(p.proc.comm, "ikectl");
+	feed(&s, &p);
+	NEW(&s, c, control, CONTROL, 30001);
+	c.control.op = IKW_CONTROL_CONNECT;
+	c.control.by.tgid = 300;
+	c.control.daemon_tgid = 4061;
+	feed(&s, &c);
+	ike(&s, 30010, '>', V2(0xa0, 37, 2, 65));
+	ike(&s, 30020, '<', V2(0xa0, 37, 2, 57));
+	down(&s, 30030, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, reason, confidence);
+}
+
+static void test_order_to_listener(void **state)
+{
+	(void)state;
+	ordered_by_listener(false, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+	ordered_by_listener(true, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+}
+
 /* A daemon that was refused an SPI deletes the stranger's SA that has it; near miss: another SPI.
  */
 static void taken_from(struct sa_spec wanted, enum ikw_reason reason)
@@ -1617,6 +1658,7 @@ int main(void)
 		cmocka_unit_test(test_idle_cbc),
 		cmocka_unit_test(test_not_idle_cbc),
 		cmocka_unit_test(test_rekey_refused),
+		cmocka_unit_test(test_order_to_listener),
 		cmocka_unit_test(test_stranger_deleted),
 		cmocka_unit_test(test_reauth_refused_by_kernel),
 		cmocka_unit_test(test_notify_obeyed),
