@@ -648,6 +648,10 @@ static void fill_blind(struct report *r)
 	if (needs && !missing)
 		blind(r, "the time before the deletion was not wholly observed (the agent began "
 			 "later, or records were lost)");
+	if (r->f->owner_guessed && (r->v->rule->needs & ikw_facts_of_wire()))
+		blind(r,
+		      "which of several IKE_SAs with the peer managed the SAs was not seen (they "
+		      "are older than the agent)");
 	if (r->c->first.hdr.flags & IKW_F_LATE)
 		blind(r, "the deletion itself was not seen; its time is when a dump no longer "
 			 "showed the SA");
@@ -674,6 +678,25 @@ static const char *traffic_text(const struct report *r, char *buf, size_t size)
 	return buf;
 }
 
+/* What came of a request that was given up. */
+static const char *answer_text(const struct report *r, const struct ikw_exchange *x)
+{
+	if (x->arrived)
+		return "an answer arrived at this host but never reached the daemon: lost on this "
+		       "host, dropped by its firewall for instance, or not genuine";
+	if (r->f->seen & IKW_FACT(INVALID_SPI_OURS))
+		return "no answer but a notification in clear, which may be forged, that the peer "
+		       "does not know the SPIs";
+	return "no answer";
+}
+
+static bool answered_last(const struct ikw_ike_sa *ike)
+{
+	const struct ikw_exchange *x = ikw_ike_exchange(ike, 0);
+
+	return x && x->answered;
+}
+
 static void fill_detail(struct report *r)
 {
 	const struct ikw_exchange *x = r->f->gave_up;
@@ -686,20 +709,14 @@ static void fill_detail(struct report *r)
 			 " (%s, sent %u times from %.1f s before the deletion on, %s)",
 			 ikw_exchange_name(r->f->ike->version, x->type),
 			 r->f->silent_checks ? r->f->silent_checks : x->copies,
-			 (double)(r->c->anchor - r->f->silent_since) / 1e9,
-			 x->arrived
-				 ? "an answer arrived at this host but never reached the daemon: "
-				   "lost on this host, dropped by its firewall for instance, or "
-				   "not genuine"
-				 : "no answer");
+			 (double)(r->c->anchor - r->f->silent_since) / 1e9, answer_text(r, x));
 	else if (reason == IKW_REASON_REAUTH_TIMEOUT && r->f->new_ike)
 		snprintf(more, sizeof(more), " (%s)",
-			 ikw_ike_exchange(r->f->new_ike, 0)->answered ? "it was refused"
-								      : "it was not answered");
+			 answered_last(r->f->new_ike) ? "it was refused" : "it was not answered");
 	else if (reason == IKW_REASON_REAUTH_TIMEOUT && r->f->failed_ike)
 		snprintf(more, sizeof(more), " (%s)",
-			 ikw_ike_exchange(r->f->failed_ike, 0)->answered ? "it was refused"
-									 : "it was not answered");
+			 answered_last(r->f->failed_ike) ? "it was refused"
+							 : "it was not answered");
 	else if (r->c->first.cause == IKW_CAUSE_TIMER)
 		snprintf(more, sizeof(more), " (%s limit)",
 			 r->c->first.limit == IKW_LIMIT_VOLUME ? "byte or packet" : "time");

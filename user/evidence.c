@@ -12,7 +12,7 @@
 #define NEAR	       (1 * IKW_SECOND)
 #define CLEAR_NEAR     (3 * IKW_SECOND)
 #define ORDER_BEFORE   (5 * IKW_SECOND)
-#define GIVE_UP_AGE    (800 * IKW_MS) /* a request younger than this was not given up, just sent */
+#define GIVE_UP_AGE    IKW_GIVE_UP_AGE
 #define NEW_IKE_BEFORE (3 * IKW_SECOND)
 #define NEW_IKE_AFTER  (1 * IKW_SECOND)
 #define OUTCOME_QUIET  (1 * IKW_SECOND)
@@ -21,7 +21,10 @@
 #define DELETE_AT_ONCE (300 * IKW_MS)
 #define ORDER_AT_ONCE  (1 * IKW_SECOND)
 #define IDLE_LEAST     (5 * IKW_SECOND)
-#define LIFE_SLACK     (1500 * IKW_MS) /* daemons end an IKE_SA to the second */
+#define DELETE_AFTER_NEXT                                                                          \
+	(10 * IKW_SECOND) /* from the new SAs to the Delete of the old: 5 s by default */
+#define FAILED_LONG_AGO (120 * IKW_SECOND)
+#define LIFE_SLACK	(1500 * IKW_MS) /* daemons end an IKE_SA to the second */
 
 struct look {
 	struct ikw_facts *f;
@@ -78,6 +81,13 @@ static bool waiting_at(const struct ikw_ike_sa *ike, const struct ikw_exchange *
 	return ikw_exchange_pending(ike, x);
 }
 
+/* ... and for long enough to have been given up? */
+static bool given_up_at(const struct ikw_ike_sa *ike, const struct ikw_exchange *x, uint64_t at)
+{
+	return waiting_at(ike, x, at) && (x->copies > 1 || at - x->first >= GIVE_UP_AGE) &&
+	       !ikw_exchange_over(ike, x, at);
+}
+
 /* ---- which IKE_SA ---------------------------------------------------------- */
 
 static int telling(const struct ikw_ike_sa *ike, uint64_t at)
@@ -89,7 +99,7 @@ static int telling(const struct ikw_ike_sa *ike, uint64_t at)
 
 		if (ikw_exchange_sets_up(x->type))
 			continue;
-		if (waiting_at(ike, x, at) && (x->copies > 1 || at - x->first > GIVE_UP_AGE))
+		if (given_up_at(ike, x, at))
 			return 3;
 		if ((x->type == IKW_V2_INFORMATIONAL || x->type == IKW_V1_INFO) &&
 		    (within(x->last, before(at, NEAR), at + NEAR) ||
@@ -111,14 +121,12 @@ static bool before_birth(const struct ikw_generation *gen, uint64_t time)
 static bool may_manage(const struct look *l, const struct ikw_ike_sa *ike)
 {
 	const struct ikw_generation *gen = l->c->gen;
-	const struct ikw_sa_node *sa = gen->out ? gen->out : gen->in;
-	uint16_t port = gen->out ? sa->encap_dport : sa ? sa->encap_sport : 0;
 
-	if (ike->created > l->at || (!ike->spi_r && ike->whole))
+	if (ike->created > l->at || !ike->spoken || (!ike->spi_r && ike->whole))
 		return false;
 	if (before_birth(gen, ike->last_in > ike->last_out ? ike->last_in : ike->last_out))
 		return false;
-	return !port || !ike->remote_port || ike->remote_port == port || ike->remote_port == 500;
+	return ikw_ike_manages_port(ike, ikw_generation_encap(gen));
 }
 
 /* A negotiation begun after the generation came is a successor in the making, not its manager. */
@@ -132,17 +140,20 @@ static bool strange(const struct ikw_generation *gen, const struct ikw_ike_sa *o
 	return ike->whole || ike->generations;
 }
 
-static const struct ikw_ike_sa *pick_ike(const struct look *l)
+static const struct ikw_ike_sa *pick_ike(struct look *l)
 {
 	const struct ikw_generation *gen = l->c->gen;
 	const struct ikw_ike_sa *own = ikw_generation_ike(gen), *best = own, *ike;
 	int score = own ? telling(own, l->at) : -1;
+	unsigned int candidates = 0;
 
 	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
 		int s;
 
 		if (ike == own || !may_manage(l, ike) || strange(gen, own, ike))
 			continue;
+		candidates += !ike->successor;
+		l->f->owner_guessed = !own && candidates > 1;
 		s = telling(ike, l->at);
 		if (s > score) {
 			score = s;
@@ -275,6 +286,30 @@ static void see_replaced(struct look *l)
 		see(l, IKW_FACT(REPLACED_IKE));
 	else
 		see(l, IKW_FACT(REPLACED_PLAIN));
+	if (next->ike && next->ike->ours)
+		see(l, IKW_FACT(NEXT_OURS));
+}
+
+/*
+ * SAs that a rekey left behind, for its Delete never came, and that go when the
+ * daemon gives the peer up: what takes their successors takes them. But that
+ * Delete may be just what was never answered.
+ */
+static void see_left_behind(struct look *l)
+{
+	const ikw_fact_set replaced = IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
+	const struct ikw_exchange *x = l->f->gave_up;
+
+	if (!x || !(l->f->seen & replaced) ||
+	    (l->f->seen & (IKW_FACT(HARD_LIMIT) | IKW_FACT(LOCAL_DELETE) | IKW_FACT(PEER_DELETE))))
+		return;
+	if (!(l->f->seen & (IKW_FACT(GAVE_UP_EXCHANGE) | IKW_FACT(LIVENESS_EMPTY))) &&
+	    within(x->first, l->f->next_gen->born, l->f->next_gen->born + DELETE_AFTER_NEXT)) {
+		see(l, IKW_FACT(DELETE_EXCHANGE));
+		return;
+	}
+	l->f->seen &= ~(replaced | IKW_FACT(NEXT_OURS));
+	l->f->next_gen = NULL;
 }
 
 static void see_return(struct look *l)
@@ -343,13 +378,36 @@ static void see_liveness_v2(struct look *l, const struct ikw_exchange *x)
 	}
 }
 
+static uint64_t later(uint64_t time, uint64_t than, uint64_t limit)
+{
+	return time <= limit && time > than ? time : than;
+}
+
+/* When the peer was last heard under this IKE_SA by then; it may have come back since. */
+static uint64_t heard_by(const struct ikw_ike_sa *ike, uint64_t at)
+{
+	uint64_t heard = 0;
+
+	if (ike->last_in <= at)
+		return ike->last_in;
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		heard = later(x->answered, heard, x->ours ? at : 0);
+		heard = later(x->arrived, heard, at);
+		heard = later(x->last, heard, x->ours ? 0 : at);
+		heard = later(x->first, heard, x->ours ? 0 : at);
+	}
+	return heard;
+}
+
 /* An INFO of ours in the silence before the deletion. What goes out with the deletion is a Delete.
  */
 static bool in_silence_v1(const struct look *l, const struct ikw_exchange *x)
 {
-	return x->type == IKW_V1_INFO && x->ours && !x->answered && x->first <= l->at &&
-	       x->first >= l->f->ike->last_in && l->at - x->last >= 20 * IKW_MS &&
-	       !before_birth(l->c->gen, x->last);
+	return x->type == IKW_V1_INFO && x->ours && (!x->answered || x->answered > l->at) &&
+	       x->first <= l->at && x->first >= heard_by(l->f->ike, l->at) &&
+	       x->last + 20 * IKW_MS <= l->at && !before_birth(l->c->gen, x->last);
 }
 
 static unsigned int count_silence_v1(const struct look *l, uint32_t length)
@@ -398,6 +456,9 @@ static void see_silence_v1(struct look *l)
 	uint32_t length = check_length_v1(l);
 	bool known;
 
+	/* they are sent whether the last was answered or not: silence is all there is to see */
+	if (!(l->w->host.sees & IKW_SEES_IKE_IN))
+		return;
 	for (unsigned int k = 0; length && k < ike->count; k++) {
 		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
 
@@ -430,9 +491,12 @@ static void see_gave_up(struct look *l)
 		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
 
 		if (ikw_exchange_sets_up(x->type) || x->type == IKW_V1_INFO ||
-		    !waiting_at(ike, x, l->at) || before_birth(l->c->gen, x->last))
+		    !given_up_at(ike, x, l->at) || before_birth(l->c->gen, x->last))
 			continue;
-		if (x->copies < 2 && l->at - x->first < GIVE_UP_AGE)
+		/* a copy says that the daemon heard nothing; without one somebody has to have
+		 * listened */
+		if (x->copies < 2 &&
+		    (ikw_host_missed(&l->w->host, x->first, l->at) & IKW_SEES_IKE_IN))
 			continue;
 		if (!oldest || x->first < oldest->first)
 			oldest = x;
@@ -512,20 +576,26 @@ static void see_deletes_v1(struct look *l)
 		see(l, IKW_FACT(DELETE_EXCHANGE));
 	if (l->f->peer && isakmp && !esp && !other)
 		see(l, IKW_FACT(PEER_ISAKMP_DELETE));
+	if (l->f->peer && esp + isakmp + other > 1) /* both SAs', or several IPsec SAs' */
+		see(l, IKW_FACT(PEER_CLEAR));
 }
 
 /*
- * More than a liveness check that happened to come by: longer than one can be,
- * of a Delete's length (IKEv1 answers none of these), or the deletion followed at once.
+ * More than something that happened to come by: of a Delete's length, or the
+ * deletion followed at once. IKEv1 answers none, so that what was not answered
+ * was one; but of which SA is to be told by its length alone, if it is the only one.
  */
 static bool clearly_delete(const struct ikw_ike_sa *ike, const struct ikw_exchange *x, uint64_t at)
 {
-	switch (ike->version == 2 ? ikw_ike_content(ike, x->length) : IKW_CONTENT_SOMETHING) {
-	case IKW_CONTENT_UNKNOWN:
-	case IKW_CONTENT_MAYBE_EMPTY:
-		return at >= x->last && at - x->last < DELETE_AT_ONCE;
-	default:
+	if (ike->version != 2)
+		return ikw_ike_fits_esp_delete(ike, x->length) !=
+		       ikw_ike_fits_isakmp_delete(ike, x->length);
+	switch (ikw_ike_content(ike, x->length)) {
+	case IKW_CONTENT_DELETE_IKE:
+	case IKW_CONTENT_DELETE_CHILD:
 		return true;
+	default:
+		return at >= x->last && at - x->last < DELETE_AT_ONCE;
 	}
 }
 
@@ -553,6 +623,52 @@ static void see_late_delete(struct look *l)
 		see(l, IKW_FACT(DELETE_AFTER));
 }
 
+/* Did an operator order something down just before this went out? */
+static bool ordered_end(const struct look *l, const struct ikw_exchange *x)
+{
+	const struct ikw_order *order =
+		ikw_host_order(&l->w->host, l->c->first.by.tgid, before(x->first, ORDER_AT_ONCE),
+			       x->first + 50 * IKW_MS);
+
+	return order && order->kind == IKW_ORDER_END;
+}
+
+/*
+ * Which of two Deletes is the root. One after the other: the later one, for the
+ * earlier ended something else or was a liveness check. When they crossed, the
+ * earlier one, unless it may have been such a check.
+ */
+static bool peers_came_first(struct look *l, const struct ikw_exchange *local,
+			     const struct ikw_exchange *peer)
+{
+	enum ikw_content content = ikw_ike_content(l->f->ike, local->length);
+
+	if (l->f->ike->version == 1) /* our own may come after the deed */
+		return peer->first <= local->first;
+	if (peer->first <= local->first)
+		return !local->answered || local->answered > l->at;
+	if (local->answered && local->answered < peer->first)
+		return true;
+	if (content == IKW_CONTENT_DELETE_IKE || content == IKW_CONTENT_DELETE_CHILD ||
+	    ordered_end(l, local))
+		return false;
+	l->f->vague |= IKW_FACT(PEER_DELETE);
+	return true;
+}
+
+/* The peer's Delete came before our daemon would have given up. */
+static void not_given_up(struct look *l)
+{
+	enum ikw_content content = ikw_ike_content(l->f->ike, l->f->peer->length);
+
+	l->f->gave_up = NULL;
+	l->f->seen &= ~(IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(LIVENESS_EMPTY) |
+			IKW_FACT(LIVENESS_CLEAR) | IKW_FACT(ASKED) | IKW_FACT(NOT_ASKED) |
+			IKW_FACT(GAVE_UP_INFO) | IKW_FACT(GAVE_UP_EXCHANGE));
+	if (content != IKW_CONTENT_DELETE_IKE)
+		l->f->vague |= IKW_FACT(PEER_DELETE);
+}
+
 static void see_deletes(struct look *l)
 {
 	const struct ikw_exchange *local, *peer;
@@ -566,11 +682,7 @@ static void see_deletes(struct look *l)
 	local = l->f->local;
 	peer = l->f->peer;
 	if (local && peer) {
-		/* the one nearer to the deletion made it; IKEv1's own Delete may come after */
-		bool peers = l->f->ike->version == 1 ? peer->first <= local->first
-						     : peer->first > local->answered;
-
-		if (peers)
+		if (peers_came_first(l, local, peer))
 			local = NULL;
 		else
 			peer = NULL;
@@ -585,6 +697,8 @@ static void see_deletes(struct look *l)
 		see(l, IKW_FACT(PEER_DELETE));
 	if (peer && clearly_delete(l->f->ike, peer, l->at))
 		see(l, IKW_FACT(PEER_CLEAR));
+	if (peer && l->f->gave_up && (l->f->seen & IKW_FACT(PEER_CLEAR)))
+		not_given_up(l);
 	if (local && ikw_ike_content(l->f->ike, local->length) == IKW_CONTENT_DELETE_CHILD)
 		see(l, IKW_FACT(CHILD_ONLY));
 	if (local && local->asked == IKW_ASKED_YES && clearly_ours(local, l->at))
@@ -619,14 +733,72 @@ static bool setting_up_at(const struct ikw_ike_sa *ike, uint64_t at)
 	return false;
 }
 
+/* A first message alone is anybody's; the second answers ours, which only who is there got. */
+static bool genuine(const struct ikw_ike_sa *ike)
+{
+	if (ike->ours || ike->installed)
+		return true;
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (ike->version == 2 ? x->type != IKW_V2_INIT
+				      : x->in > 1 || x->type == IKW_V1_QUICK)
+			return true;
+	}
+	return false;
+}
+
+/* Another peer behind the same address: other ports, and nothing of this tunnel is its. */
+static bool other_client(const struct look *l, const struct ikw_ike_sa *ike)
+{
+	const struct ikw_generation *gen;
+
+	if (ikw_ike_manages_port(ike, ikw_generation_encap(l->c->gen)))
+		return false;
+	for (gen = l->c->gen->tunnel->generations; gen; gen = gen->next)
+		if (gen->ike == ike)
+			return false;
+	return true;
+}
+
+/*
+ * How long ago a reauthentication may have failed that ends an IKE_SA now. A
+ * daemon that authenticates anew before it gives the old one up leaves it some
+ * part of its life for that.
+ */
+static uint64_t failed_since(const struct look *l)
+{
+	uint64_t life = l->f->ike && l->f->ike->created < l->at ? l->at - l->f->ike->created : 0;
+
+	return before(l->at, life / 4 > FAILED_LONG_AGO ? life / 4 : FAILED_LONG_AGO);
+}
+
+/* An IKE_SA of ours failed before, and that ended nothing: something else is being tried here. */
+static bool fails_anyway(const struct look *l)
+{
+	const struct ikw_ike_sa *ike = l->c->gen->tunnel->peer->ikes;
+
+	for (; ike; ike = ike->next)
+		if (ike->whole && ike->ours && !ike->installed && ike->created > l->c->gen->born &&
+		    ike->created < failed_since(l))
+			return true;
+	return false;
+}
+
 static void see_new_ike(struct look *l, const struct ikw_ike_sa *ike)
 {
 	bool soon = within(ike->created, before(l->at, NEW_IKE_BEFORE), l->at + NEW_IKE_AFTER);
 
+	if (!genuine(ike)) {
+		l->f->pending_outcome |= soon && ike->spoken && !negotiation_failed(ike, l->now);
+		return;
+	}
 	if (!ike->ours && ike->created <= l->at && setting_up_at(ike, l->at)) {
 		see(l, IKW_FACT(NEW_IKE_OPEN));
 		l->f->new_ike = ike;
 	}
+	if (ike->ours && !ike->installed && fails_anyway(l))
+		return;
 	if (soon) {
 		see(l, ike->ours ? IKW_FACT(NEW_IKE_OUT) : IKW_FACT(NEW_IKE_IN));
 		if (ike->ours && ike->created < l->at)
@@ -639,7 +811,7 @@ static void see_new_ike(struct look *l, const struct ikw_ike_sa *ike)
 		return;
 	}
 	if (ike->ours && !ike->installed && ike->created > l->c->gen->born &&
-	    ike->created + NEW_IKE_BEFORE < l->at &&
+	    ike->created + NEW_IKE_BEFORE < l->at && ike->created >= failed_since(l) &&
 	    (!l->f->gave_up || ike->created < l->f->gave_up->first)) {
 		see(l, IKW_FACT(REAUTH_FAILED_BEFORE));
 		l->f->failed_ike = ike;
@@ -658,6 +830,8 @@ static void see_notify(struct look *l)
 	const struct ikw_ike_sa *ike = l->f->ike;
 	uint64_t from = before(l->at, 2 * IKW_SECOND);
 
+	if (l->f->gave_up && l->f->gave_up->first < from)
+		from = l->f->gave_up->first;
 	if (!within(peer->notify_time, from, l->at))
 		return;
 	see(l, IKW_FACT(INVALID_SPI));
@@ -673,10 +847,15 @@ static void see_wire(struct look *l)
 
 	if (peer->ikes)
 		see(l, IKW_FACT(IKE_SEEN));
+	else if (!l->c->gen->dumped && !(ikw_host_missed(&l->w->host, l->c->gen->born, l->at) &
+					 (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)))
+		see(l, IKW_FACT(NO_IKE));
 	see_gave_up(l);
 	see_deletes(l);
+	see_left_behind(l);
 	for (ike = peer->ikes; ike; ike = ike->next)
-		if (ike != l->f->ike && ike->whole && ike->created > l->c->gen->born)
+		if (ike != l->f->ike && ike->whole && ike->created > l->c->gen->born &&
+		    !other_client(l, ike))
 			see_new_ike(l, ike);
 	see_notify(l);
 }
@@ -717,6 +896,28 @@ static uint64_t since_birth(const struct ikw_generation *gen, uint64_t time)
 	return before_birth(gen, time) ? gen->born : time;
 }
 
+/* What an order makes a daemon send: no check, no rekey, and nothing that IKEv1 would answer. */
+static bool may_be_ordered(const struct look *l)
+{
+	return !(l->f->seen & (IKW_FACT(GAVE_UP_EXCHANGE) | IKW_FACT(LIVENESS_EMPTY))) &&
+	       l->f->ike->version == 2;
+}
+
+static const struct ikw_order *order_amid_silence(const struct look *l, uint32_t daemon)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	uint64_t first = l->f->gave_up->first;
+	const struct ikw_order *order =
+		ikw_host_order(&l->w->host, daemon, since_birth(gen, before(first, 2 * IKW_SECOND)),
+			       first + 50 * IKW_MS);
+
+	if (order && (may_be_ordered(l) || order->kind == IKW_ORDER_REKEY))
+		return order;
+	order = ikw_host_order(&l->w->host, daemon, since_birth(gen, before(l->at, 1500 * IKW_MS)),
+			       l->at);
+	return order && order->kind == IKW_ORDER_END ? order : NULL;
+}
+
 /*
  * An order explains a deletion when it came before the first thing the daemon
  * did about it: before the unanswered request, before its Delete, before the
@@ -740,16 +941,7 @@ static void see_order(struct look *l)
 		if (order && order->kind != IKW_ORDER_REKEY && order->time < l->f->next_gen->born)
 			order = NULL;
 	} else if (l->f->gave_up) {
-		from = since_birth(c->gen, before(l->f->gave_up->first, 2 * IKW_SECOND));
-		to = l->f->gave_up->first + 50 * IKW_MS;
-		order = ikw_host_order(host, daemon, from, to);
-		if (!order) {
-			order = ikw_host_order(host, daemon,
-					       since_birth(c->gen, before(l->at, 1500 * IKW_MS)),
-					       l->at);
-			if (order && order->kind != IKW_ORDER_END)
-				order = NULL;
-		}
+		order = order_amid_silence(l, daemon);
 	} else {
 		from = first_act(l);
 		order = ikw_host_order(host, daemon,
@@ -759,11 +951,22 @@ static void see_order(struct look *l)
 		see_order_kind(l, order);
 }
 
+/* Was the peer heard between these times? Then it was not this interface that mattered. */
+static bool heard_between(const struct look *l, uint64_t from, uint64_t to)
+{
+	const struct ikw_sa_node *in = l->c->gen->in;
+
+	return (l->f->ike && within(heard_by(l->f->ike, to), from, to)) ||
+	       (in && within(in->last, from, to));
+}
+
 /* Down or gone at the deletion, whatever became of it since, and from the time `since` at the
  * latest. */
 static bool link_off(const struct look *l, const struct ikw_link_state *link, uint64_t since)
 {
 	if (!link || !link->off || link->off > since || link->off <= l->c->gen->born)
+		return false;
+	if (heard_between(l, link->off + IKW_SECOND, l->at))
 		return false;
 	return !link->up || link->gone || link->changed > l->at;
 }
@@ -880,6 +1083,33 @@ static void see_idle(struct look *l)
 		see(l, IKW_FACT(IDLE));
 }
 
+ikw_fact_set ikw_facts_of_wire(void)
+{
+	return IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_INFO) | IKW_FACT(GAVE_UP_EXCHANGE) |
+	       IKW_FACT(LOCAL_DELETE) | IKW_FACT(PEER_DELETE) | IKW_FACT(PEER_ISAKMP_DELETE) |
+	       IKW_FACT(DELETE_AFTER) | IKW_FACT(LIVENESS_EMPTY);
+}
+
+/*
+ * Silence is the absence of an answer: one could have come unseen, in IKEv2
+ * after the last copy. That the peer deleted the ISAKMP SA alone rests on the
+ * absence of another Delete.
+ */
+static void see_doubt(struct look *l)
+{
+	const struct ikw_exchange *x = l->f->gave_up;
+	uint64_t from = !x ? 0 : l->f->silent_checks ? l->f->silent_since : x->last;
+
+	if (x && (ikw_host_missed(&l->w->host, from, l->at) & IKW_SEES_IKE_IN))
+		l->f->doubt |= IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_INFO) |
+			       IKW_FACT(GAVE_UP_EXCHANGE) | IKW_FACT(LIVENESS_EMPTY);
+	if (ikw_host_missed(&l->w->host, before(l->at, NEAR), l->now) & IKW_SEES_IKE_IN)
+		l->f->doubt |= IKW_FACT(PEER_ISAKMP_DELETE);
+	if (l->f->owner_guessed)
+		l->f->vague |= ikw_facts_of_wire();
+	l->f->doubt &= l->f->seen;
+}
+
 static void see_blind(struct look *l)
 {
 	uint64_t from = before(l->f->gave_up ? l->f->gave_up->first : l->at, 2 * IKW_SECOND);
@@ -909,4 +1139,5 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_life(&l);
 	ikw_facts_outside(f, c, w, l.at);
 	see_blind(&l);
+	see_doubt(&l);
 }

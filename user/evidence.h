@@ -33,10 +33,12 @@
 	X(REPLACED_CHILD, "replaced_under_same_ike", IKW_SEES_SA)                                  \
 	X(REPLACED_IKE, "replaced_under_new_ike", IKW_SEES_SA)                                     \
 	X(REPLACED_PLAIN, "replaced", IKW_SEES_SA)                                                 \
+	X(NEXT_OURS, "new_ike_sa_is_ours", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                     \
 	X(RETURNED, "flow_returned", IKW_SEES_SA)                                                  \
 	X(MOVED, "flow_to_other_peer", IKW_SEES_SA)                                                \
 	/* the wire */                                                                             \
 	X(IKE_SEEN, "ike_seen", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                                \
+	X(NO_IKE, "no_ike_spoken", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                             \
 	X(GAVE_UP_LIVENESS, "liveness_unanswered", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)             \
 	X(LIVENESS_EMPTY, "liveness_empty", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                    \
 	X(LIVENESS_CLEAR, "liveness_recognised", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)               \
@@ -117,6 +119,8 @@ struct ikw_case {
 struct ikw_facts {
 	ikw_fact_set seen;
 	ikw_fact_set blind;		       /* could not be seen */
+	ikw_fact_set doubt;		       /* seen, but not all that it rests on */
+	ikw_fact_set vague;		       /* seen, but it may have been something else */
 	const struct ikw_ike_sa *ike;	       /* whose wire explains most */
 	const struct ikw_exchange *gave_up;    /* unanswered at the anchor */
 	const struct ikw_exchange *local;      /* our Delete, as far as can be told */
@@ -142,6 +146,7 @@ struct ikw_facts {
 	uint64_t idle_ns;
 	uint64_t life_ns;     /* age of the IKE_SA when our own Delete ended it; 0: not known */
 	bool child_life;      /* life_ns is the CHILD_SA's */
+	bool owner_guessed;   /* ike is one of several that may have managed the SAs */
 	bool pending_outcome; /* a negotiation under way may still turn the verdict */
 };
 
@@ -155,6 +160,9 @@ void ikw_facts_collect(struct ikw_facts *facts, const struct ikw_case *c,
  */
 void ikw_facts_outside(struct ikw_facts *facts, const struct ikw_case *c,
 		       const struct ikw_world *world, uint64_t at);
+
+/* The facts that hold of one IKE_SA: as good as the knowledge whose it is. */
+ikw_fact_set ikw_facts_of_wire(void);
 
 /* Slug of a fact; static. */
 const char *ikw_fact_slug(enum ikw_fact_bit bit);

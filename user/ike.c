@@ -12,6 +12,11 @@ static unsigned int v1_hash(const struct ikw_ike_sa *ike);
 #define UNHEARD_AFTER (50 * IKW_MS) /* a copy may be under way while the response arrives */
 #define UNHEARD_LEAST 2
 
+/* Between the copies of a request the gaps grow by some factor; who waits longer than this gave up.
+ */
+#define STALE_GROWTH 4
+#define STALE_LEAST  (120 * IKW_SECOND)
+
 #define PAIR_WINDOW                                                                                \
 	(20 * IKW_SECOND) /* an R-U-THERE-ACK that is later than this answers nothing              \
 			   */
@@ -21,6 +26,11 @@ bool ikw_exchange_sets_up(uint8_t type)
 	return type == IKW_V2_INIT || type == IKW_V2_AUTH || type == IKW_V2_SESSION_RESUME ||
 	       type == IKW_V2_INTERMEDIATE || type == IKW_V1_MAIN || type == IKW_V1_AGGRESSIVE ||
 	       type == IKW_V1_BASE;
+}
+
+bool ikw_ike_in_clear(const struct ikw_ike *m)
+{
+	return (m->flags2 & IKW_IKE_NOTIFY) && !ikw_exchange_sets_up(m->exchange);
 }
 
 bool ikw_exchange_installs(uint8_t type)
@@ -89,6 +99,35 @@ bool ikw_exchange_pending(const struct ikw_ike_sa *ike, const struct ikw_exchang
 	return x->out > 0;
 }
 
+/*
+ * The window is one request (RFC 7296 2.3): a later one that was answered, or
+ * that itself was sent again or grew old, says that this one is over. A Delete
+ * that a daemon sends as it gives up is neither.
+ */
+static bool went_on(const struct ikw_ike_sa *ike, const struct ikw_exchange *x, uint64_t at)
+{
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *y = ikw_ike_exchange(ike, k);
+
+		if (y == x || !y->ours || y->first <= x->last || y->first > at)
+			continue;
+		if ((y->answered && y->answered <= at) || y->copies > 1 ||
+		    at - y->first >= IKW_GIVE_UP_AGE)
+			return true;
+	}
+	return false;
+}
+
+bool ikw_exchange_over(const struct ikw_ike_sa *ike, const struct ikw_exchange *x, uint64_t at)
+{
+	if (at > x->last && at - x->last > STALE_GROWTH * (x->last - x->first) + STALE_LEAST)
+		return true;
+	if (x->copies < 2 && ikw_exchange_installs(x->type) && ike->installed >= x->first &&
+	    ike->installed <= at)
+		return true;
+	return ike->version == 2 && x->ours && went_on(ike, x, at);
+}
+
 /* A new slot; an answered exchange just like the new one is folded into it. */
 static struct ikw_exchange *exchange_push(struct ikw_ike_sa *ike, const struct ikw_ike *m,
 					  bool ours)
@@ -134,7 +173,7 @@ static void exchange_sent(struct ikw_exchange *x, const struct ikw_ike *m)
 static void not_heard(struct ikw_ike_sa *ike, struct ikw_exchange *x, uint64_t now)
 {
 	if (!x->ours || (!x->answered && !x->arrived) ||
-	    (x->answered && now - x->answered < UNHEARD_AFTER))
+	    (x->answered && now < x->answered + UNHEARD_AFTER))
 		return;
 	if (x->unheard < UINT8_MAX)
 		x->unheard++;
@@ -217,7 +256,7 @@ static void v2_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 	struct ikw_exchange *x = exchange_find(ike, m->exchange, m->message_id, ours);
 
 	if (response) {
-		if (!x || x->answered || x->arrived)
+		if (!x || x->answered || x->arrived || ikw_ike_in_clear(m))
 			return;
 		exchange_answer(x, m);
 		if (ours && x->type == IKW_V2_INFORMATIONAL)
@@ -226,7 +265,9 @@ static void v2_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 	}
 	if (m->frag_number > 1)
 		return;
-	if (x && x->digest == m->digest) {
+	/* RFC 7296 2.1: a request sent again is the same to the bit, but for how it is fragmented
+	 */
+	if (x && (x->digest == m->digest || (!x->answered && x->type != IKW_V2_INIT))) {
 		not_heard(ike, x, m->hdr.time);
 		exchange_copy(ike, x, m);
 		return;

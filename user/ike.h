@@ -31,6 +31,9 @@ enum ikw_exchange_type {
 	IKW_V2_INTERMEDIATE = 43,
 };
 
+/* A request that was sent once and is younger than this was not given up, just sent. */
+#define IKW_GIVE_UP_AGE (800 * IKW_MS)
+
 #define IKW_COPIES    8
 #define IKW_EXCHANGES 12
 
@@ -96,6 +99,7 @@ struct ikw_ike_sa {
 	uint16_t notify;
 	uint16_t local_port;
 	uint16_t remote_port;
+	uint16_t heard_port; /* the peer's, of its last message */
 	uint16_t encr;
 	uint16_t keylen;
 	uint16_t integ;
@@ -103,6 +107,7 @@ struct ikw_ike_sa {
 	bool choice;	    /* encr, keylen, integ are known */
 	bool ours;	    /* this gateway began it */
 	bool whole;	    /* seen from its first message on */
+	bool spoken;	    /* our daemon sent something under it, and not in clear */
 	uint8_t asked_last; /* ... whether the daemon looked before it (enum ikw_asked) */
 	bool unasked;	    /* an earlier check was answered before which it had not looked */
 	uint8_t count;	    /* exchanges in the ring */
@@ -119,10 +124,19 @@ const struct ikw_exchange *ikw_ike_exchange(const struct ikw_ike_sa *ike, unsign
 /* True when this exchange waits for the peer: we spoke last and the exchange is not over. */
 bool ikw_exchange_pending(const struct ikw_ike_sa *ike, const struct ikw_exchange *exchange);
 
+/*
+ * True when an exchange that seems to wait was over by then, its answer missed:
+ * the daemon went on to something else, or what it asked for was installed.
+ */
+bool ikw_exchange_over(const struct ikw_ike_sa *ike, const struct ikw_exchange *exchange,
+		       uint64_t at);
+
 /* True for exchanges that set up an IKE_SA (IKE_SA_INIT, IKE_AUTH, Main, Aggressive ...). */
 bool ikw_exchange_sets_up(uint8_t type);
 /* True for exchanges that can install CHILD_SAs (IKE_AUTH, CREATE_CHILD_SA, Quick). */
 bool ikw_exchange_installs(uint8_t type);
+/* A notification in clear outside the setting up of an IKE_SA: anybody can have sent it. */
+bool ikw_ike_in_clear(const struct ikw_ike *m);
 /* "CREATE_CHILD_SA", "Quick Mode" ...; static. */
 const char *ikw_exchange_name(uint8_t version, uint8_t type);
 

@@ -175,6 +175,13 @@ static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, boo
 	return true;
 }
 
+/* Something that ends tunnels began only after the last of the burst had gone. */
+static bool began_after(const struct ikw_facts *f, uint64_t last)
+{
+	return (f->local && f->local->first > last) || (f->peer && f->peer->first > last) ||
+	       (f->order && f->order->kind == IKW_ORDER_END && f->order->time > last);
+}
+
 /*
  * When one IKE_SA's end takes several tunnels, the wire tells why once: the
  * cause of the later ones is looked for where the first one went.
@@ -194,7 +201,8 @@ static void case_anchor(struct ikw_model *m, struct ikw_case *c)
 	ike = (struct ikw_ike_sa *)f.ike;
 	if (!ike || (f.seen & own))
 		return;
-	if (ike->burst_last && c->opened - ike->burst_last < BURST)
+	if (ike->burst_last && c->opened - ike->burst_last < BURST &&
+	    !began_after(&f, ike->burst_last))
 		c->anchor = ike->burst_anchor;
 	else
 		ike->burst_anchor = c->opened;

@@ -85,7 +85,7 @@ static const struct ikw_rule rules[] = {
 	  "a process that neither installed the SA nor speaks IKE deleted it" },
 	{ "foreign_port", R(MANUAL), LIKELY, true, F(FOREIGN_PORT), 0, 0,
 	  "the SA was deleted over another netlink socket than the one that installed it" },
-	{ "no_daemon", R(MANUAL), CERTAIN, true, F(NO_DAEMON), F(INVALID_SPI), 0,
+	{ "no_daemon", R(MANUAL), CERTAIN, true, F(NO_DAEMON), F(INVALID_SPI) | F(IKE_SEEN), 0,
 	  "the process that installed the SA by hand deleted it, and no IKE was spoken" },
 	/* the peer speaks IKE, if nobody else: what manages these SAs may obey it */
 	{ "notified", R(INVALID_SPI), LIKELY, true,
@@ -103,6 +103,9 @@ static const struct ikw_rule rules[] = {
 	  "a rekey had put a new CHILD_SA with the same flow in its place" },
 	{ "reauthenticated", R(PHASE1_REPLACE), CERTAIN, true, F(REPLACED_IKE) | F(DELETE_EXCHANGE),
 	  0, 0, "a new IKE_SA between the same peers had taken the flow over" },
+	{ "reauthenticated_quietly", R(PHASE1_REPLACE), LIKELY, false,
+	  F(REPLACED_IKE) | F(NEXT_OURS), F(DELETE_EXCHANGE), 0,
+	  "an IKE_SA that this host began with the same peer had taken the flow over" },
 	{ "came_back", R(KICK_OLD_SA), CERTAIN, false, F(REPLACED_IKE), F(DELETE_EXCHANGE), 0,
 	  "the peer came back with a new IKE_SA for the same flow and the old one was dropped" },
 	{ "came_from_elsewhere", R(KICK_OLD_SA), CERTAIN, true, F(MOVED), F(PEER_DELETE) | ORDERS,
@@ -272,7 +275,7 @@ static const struct ikw_rule rules[] = {
 	{ "peer_delete", R(PEER_REQUEST), CERTAIN, false, F(PEER_DELETE) | F(PEER_CLEAR), 0, 0,
 	  "the peer asked for it" },
 	{ "peer_delete_padded", R(PEER_REQUEST), LIKELY, false, F(PEER_DELETE), 0, 0,
-	  "the peer sent what may be a Delete (a liveness check has the same length)" },
+	  "the peer sent what may be a Delete of it (by its length it may be something else too)" },
 
 	/* our own Delete: who made the daemon send it */
 	/* nobody at a terminal or in a session: a script may have had a reason that is not seen */
@@ -280,7 +283,7 @@ static const struct ikw_rule rules[] = {
 	  F(LOCAL_DELETE) | F(ORDER_END) | F(BY_SERVICE), 0, 0,
 	  "something on this host, nobody at a terminal, ordered it down" },
 	{ "ordered", R(MANUAL), CERTAIN, true, F(LOCAL_DELETE) | F(ORDER_END) | F(ORDER_NEAR),
-	  F(NEW_IKE_FIRST), 0, "it was ordered down on this host" },
+	  F(NEW_IKE_FIRST) | F(PEER_DELETE), 0, "it was ordered down on this host" },
 	{ "reauth_beside_order", R(PHASE1_REPLACE), LIKELY, false,
 	  F(LOCAL_DELETE) | F(ORDER_END) | F(NEW_IKE_FIRST) | F(RETURNED), 0, 0,
 	  "a reauthentication replaced it; what was ordered down just before was another one" },
@@ -345,8 +348,8 @@ static const struct ikw_rule rules[] = {
 	  ORDERS | GAVE_UP | F(PEER_DELETE) | F(NEW_IKE_OPEN), 0,
 	  "the daemon deleted the IKE_SA by itself at the age at which the one before had ended" },
 	/* no Delete on the wire */
-	{ "ordered_quietly", R(MANUAL), CERTAIN, false, F(ORDER_END) | F(ORDER_NEAR), 0, 0,
-	  "it was ordered down on this host" },
+	{ "ordered_quietly", R(MANUAL), CERTAIN, false, F(ORDER_END) | F(ORDER_NEAR),
+	  F(PEER_DELETE), 0, "it was ordered down on this host" },
 	{ "ordered_earlier_quietly", R(MANUAL), LIKELY, false, F(ORDER_END), 0, 0,
 	  "something was ordered down on this host, and the daemon then deleted it" },
 	{ "reloaded_quietly", R(MANUAL), LIKELY, false, F(ORDER_RELOAD), 0, 0,
@@ -357,9 +360,10 @@ static const struct ikw_rule rules[] = {
 	  "another IKE daemon process than the one that installed it deleted it" },
 	{ "spi_conflict", R(SPI_CONFLICT), LIKELY, false, F(SPI_TAKEN), NOTHING_ELSE, 0,
 	  "an install for this peer failed because its SPI was taken, then the tunnel went" },
-	{ "replaced_plain", R(PHASE2_REPLACE), LIKELY, false, F(REPLACED_PLAIN), F(FOREIGN_DELETER),
-	  0, "newer SAs for the same flow had been installed" },
-	{ "by_hand_unseen", R(MANUAL), LIKELY, false, 0, F(IKE_SEEN) | F(VANISHED),
+	{ "replaced_plain", R(PHASE2_REPLACE), LIKELY, false, F(REPLACED_PLAIN),
+	  F(FOREIGN_DELETER) | F(NEW_IKE_OUT) | F(NEW_IKE_IN), 0,
+	  "newer SAs for the same flow had been installed" },
+	{ "by_hand_unseen", R(MANUAL), LIKELY, false, F(NO_IKE), F(IKE_SEEN) | F(VANISHED),
 	  F(FOREIGN_DELETER),
 	  "the SA was deleted on this host and no IKE was ever spoken with the peer" },
 	{ "by_hand_quiet", R(MANUAL), LIKELY, false, F(HAND_MADE) | F(IKE_SEEN), F(VANISHED),
@@ -391,8 +395,9 @@ struct ikw_verdict ikw_infer(const struct ikw_facts *f)
 	verdict.rule = rule;
 	verdict.reason = rule->reason;
 	verdict.confidence = rule->confidence;
-	verdict.blind = f->blind & (rule->lacks | rule->unseen);
-	if ((f->blind & rule->lacks) && verdict.confidence > POSSIBLE)
+	verdict.blind = (f->blind & (rule->lacks | rule->unseen)) | (f->doubt & rule->needs);
+	if (((f->blind & rule->lacks) || ((f->doubt | f->vague) & rule->needs)) &&
+	    verdict.confidence > POSSIBLE)
 		verdict.confidence--;
 	return verdict;
 }

@@ -90,7 +90,7 @@ struct ikw_verdict {
 	const struct ikw_rule *rule;
 	enum ikw_reason reason;
 	enum ikw_confidence confidence;
-	ikw_fact_set blind; /* lacked facts that could not be seen */
+	ikw_fact_set blind; /* lacked facts that could not be seen, needed ones in doubt */
 };
 
 /* The rules in order of precedence, and how many. */

@@ -8,6 +8,14 @@
 
 #define MAX_IDLE_PEERS 16384 /* peers without a tunnel that are remembered */
 #define MAX_PEER_IKES  64    /* IKE_SAs remembered per peer */
+#define V2_INITIATOR   0x08
+#define V2_RESPONSE    0x20
+/*
+ * No response that agrees to an IKE_SA rekey is shorter (RFC 7296 1.3.2): SA with
+ * three transforms, nonce and the smallest KE make some 110 bytes, and the header
+ * and SK payload around them at least 49. One that refuses carries a notification.
+ */
+#define IKE_REKEY_LEAST 150
 /* From the daemon's look at the use times to the check it decides on: a look before that led to
  * nothing */
 #define ASKED_BEFORE (300 * IKW_MS)
@@ -188,13 +196,15 @@ static struct ikw_ike_sa *ike_find(const struct ikw_world *w, const struct ikw_i
  */
 static void ike_succeed(struct ikw_ike_sa *ike)
 {
-	for (struct ikw_ike_sa *old = ike->next; old; old = old->next) {
-		if (old->version != 2 || old->successor || old->remote_port != ike->remote_port)
+	for (struct ikw_ike_sa *old = ike->peer->ikes; old; old = old->next) {
+		if (old == ike || old->version != 2 || old->successor ||
+		    old->remote_port != ike->remote_port)
 			continue;
 		for (unsigned int k = 0; k < old->count; k++) {
 			const struct ikw_exchange *x = ikw_ike_exchange(old, k);
 
-			if (x->type != IKW_V2_CHILD || !x->answered || x->began <= old->installed)
+			if (x->type != IKW_V2_CHILD || !x->answered || x->began <= old->installed ||
+			    x->answer_length < IKE_REKEY_LEAST)
 				continue;
 			old->successor = ike;
 			ike->choice = old->choice;
@@ -213,12 +223,19 @@ static void ike_succeed(struct ikw_ike_sa *ike)
 static void ikes_bound(struct ikw_world *w, struct ikw_peer *p)
 {
 	struct ikw_ike_sa *ike = p->ikes ? p->ikes->next : NULL, *oldest = NULL;
+	bool came_to_nothing = false;
 
 	if (p->ike_count <= MAX_PEER_IKES)
 		return;
-	for (; ike; ike = ike->next)
-		if (!ike_needed(ike))
-			oldest = ike;
+	/* first what came to nothing: anybody can begin IKE_SAs, or seem to */
+	for (; ike; ike = ike->next) {
+		bool idle = !ike->spoken || (ike->whole && !ike->installed);
+
+		if (ike_needed(ike) || (came_to_nothing && !idle))
+			continue;
+		oldest = ike;
+		came_to_nothing = idle;
+	}
 	if (oldest)
 		ike_forget(w, oldest);
 }
@@ -234,17 +251,17 @@ static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const
 	ike->spi_r = m->spi_r;
 	ike->version = m->version >> 4;
 	ike->created = m->hdr.time;
-	ike->whole = ikw_exchange_sets_up(m->exchange) && !m->spi_r;
-	ike->ours = ike->version == 2 ? (m->dir == IKW_DIR_OUT) == !!(m->ike_flags & 0x08)
-				      : m->dir == IKW_DIR_OUT;
+	ike->whole = ikw_exchange_sets_up(m->exchange) && !m->spi_r &&
+		     !(ike->version == 2 && (m->ike_flags & V2_RESPONSE));
+	ike->ours = ike->version == 1 || ike->whole
+			    ? m->dir == IKW_DIR_OUT
+			    : (m->dir == IKW_DIR_OUT) == !!(m->ike_flags & V2_INITIATOR);
 	ike->node.hash = ikw_hash(&m->spi_i, 8, 4);
 	ike->remote_port = m->dir == IKW_DIR_OUT ? m->dport : m->sport;
 	ike->next = p->ikes;
 	p->ikes = ike;
 	p->ike_count++;
 	ikw_table_add(&w->ikes, &ike->node);
-	if (ike->version == 2 && !ikw_exchange_sets_up(m->exchange))
-		ike_succeed(ike);
 	ikes_bound(w, p);
 	return ike;
 }
@@ -319,6 +336,21 @@ static void asked_event(struct ikw_world *w, struct ikw_peer *p, const struct ik
 	p->asked_by = by->tgid;
 }
 
+/*
+ * Whatever comes in may be forged or stray; that our daemon takes part says
+ * that the IKE_SA is one. Where what it sends goes unseen, anything has to do.
+ */
+static void ike_speaks(const struct ikw_world *w, struct ikw_ike_sa *ike, const struct ikw_ike *m)
+{
+	bool out = m->dir == IKW_DIR_OUT || !(w->host.sees & IKW_SEES_IKE_OUT);
+
+	if (ike->spoken || !out || ikw_ike_in_clear(m))
+		return;
+	ike->spoken = true;
+	if (ike->version == 2 && !ikw_exchange_sets_up(m->exchange))
+		ike_succeed(ike);
+}
+
 static void ike_event(struct ikw_world *w, const struct ikw_ike *m)
 {
 	bool out = m->dir == IKW_DIR_OUT;
@@ -351,6 +383,9 @@ static void ike_event(struct ikw_world *w, const struct ikw_ike *m)
 		ike->remote_port = out ? m->dport : m->sport;
 		ike->local_port = out ? m->sport : m->dport;
 	}
+	if (!out)
+		ike->heard_port = m->sport;
+	ike_speaks(w, ike, m);
 	repeats = ike->repeats;
 	ikw_ike_message(ike, m);
 	w->ike_repeats += ike->repeats - repeats;
@@ -392,6 +427,19 @@ static bool spoke_not(const struct ikw_peer *p, uint64_t now)
 	return p->ikes;
 }
 
+uint16_t ikw_generation_encap(const struct ikw_generation *gen)
+{
+	return gen->out ? gen->out->encap_dport : gen->in ? gen->in->encap_sport : 0;
+}
+
+bool ikw_ike_manages_port(const struct ikw_ike_sa *ike, uint16_t port)
+{
+	bool initial = ike->remote_port == 500 && (!ike->heard_port || ike->heard_port == 500);
+
+	return !port || !ike->remote_port || initial || ike->remote_port == port ||
+	       ike->heard_port == port;
+}
+
 static void generation_attribute(const struct ikw_world *w, struct ikw_generation *gen,
 				 uint64_t now)
 {
@@ -405,7 +453,9 @@ static void generation_attribute(const struct ikw_world *w, struct ikw_generatio
 		uint8_t type = 0;
 		uint64_t at = ike_installing(ike, now, &type);
 
-		if (!ike->successor && ike->spi_r) {
+		if (!ikw_ike_manages_port(ike, ikw_generation_encap(gen)))
+			continue;
+		if (!ike->successor && ike->spi_r && ike->spoken) {
 			only = ike;
 			count++;
 		}
@@ -915,7 +965,7 @@ static uint64_t misfit(const struct ikw_generation *gen, const struct ikw_sa *sa
 	if (gen->ending && !(sa->op == IKW_SA_DUMP && gen->deletion))
 		return UINT64_MAX;
 	if (!gen->dumped && sa->op != IKW_SA_DUMP)
-		return 0;
+		return gen->exchange && sa->hdr.time > gen->born + INSTALL_WINDOW ? UINT64_MAX : 0;
 	apart = apart_s(other->add_wall_s, sa->add_wall_s);
 	return apart <= PAIR_APART ? apart : UINT64_MAX;
 }

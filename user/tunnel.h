@@ -247,6 +247,15 @@ struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen);
 const struct ikw_sa_node *ikw_world_partner(const struct ikw_world *world, const uint8_t *daddr,
 					    uint32_t spi, const uint8_t **partner_daddr);
 
+/* The peer's port that its SAs go to or come from in UDP; 0: no encapsulation. */
+uint16_t ikw_generation_encap(const struct ikw_generation *gen);
+/*
+ * May this IKE_SA manage SAs with that port? Many peers share one address behind
+ * a NAT. An IKE_SA begins on port 500 and moves; the first to come from the new
+ * port is the peer, we answer after the SAs are in (RFC 7296 2.23).
+ */
+bool ikw_ike_manages_port(const struct ikw_ike_sa *ike, uint16_t port);
+
 /* The case of a generation is closed: forget what nobody needs any more. */
 void ikw_generation_release(struct ikw_world *world, struct ikw_generation *gen);
 

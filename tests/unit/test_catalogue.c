@@ -113,7 +113,7 @@ static uint32_t facts_need(ikw_fact_set facts)
 	uint32_t mask = 0;
 
 	for (size_t i = 0; i < IKW_FACT_COUNT; i++)
-		if (facts >> i & 1)
+		if (facts & IKW_FACT_SET(i))
 			mask |= needs[i];
 	return mask;
 }

@@ -2,5 +2,6 @@
 IKW_PURE := user/model.c user/compose.c user/compose_outside.c user/evidence.c user/evidence_outside.c user/outside.c user/reason.c user/tunnel.c user/host.c \
 	user/ike.c user/table.c user/alarm.c
 UNIT_SRC_test_model := $(IKW_PURE)
+UNIT_SRC_test_doubt := $(IKW_PURE)
 
 UNIT_SRC_test_reason := $(IKW_PURE)

@@ -37,6 +37,7 @@ static const struct {
 	{ "ended_beside_new", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
 	{ "rekeyed", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
 	{ "reauthenticated", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
+	{ "reauthenticated_quietly", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "came_back", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN, false },
 	{ "came_from_elsewhere", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN, true },
 	{ "initial_contact", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN, true },

@@ -1,0 +1,860 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What must not be concluded: stories in which something looks like a cause and
+ * is none, or in which too little was seen to be as sure as usual.
+ */
+#include "tests/unit/story.h"
+
+#define BLIND_IN (ALL_SEES & ~(uint32_t)IKW_SEES_IKE_IN)
+#define V1(spi, exchange, id, length)                                                              \
+	((struct ike_spec){ spi, 1, exchange, id, length, 9, 0, 0, 0 })
+
+static const char terminate[] = "swanctl\0--terminate\0--ike\0gw";
+
+/* All alarms of the story have this reason and confidence, and there are so many. */
+static void expect_all(struct story *s, unsigned int count, enum ikw_reason reason,
+		       enum ikw_confidence confidence)
+{
+	end(s);
+	for (unsigned int i = 0; i < s->count; i++)
+		if (s->told[i].reason != reason || s->told[i].confidence != confidence ||
+		    s->count != count)
+			print_message("got %s/%s by %s: %s\n", ikw_reason_text(s->told[i].reason),
+				      ikw_confidence_text(s->told[i].confidence), s->told[i].rule,
+				      s->told[i].detail);
+	assert_int_equal(s->count, count);
+	for (unsigned int i = 0; i < count; i++) {
+		assert_string_equal(ikw_reason_text(s->told[i].reason), ikw_reason_text(reason));
+		assert_string_equal(ikw_confidence_text(s->told[i].confidence),
+				    ikw_confidence_text(confidence));
+	}
+}
+
+/* One alarm, of this reason, and less than certain. */
+static void expect_unsure(struct story *s, enum ikw_reason reason)
+{
+	end(s);
+	for (unsigned int i = 0; i < s->count; i++)
+		if (s->told[i].reason != reason ||
+		    s->told[i].confidence == IKW_CONFIDENCE_CERTAIN || s->count != 1)
+			print_message("got %s/%s by %s: %s\n", ikw_reason_text(s->told[i].reason),
+				      ikw_confidence_text(s->told[i].confidence), s->told[i].rule,
+				      s->told[i].detail);
+	assert_int_equal(s->count, 1);
+	assert_string_equal(ikw_reason_text(s->told[0].reason), ikw_reason_text(reason));
+	assert_int_not_equal(s->told[0].confidence, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void v1_up(struct story *s, uint64_t ms, uint64_t spi, unsigned int n)
+{
+	ike(s, ms, 'r', V1(spi, 2, 0, 180));
+	ike(s, ms + 10, 'a', (struct ike_spec){ spi, 1, 2, 0, 144, 9, 7, 128, 4 });
+	ike(s, ms + 20, 'r', V1(spi, 2, 0, 200));
+	ike(s, ms + 30, 'a', V1(spi, 2, 0, 200));
+	ike(s, ms + 40, 'r', V1(spi, 2, 0, 108));
+	ike(s, ms + 50, 'a', V1(spi, 2, 0, 108));
+	ike(s, ms + 100, 'r', V1(spi, 32, 5, 188));
+	ike(s, ms + 110, 'a', V1(spi, 32, 5, 188));
+	ike(s, ms + 120, 'r', V1(spi, 32, 5, 76));
+	up(s, ms + 125, n, DAEMON);
+}
+
+/* ---- our request was under way when something else ended the tunnel ------------ */
+
+static void test_peer_deletes_amid_exchange(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	silence(&s, 20000, V2(0xa0, 36, 2, 197), 2);
+	ike(&s, 21000, 'r', V2(0xa0, 37, 0, 65));
+	ike(&s, 21005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 21010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+
+	/* by its length it may have been a check, and giving up have come just then */
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	silence(&s, 20000, V2(0xa0, 36, 2, 208), 2);
+	ike(&s, 21000, 'r', V2(0xa0, 37, 0, 80));
+	ike(&s, 21005, 'a', V2(0xa0, 37, 0, 80));
+	down(&s, 21010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_LIKELY);
+}
+
+/* It checked us while we waited for it, and seconds later we gave up. */
+static void test_peer_checks_amid_exchange(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	silence(&s, 20000, V2(0xa0, 36, 2, 197), 5);
+	ike(&s, 25000, 'r', V2(0xa0, 37, 0, 57));
+	ike(&s, 25005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 29000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* IKEv1: the peer is back a second after we gave it up. */
+static void test_v1_back_after_silence(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	v1_up(&s, 10000, 0xa0, 0);
+	ike(&s, 12000, '>', V1(0xa0, 5, 70, 108));
+	ike(&s, 12005, '<', V1(0xa0, 5, 71, 108));
+	for (uint32_t i = 0; i < 4; i++)
+		ike(&s, 20000 + i * 10000, '>', V1(0xa0, 5, 72 + i, 108));
+	down(&s, 60000, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 61000, 'r', V1(0xa0, 5, 99, 108));
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+}
+
+static void test_peer_deletes_amid_check(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	silence(&s, 20000, V2(0xa0, 37, 2, 57), 3);
+	ike(&s, 22000, 'r', V2(0xa0, 37, 0, 65));
+	ike(&s, 22005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 22010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* Both ends delete at once: what this host began, an operator here ordered. */
+static void test_deletes_cross(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int aead = 0; aead < 2; aead++) {
+		uint32_t length = aead ? 65 : 80;
+
+		begin(&s, ALL_SEES);
+		if (aead)
+			establish(&s, 10000, 0xa0, 0, AES_GCM);
+		else
+			establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		control(&s, 20000, terminate, sizeof(terminate), "terminate");
+		ike(&s, 20010, '>', V2(0xa0, 37, 2, length));
+		ike(&s, 20020, 'r', V2(0xa0, 37, 0, length));
+		ike(&s, 20025, 'a', V2(0xa0, 37, 0, aead ? 57 : 80));
+		down(&s, 20030, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+	}
+}
+
+/* A check of ours has just gone out when the peer's Delete arrives: no crossing. */
+static void test_check_crosses_delete(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	ike(&s, 20000, '>', V2(0xa0, 37, 2, 80));
+	ike(&s, 20010, 'r', V2(0xa0, 37, 0, 80));
+	ike(&s, 20015, 'a', V2(0xa0, 37, 0, 80));
+	down(&s, 20020, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_LIKELY);
+}
+
+/* The peer rekeyed, and the path died before its Delete: what takes the new SAs takes the old. */
+static void test_gave_up_after_rekey(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, 'r', V2(0xa0, 36, 0, 197));
+	ike(&s, 20005, 'a', V2(0xa0, 36, 0, 185));
+	up(&s, 20006, 1, DAEMON);
+	silence(&s, 30000, V2(0xa0, 37, 2, 57), 4);
+	down(&s, 39000, 0, IKW_CAUSE_CALL, DAEMON);
+	down(&s, 39010, 1, IKW_CAUSE_CALL, DAEMON);
+	expect_all(&s, 2, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* ---- answers that were there and not seen -------------------------------------- */
+
+/* The response to a rekey was lost on its way to the agent; what it brought was installed. */
+static void test_response_not_seen(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, '>', V2(0xa0, 36, 2, 197));
+	up(&s, 20015, 1, DAEMON);
+	ike(&s, 20020, '>', V2(0xa0, 37, 3, 69));
+	ike(&s, 20030, '<', V2(0xa0, 37, 3, 69));
+	down(&s, 20035, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 7200000, 'r', V2(0xa0, 37, 0, 65));
+	ike(&s, 7200005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 7200010, 1, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.told[0].reason, IKW_REASON_PHASE2_REPLACE);
+	assert_int_equal(s.told[1].reason, IKW_REASON_PEER_REQUEST);
+	assert_int_equal(s.told[1].confidence, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* The answer to one check was not seen, those to the next ones were. */
+static void test_answer_not_seen(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, '>', V2(0xa0, 37, 2, 57));
+	ike(&s, 30000, '>', V2(0xa0, 37, 3, 57));
+	ike(&s, 30010, '<', V2(0xa0, 37, 3, 57));
+	down(&s, 40000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+}
+
+/* The answer to an exchange was not seen; then the peer fell silent for good. */
+static void test_answer_not_seen_then_silence(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, '>', V2(0xa0, 36, 2, 197));
+	silence(&s, 60000, V2(0xa0, 37, 3, 57), 4);
+	down(&s, 69000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* What the peer sends is not seen at all: that no answer was seen says nothing. */
+static void test_nothing_comes_in(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, BLIND_IN);
+	ike(&s, 10000, '>', V2(0xa0, 34, 0, 300));
+	ike(&s, 10010, '>', V2(0xa0, 35, 1, 300));
+	up(&s, 10040, 0, DAEMON);
+	for (uint32_t i = 2; i < 10; i++)
+		ike(&s, i * 10000, '>', V2(0xa0, 37, i, 57));
+	ike(&s, 95005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 95010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+}
+
+static void test_nothing_comes_in_v1(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, BLIND_IN);
+	ike(&s, 10000, '>', V1(0xa0, 2, 0, 180));
+	ike(&s, 10020, '>', V1(0xa0, 2, 0, 200));
+	ike(&s, 10040, '>', V1(0xa0, 2, 0, 108));
+	ike(&s, 10100, '>', V1(0xa0, 32, 5, 188));
+	ike(&s, 10120, '>', V1(0xa0, 32, 5, 76));
+	up(&s, 10125, 0, DAEMON);
+	for (uint32_t i = 2; i < 10; i++)
+		ike(&s, i * 10000, '>', V1(0xa0, 5, 100 + i, 108));
+	down(&s, 95010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+}
+
+/* ... but a daemon that sends the same request again has heard nothing. */
+static void test_nothing_comes_in_and_copies(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, BLIND_IN);
+	ike(&s, 10000, '>', V2(0xa0, 34, 0, 300));
+	ike(&s, 10010, '>', V2(0xa0, 35, 1, 300));
+	up(&s, 10040, 0, DAEMON);
+	silence(&s, 20000, V2(0xa0, 36, 2, 197), 4);
+	down(&s, 29000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+	assert_true(s.told[0].blind > 0);
+}
+
+/* Records were lost in the silence: the answer may have been among them. */
+static void test_lost_in_silence(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	silence(&s, 20000, V2(0xa0, 37, 2, 57), 4);
+	NEW(&s, lost, lost, LOST, 28000);
+	lost.lost.since = s.now - 3000000000ULL;
+	lost.lost.sees = IKW_SEES_IKE_IN;
+	lost.lost.count = 3;
+	feed(&s, &lost);
+	down(&s, 29000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+	assert_true(s.told[0].blind > 0);
+}
+
+/* ---- what anybody can send ------------------------------------------------------- */
+
+/* An IKE_SA_INIT response nobody asked for, with no SPI of a responder (as one with a cookie). */
+static void test_forged_init_response(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int flag = 0; flag < 2; flag++) {
+		union ikw_event e;
+
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		ike(&s, 20000, '>', V2(0xa0, 37, 2, 65));
+		ike(&s, 20010, '<', V2(0xa0, 37, 2, 57));
+		e = ike_made(&s, 20012, '<', V2(0xfee1, 34, 0, 56));
+		e.ike.spi_r = 0;
+		if (flag) /* or a request of an "original responder" */
+			e.ike.ike_flags = 0;
+		feed(&s, &e);
+		down(&s, 20020, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+	}
+}
+
+/* An IKE_SA_INIT request under the peer's address, which our daemon even answers. */
+static void test_forged_init_request(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 19000, 'r', V2(0xfee1, 34, 0, 300));
+	ike(&s, 19005, 'a', V2(0xfee1, 34, 0, 300));
+	ike(&s, 20000, 'r', V2(0xa0, 37, 0, 65));
+	ike(&s, 20005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 20010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_forged_main_mode(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	v1_up(&s, 10000, 0xa0, 0);
+	ike(&s, 59900, 'r', (struct ike_spec){ 0xfee1, 1, 4, 0, 300, 9, 0, 0, 0 });
+	ike(&s, 59910, 'r', V1(0xfee2, 2, 0, 180));
+	ike(&s, 59915, 'a', V1(0xfee2, 2, 0, 144));
+	down(&s, 60000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+}
+
+/* An INFORMATIONAL under SPIs of no IKE_SA, just before a deletion that nothing explains. */
+static void test_forged_informational(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 19990, 'r', V2(0xfee1, 37, 0, 65));
+	down(&s, 20000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+}
+
+/* ... and after an IKE_SA rekey, before its successor says its first word. */
+static void test_forged_successor(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, '>', V2(0xa0, 36, 2, 213));
+	ike(&s, 20010, '<', V2(0xa0, 36, 2, 213));
+	ike(&s, 20020, '>', V2(0xa0, 37, 3, 65));
+	ike(&s, 20030, '<', V2(0xa0, 37, 3, 57));
+	ike(&s, 25000, 'r', V2(0xfee1, 37, 0, 57));
+	silence(&s, 40000, V2(0xc0, 37, 0, 57), 4);
+	down(&s, 49000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+	assert_true(s.told[0].spi_i == 0xc0);
+}
+
+/* ---- who it was about -------------------------------------------------------------- */
+
+static void ike_port(struct story *s, uint64_t ms, char way, struct ike_spec spec, uint16_t port)
+{
+	union ikw_event e = ike_made(s, ms, way, spec);
+
+	e.ike.sport = e.ike.dir == IKW_DIR_IN ? port : 4500;
+	e.ike.dport = e.ike.dir == IKW_DIR_IN ? 4500 : port;
+	feed(s, &e);
+}
+
+static struct sa_spec behind_nat(unsigned int n, uint8_t dir, uint16_t port)
+{
+	return (struct sa_spec){ (dir == IKW_DIR_IN ? 0x1000 : 0x2000) + n, n, dir, 9, port, 0 };
+}
+
+/* Two clients behind one address: what the one does ends nothing of the other. */
+static void two_clients(struct story *s)
+{
+	begin(s, ALL_SEES);
+	ike_port(s, 10000, 'r', V2(0xa0, 34, 0, 300), 1500);
+	ike_port(s, 10005, 'a', (struct ike_spec){ 0xa0, 2, 34, 0, 300, 9, AES_GCM }, 1500);
+	ike_port(s, 10010, 'r', V2(0xa0, 35, 1, 300), 1001);
+	ike_port(s, 10020, 'r', V2(0xb0, 34, 0, 300), 1600);
+	ike_port(s, 10025, 'a', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 9, AES_GCM }, 1600);
+	ike_port(s, 10030, 'r', V2(0xb0, 35, 1, 300), 1002);
+	sa_op(s, 10031, behind_nat(1, IKW_DIR_IN, 1001), IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, 10032, behind_nat(1, IKW_DIR_OUT, 1001), IKW_SA_ADD, 0, DAEMON);
+	ike_port(s, 10035, 'a', V2(0xa0, 35, 1, 208), 1001);
+	sa_op(s, 10041, behind_nat(2, IKW_DIR_IN, 1002), IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, 10042, behind_nat(2, IKW_DIR_OUT, 1002), IKW_SA_ADD, 0, DAEMON);
+	ike_port(s, 10045, 'a', V2(0xb0, 35, 1, 208), 1002);
+}
+
+static void test_two_clients_one_address(void **state)
+{
+	struct story s;
+
+	(void)state;
+	two_clients(&s);
+	for (uint32_t i = 0; i < 4; i++)
+		ike_port(&s, 20000 + i * 1000, '>', V2(0xb0, 37, 0, 57), 1002);
+	ike_port(&s, 24000, 'r', V2(0xa0, 37, 2, 65), 1001);
+	ike_port(&s, 24005, 'a', V2(0xa0, 37, 2, 57), 1001);
+	sa_op(&s, 24010, behind_nat(1, IKW_DIR_IN, 1001), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 24011, behind_nat(1, IKW_DIR_OUT, 1001), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 27010, behind_nat(2, IKW_DIR_IN, 1002), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 27011, behind_nat(2, IKW_DIR_OUT, 1002), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.told[0].reason, IKW_REASON_PEER_REQUEST);
+	assert_true(s.told[0].spi_i == 0xa0);
+	assert_int_equal(s.told[0].port, 1001);
+	assert_int_equal(s.told[1].reason, IKW_REASON_DPD_TIMEOUT);
+	assert_true(s.told[1].spi_i == 0xb0);
+	assert_int_equal(s.told[1].port, 1002);
+}
+
+/* One client leaves while another behind the same address fails to come. */
+static void test_other_client_fails(void **state)
+{
+	struct story s;
+
+	(void)state;
+	two_clients(&s);
+	ike_port(&s, 23000, 'r', V2(0xc0, 34, 0, 300), 1700);
+	ike_port(&s, 23005, 'a', V2(0xc0, 34, 0, 300), 1700);
+	ike_port(&s, 23010, 'r', V2(0xc0, 35, 1, 300), 1003);
+	ike_port(&s, 23015, 'a', V2(0xc0, 35, 1, 65), 1003);
+	ike_port(&s, 24000, 'r', V2(0xa0, 37, 2, 65), 1001);
+	ike_port(&s, 24005, 'a', V2(0xa0, 37, 2, 57), 1001);
+	sa_op(&s, 24010, behind_nat(1, IKW_DIR_IN, 1001), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 24011, behind_nat(1, IKW_DIR_OUT, 1001), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* Found in place, and two IKE_SAs of the same peers: which one manages it nobody saw. */
+static void test_owner_not_known(void **state)
+{
+	const uint32_t wall = 5;
+	struct sa_spec in = IN(0), out = OUT(0);
+	struct story s;
+
+	(void)state;
+	in.added = out.added = wall;
+	begin(&s, ALL_SEES);
+	sa_op(&s, 100, in, IKW_SA_DUMP, 0, 0);
+	sa_op(&s, 101, out, IKW_SA_DUMP, 0, 0);
+	ike(&s, 10000, '>', V2(0xb0, 37, 7, 80));
+	ike(&s, 10010, '<', V2(0xb0, 37, 7, 80));
+	ike(&s, 11000, '>', V2(0xa0, 37, 3, 80));
+	ike(&s, 11010, '<', V2(0xa0, 37, 3, 80));
+	silence(&s, 20000, V2(0xb0, 36, 8, 197), 4);
+	ike(&s, 24000, 'r', V2(0xa0, 37, 0, 80));
+	ike(&s, 24005, 'a', V2(0xa0, 37, 0, 80));
+	down(&s, 24010, 0, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 1);
+	assert_int_not_equal(s.told[0].confidence, IKW_CONFIDENCE_CERTAIN);
+	assert_true(s.told[0].blind > 0);
+}
+
+/* A refused rekey makes no successor of an IKE_SA that was there all the time. */
+static void test_refused_is_no_succession(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, '>', V2(0xa0, 36, 2, 197));
+	ike(&s, 20010, '<', V2(0xa0, 36, 2, 65));
+	ike(&s, 21000, '>', V2(0xd0, 37, 7, 57)); /* older than the agent */
+	ike(&s, 21010, '<', V2(0xd0, 37, 7, 57));
+	ike(&s, 30000, 'r', V2(0xa0, 37, 0, 65));
+	ike(&s, 30005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 30010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+	assert_true(s.told[0].spi_i == 0xa0);
+}
+
+/* ---- orders that were for something else ------------------------------------------- */
+
+/* An order to end things makes no daemon rekey: the exchange that follows it is another matter. */
+static void test_order_then_exchange(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	control(&s, 19000, terminate, sizeof(terminate), "terminate");
+	silence(&s, 20000, V2(0xa0, 36, 2, 197), 5);
+	down(&s, 31000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* ... nor makes it a daemon check the peer. */
+static void test_order_then_check(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	control(&s, 19000, terminate, sizeof(terminate), "terminate");
+	silence(&s, 20000, V2(0xa0, 37, 2, 57), 5);
+	down(&s, 31000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* IKEv1 acknowledges no Delete: who is told to end a tunnel ends it then, not a minute later. */
+static void test_order_then_silence_v1(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	v1_up(&s, 10000, 0xa0, 0);
+	ike(&s, 12000, '>', V1(0xa0, 5, 70, 108));
+	ike(&s, 12005, '<', V1(0xa0, 5, 71, 108));
+	control(&s, 19000, terminate, sizeof(terminate), "terminate");
+	for (uint32_t i = 0; i < 4; i++)
+		ike(&s, 20000 + i * 10000, '>', V1(0xa0, 5, 72 + i, 108));
+	down(&s, 60000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+}
+
+/* The peer deletes one CHILD_SA, and a second later an operator here another. */
+static void test_two_causes_in_a_burst(void **state)
+{
+	struct sa_spec in2 = { 0x1100, 2, IKW_DIR_IN, 9, 0, 0 },
+		       out2 = { 0x2100, 2, IKW_DIR_OUT, 9, 0, 0 };
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 12000, '>', V2(0xa0, 36, 2, 208));
+	ike(&s, 12010, '<', V2(0xa0, 36, 2, 208));
+	sa_op(&s, 12020, in2, IKW_SA_ADD, 0, DAEMON);
+	sa_op(&s, 12021, out2, IKW_SA_ADD, 0, DAEMON);
+	ike(&s, 20000, 'r', V2(0xa0, 37, 0, 69));
+	ike(&s, 20009, 'a', V2(0xa0, 37, 0, 69));
+	down(&s, 20005, 0, IKW_CAUSE_CALL, DAEMON);
+	control(&s, 21000, terminate, sizeof(terminate), "terminate");
+	ike(&s, 21010, '>', V2(0xa0, 37, 3, 69));
+	ike(&s, 21020, '<', V2(0xa0, 37, 3, 69));
+	sa_op(&s, 21030, in2, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 21031, out2, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		bool first = s.told[i].ordered == false;
+
+		assert_int_equal(s.told[i].reason,
+				 first ? IKW_REASON_PEER_REQUEST : IKW_REASON_MANUAL);
+	}
+	assert_true(s.told[0].ordered != s.told[1].ordered);
+}
+
+/* ---- what a host had long before ----------------------------------------------------- */
+
+/* The interface with our address is down, but the peer was heard long after that. */
+static void test_link_down_long_ago(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES & ~(uint32_t)IKW_SEES_ESP);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	NEW(&s, link, link, LINK, 20000);
+	link.link.ifindex = 2;
+	link.link.op = IKW_LINK_SET;
+	strcpy(link.link.name, "eth0");
+	feed(&s, &link);
+	for (uint32_t i = 2; i < 6; i++) {
+		ike(&s, 30000 + i * 10000, '>', V2(0xa0, 37, i, 57));
+		ike(&s, 30010 + i * 10000, '<', V2(0xa0, 37, i, 57));
+	}
+	ike(&s, 200000, '>', V2(0xa0, 37, 6, 65));
+	ike(&s, 200010, '<', V2(0xa0, 37, 6, 57));
+	down(&s, 200020, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+}
+
+/* Another connection between the same gateways fails every minute: no reauthentication of this. */
+static void failing_beside(struct story *s)
+{
+	begin(s, ALL_SEES & ~(uint32_t)IKW_SEES_ESP);
+	establish(s, 10000, 0xa0, 0, AES_SHA256);
+	for (uint32_t i = 0; i < 10; i++) {
+		uint64_t at = 20000 + i * 60000;
+
+		ike(s, at, '>', V2(0xf00 + i, 34, 0, 300));
+		ike(s, at + 10, '<', V2(0xf00 + i, 34, 0, 36));
+	}
+}
+
+static void test_failing_beside(void **state)
+{
+	struct story s;
+
+	(void)state;
+	failing_beside(&s);
+	for (uint32_t i = 2; i < 6; i++) {
+		ike(&s, 900000 + i * 10000, '>', V2(0xa0, 37, i, 80));
+		ike(&s, 900010 + i * 10000, '<', V2(0xa0, 37, i, 80));
+	}
+	silence(&s, 960000, V2(0xa0, 37, 6, 80), 5);
+	down(&s, 975000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+
+	failing_beside(&s);
+	ike(&s, 960000, '>', V2(0xa0, 37, 2, 96));
+	ike(&s, 960010, '<', V2(0xa0, 37, 2, 80));
+	down(&s, 960020, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+}
+
+/* ---- lengths that say less than they seem to ---------------------------------------- */
+
+/* An INFORMATIONAL of the peer that is no Delete by its length, seconds before. */
+static void test_something_is_no_delete(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, 'r', V2(0xa0, 37, 0, 113));
+	ike(&s, 20005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 22500, 0, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 1);
+	assert_int_not_equal(s.told[0].confidence, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* IKEv1: one Delete, of a length that both kinds can have (a daemon that pads only what it must).
+ */
+static void test_v1_delete_of_either_kind(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	v1_up(&s, 10000, 0xa0, 0);
+	ike(&s, 60000, 'r', V1(0xa0, 5, 90, 92));
+	down(&s, 60010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_unsure(&s, IKW_REASON_PEER_REQUEST);
+
+	/* both of them: it asked for the IPsec SA too */
+	begin(&s, ALL_SEES);
+	v1_up(&s, 10000, 0xa0, 0);
+	ike(&s, 60000, 'r', V1(0xa0, 5, 90, 92));
+	ike(&s, 60014, 'r', V1(0xa0, 5, 91, 92));
+	down(&s, 60020, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* The same bytes in other fragments, or in one: the same request (RFC 7383 2.5.1). */
+static void test_fragmented_anew(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	for (uint32_t i = 0; i < 4; i++)
+		for (uint16_t n = 1; n < 3; n++) {
+			union ikw_event e = ike_made(&s, 20000 + i * 1500 + n, '>',
+						     V2(0xa0, 36, 2, i < 2 ? 1200 : 500));
+
+			e.ike.frag_number = n;
+			e.ike.frag_total = 2;
+			e.ike.digest = (i < 2) + n * 100;
+			feed(&s, &e);
+		}
+	down(&s, 29000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+	assert_non_null(strstr(s.told[0].detail, "sent 4 times from 9.0 s before"));
+}
+
+/* What a peer that lost its state says in clear to each check is no answer to it. */
+static void test_refused_in_clear(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	for (uint64_t t = 20000; t < 24000; t += 1000) {
+		union ikw_event e;
+
+		ike(&s, t, '>', V2(0xa0, 37, 2, 57));
+		e = ike_made(&s, t + 8, '<', V2(0xa0, 37, 2, 36));
+		e.ike.flags2 |= IKW_IKE_NOTIFY;
+		e.ike.notify = 4;
+		feed(&s, &e);
+	}
+	down(&s, 26500, 0, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 1);
+	assert_int_equal(s.told[0].reason, IKW_REASON_DPD_TIMEOUT);
+	assert_null(strstr(s.told[0].detail, "firewall"));
+	assert_non_null(strstr(s.told[0].detail, "no answer but a notification in clear"));
+}
+
+/* ---- SAs that nobody seems to manage ------------------------------------------------- */
+
+/* Where no IKE can be seen, that none was says nothing. */
+static void test_no_ike_to_be_seen(void **state)
+{
+	const uint32_t wire = IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT;
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES & ~wire);
+	up_by_hand(&s, 10000, 0, OTHER);
+	down(&s, 20000, 0, IKW_CAUSE_CALL, OTHER);
+	expect_unsure(&s, IKW_REASON_MANUAL);
+
+	begin(&s, IKW_SEES_SA | IKW_SEES_POLICY | IKW_SEES_LINK);
+	up_by_hand(&s, 10000, 0, 0);
+	down(&s, 20000, 0, IKW_CAUSE_UNKNOWN, 0);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+	assert_true(s.told[0].blind > 0);
+}
+
+/* A half that stayed alone is not completed by the outbound SA of a rekey an hour later. */
+static void test_half_stays_alone(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	ike(&s, 10000, '>', V2(0xa0, 34, 0, 300));
+	ike(&s, 10005, '<', (struct ike_spec){ 0xa0, 2, 34, 0, 300, 9, AES_GCM });
+	ike(&s, 10010, '>', V2(0xa0, 35, 1, 300));
+	ike(&s, 10030, '<', V2(0xa0, 35, 1, 208));
+	sa_op(&s, 10035, IN(0), IKW_SA_ADD, 0, DAEMON); /* the record of its partner was lost */
+	ike(&s, 3610000, '>', V2(0xa0, 36, 2, 197));
+	ike(&s, 3610010, '<', V2(0xa0, 36, 2, 185));
+	sa_op(&s, 3610020, OUT(1), IKW_SA_ADD, 0, DAEMON);
+	sa_op(&s, 3610022, IN(1), IKW_SA_ADD, 0, DAEMON);
+	ike(&s, 3611000, '>', V2(0xa0, 37, 3, 69));
+	ike(&s, 3611010, '<', V2(0xa0, 37, 3, 69));
+	down(&s, 3611020, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 3700000, 'r', V2(0xa0, 37, 0, 65));
+	ike(&s, 3700005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 3700010, 1, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.told[0].reason, IKW_REASON_PHASE2_REPLACE);
+	assert_int_equal(s.told[1].reason, IKW_REASON_PEER_REQUEST);
+	assert_false(s.told[1].tunnel_up);
+}
+
+/* ---- timers as daemons have them by default -------------------------------------------- */
+
+static void test_default_timers(void **state)
+{
+	static const uint32_t strongswan[] = { 0, 4000, 11200, 24160, 47488, 89478 },
+			      libreswan[] = { 0, 500, 1500, 3500, 7500, 15500, 31500 };
+	struct story s;
+
+	(void)state;
+	for (int swan = 0; swan < 2; swan++) {
+		const uint32_t *at = swan ? strongswan : libreswan;
+
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		for (unsigned int i = 0; i < (swan ? 6 : 7); i++)
+			ike(&s, 50000 + at[i], '>', V2(0xa0, 37, 2, 57));
+		down(&s, 50000 + (swan ? 165060 : 60000), 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_peer_deletes_amid_exchange),
+		cmocka_unit_test(test_peer_checks_amid_exchange),
+		cmocka_unit_test(test_v1_back_after_silence),
+		cmocka_unit_test(test_peer_deletes_amid_check),
+		cmocka_unit_test(test_deletes_cross),
+		cmocka_unit_test(test_check_crosses_delete),
+		cmocka_unit_test(test_gave_up_after_rekey),
+		cmocka_unit_test(test_response_not_seen),
+		cmocka_unit_test(test_answer_not_seen),
+		cmocka_unit_test(test_answer_not_seen_then_silence),
+		cmocka_unit_test(test_nothing_comes_in),
+		cmocka_unit_test(test_nothing_comes_in_v1),
+		cmocka_unit_test(test_nothing_comes_in_and_copies),
+		cmocka_unit_test(test_lost_in_silence),
+		cmocka_unit_test(test_forged_init_response),
+		cmocka_unit_test(test_forged_init_request),
+		cmocka_unit_test(test_forged_main_mode),
+		cmocka_unit_test(test_forged_informational),
+		cmocka_unit_test(test_forged_successor),
+		cmocka_unit_test(test_two_clients_one_address),
+		cmocka_unit_test(test_other_client_fails),
+		cmocka_unit_test(test_owner_not_known),
+		cmocka_unit_test(test_refused_is_no_succession),
+		cmocka_unit_test(test_order_then_exchange),
+		cmocka_unit_test(test_order_then_check),
+		cmocka_unit_test(test_order_then_silence_v1),
+		cmocka_unit_test(test_two_causes_in_a_burst),
+		cmocka_unit_test(test_link_down_long_ago),
+		cmocka_unit_test(test_failing_beside),
+		cmocka_unit_test(test_something_is_no_delete),
+		cmocka_unit_test(test_v1_delete_of_either_kind),
+		cmocka_unit_test(test_fragmented_anew),
+		cmocka_unit_test(test_refused_in_clear),
+		cmocka_unit_test(test_no_ike_to_be_seen),
+		cmocka_unit_test(test_half_stays_alone),
+		cmocka_unit_test(test_default_timers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
