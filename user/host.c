@@ -467,6 +467,14 @@ static int stroke_kind(const struct ikw_control *ev)
 	}
 }
 
+/* OpenIKED listens in another process than negotiates. Its peers' daemons may run on this host,
+ * too. */
+static bool is_split(const struct ikw_host *host, const struct ikw_control *ev)
+{
+	return !strcmp(base_name(ev->path), "iked.sock") && ev->hdr.netns == host->netns &&
+	       !ikw_host_is_daemon(host, ev->daemon_tgid);
+}
+
 static void control_request(struct ikw_host *host, const struct ikw_control *ev)
 {
 	struct ikw_order *o = order_of_client(host, ev->by.tgid);
@@ -484,6 +492,7 @@ static void control_request(struct ikw_host *host, const struct ikw_control *ev)
 		if (kind == IKW_ORDER_READ)
 			return;
 		o = order_push(host, &ev->by, daemon, ev->hdr.time);
+		o->split = is_split(host, ev);
 		o->kind = (uint8_t)kind;
 	} else {
 		return;
@@ -503,6 +512,7 @@ static void control_event(struct ikw_host *host, const struct ikw_control *ev)
 		return;
 	}
 	o = order_push(host, &ev->by, ev->daemon_tgid, ev->hdr.time);
+	o->split = is_split(host, ev);
 	o->kind = IKW_ORDER_UNKNOWN;
 	if (p && p->described)
 		o->kind = (uint8_t)ikw_order_of_args(p->seen.args, p->seen.args_len);
@@ -541,14 +551,10 @@ static int order_weight(const struct ikw_order *o)
 	return weight[o->kind];
 }
 
-/*
- * Whether an order was given to this daemon. One that is several processes (OpenIKED) listens in
- * another than negotiates: a listener that is itself known for a daemon is that one and no other.
- */
-static bool order_reaches(const struct ikw_host *host, const struct ikw_order *o, uint32_t daemon)
+/* Whether an order was given to this daemon. */
+static bool order_reaches(const struct ikw_order *o, uint32_t daemon)
 {
-	return !daemon || !o->daemon_tgid || o->daemon_tgid == daemon ||
-	       !ikw_host_is_daemon(host, o->daemon_tgid);
+	return !daemon || !o->daemon_tgid || o->daemon_tgid == daemon || o->split;
 }
 
 bool ikw_host_looked(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t from, uint64_t to)
@@ -556,8 +562,7 @@ bool ikw_host_looked(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t
 	for (unsigned int k = 0; k < IKW_ORDERS; k++) {
 		const struct ikw_order *o = &host->orders[k];
 
-		if (o->time >= from && o->time <= to && o->time &&
-		    order_reaches(host, o, daemon_tgid))
+		if (o->time >= from && o->time <= to && o->time && order_reaches(o, daemon_tgid))
 			return true;
 	}
 	return false;
@@ -577,7 +582,7 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 			break;
 		if (o->time < from || o->time > to || o->kind < IKW_ORDER_REKEY)
 			continue;
-		if (!order_reaches(host, o, daemon_tgid))
+		if (!order_reaches(o, daemon_tgid))
 			continue;
 		if (!best || order_weight(o) > order_weight(best))
 			best = o;
@@ -830,6 +835,7 @@ void ikw_host_event(struct ikw_host *host, const union ikw_event *ev)
 		break;
 	case IKW_EV_PROBES:
 		host->sees = ev->probes.sees;
+		host->netns = ev->hdr.netns;
 		host->tier = ev->probes.tier;
 		break;
 	default:

@@ -41,6 +41,7 @@ struct ikw_order {
 	uint8_t kind;	      /* enum ikw_order_kind */
 	uint8_t signo;	      /* 0: not a signal */
 	bool read_request;    /* the kind comes from what was sent, not from the argv */
+	bool split;	      /* to the listener of a daemon that negotiates in another process */
 	char request[40];     /* name of the request, or "" */
 };
 #define IKW_ORDERS 128
@@ -90,6 +91,7 @@ struct ikw_host {
 	uint64_t started; /* time of the first event */
 	uint32_t sees;	  /* enum ikw_observable */
 	uint32_t tier;
+	uint32_t netns; /* the watched one's inode */
 };
 
 int ikw_host_init(struct ikw_host *host);

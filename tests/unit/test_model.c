@@ -664,9 +664,10 @@ static void test_rekey_refused(void **state)
 	rekey_refused(OTHER, IKW_REASON_PHASE2_HARD_EXPIRY, IKW_CONFIDENCE_CERTAIN);
 }
 
-/* OpenIKED listens in another process than negotiates; near miss: that one is a daemon of its own.
- */
-static void ordered_by_listener(bool daemon, enum ikw_reason reason, enum ikw_confidence confidence)
+/* OpenIKED listens in another process than negotiates; near misses: it negotiates itself, or
+ * elsewhere. */
+static void ordered_by_listener(bool daemon, uint32_t netns, const char *path,
+				enum ikw_reason reason, enum ikw_confidence confidence)
 {
 	static const char args[] = "ikectl\0reset\0sa";
 	struct story s;
@@ -691,6 +692,8 @@ static void ordered_by_listener(bool daemon, enum ikw_reason reason, enum ikw_co
 	c.control.op = IKW_CONTROL_CONNECT;
 	c.control.by.tgid = 300;
 	c.control.daemon_tgid = 4061;
+	c.control.hdr.netns = netns;
+	strcpy(c.control.path, path);
 	feed(&s, &c);
 	ike(&s, 30010, '>', V2(0xa0, 37, 2, 65));
 	ike(&s, 30020, '<', V2(0xa0, 37, 2, 57));
@@ -701,8 +704,13 @@ static void ordered_by_listener(bool daemon, enum ikw_reason reason, enum ikw_co
 static void test_order_to_listener(void **state)
 {
 	(void)state;
-	ordered_by_listener(false, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
-	ordered_by_listener(true, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+	ordered_by_listener(false, 0, "/var/run/iked.sock", IKW_REASON_MANUAL,
+			    IKW_CONFIDENCE_CERTAIN);
+	ordered_by_listener(true, 0, "/var/run/iked.sock", IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+	ordered_by_listener(false, 77, "/var/run/iked.sock", IKW_REASON_UNKNOWN,
+			    IKW_CONFIDENCE_NONE);
+	ordered_by_listener(false, 0, "/var/run/charon.vici", IKW_REASON_UNKNOWN,
+			    IKW_CONFIDENCE_NONE);
 }
 
 /* A daemon that was refused an SPI deletes the stranger's SA that has it; near miss: another SPI.
