@@ -1054,15 +1054,18 @@ static void see_life(struct look *l)
 	const struct ikw_ike_sa *ike = l->f->ike;
 	const struct ikw_generation *gen = l->c->gen;
 	bool child = l->f->seen & IKW_FACT(CHILD_ONLY);
-	uint64_t born;
+	uint64_t born, ended = l->at;
 
+	/* the daemon's decision, not the SAs' end after it: the peer may be slow to answer */
+	if (l->f->local && l->f->local->first < l->at)
+		ended = l->f->local->first;
 	if (l->f->late)
 		child = ikw_ike_content(ike, l->f->late->length) == IKW_CONTENT_DELETE_CHILD;
 	born = child ? gen->born : ike ? ike->created : 0;
 	if (!ike || (!l->f->local && !l->f->late) || (child ? gen->dumped : !ike->whole) ||
-	    born > l->at)
+	    born > ended)
 		return;
-	l->f->life_ns = l->at - born;
+	l->f->life_ns = ended - born;
 	l->f->child_life = child;
 	if (same_life(child ? gen->tunnel->peer->child_life : gen->tunnel->peer->life,
 		      l->f->life_ns))

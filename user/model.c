@@ -101,6 +101,14 @@ static void life_learn(struct ikw_peer *peer, const struct ikw_facts *f,
 		peer->life = f->life_ns;
 }
 
+/* A Delete that ended something was no liveness check, though it was answered like one. */
+static void live_unlearn(struct ikw_peer *peer, const struct ikw_facts *f)
+{
+	for (struct ikw_ike_sa *ike = peer->ikes; ike && f->local; ike = ike->next)
+		if (ike == f->ike && ike->live_count && ike->live_length == f->local->length)
+			ike->live_count--;
+}
+
 static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw_facts *f,
 		       const struct ikw_verdict *v, uint64_t now)
 {
@@ -115,6 +123,7 @@ static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw
 	m->alarms++;
 	m->by_reason[v->reason]++;
 	life_learn(t->peer, f, v);
+	live_unlearn(t->peer, f);
 	case_unlink(m, c);
 	free(c);
 	gen->deletion = NULL;
@@ -222,7 +231,7 @@ static void on_deletion(void *ctx, struct ikw_generation *gen, const struct ikw_
 	c->first = *ev;
 	c->opened = ev->hdr.time;
 	c->anchor = c->opened;
-	c->same_spi_back = ikw_world_migrated(&m->world, ev);
+	c->same_spi_back = ikw_world_migrated(&m->world, gen->tunnel, ev);
 	c->close_at = c->opened + m->config.settle_ns;
 	c->give_up = c->opened + OUTCOME_WAIT;
 	gen->deletion = c;

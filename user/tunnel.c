@@ -1056,7 +1056,25 @@ static bool is_clone(const struct ikw_world *w, const struct ikw_added *a,
 	       ikw_host_wall(&w->host, a->time) / IKW_SECOND > a->add_wall_s + 1;
 }
 
-bool ikw_world_migrated(const struct ikw_world *w, const struct ikw_sa *gone)
+/* Policies migrate in place, and nothing tells: the flow goes on with the clone. */
+static void flow_migrates(struct ikw_world *w, const struct ikw_tunnel *from,
+			  const struct ikw_added *to)
+{
+	struct ikw_node *node = ikw_table_first(&w->sas, sa_hash(to->daddr, to->spi));
+
+	for (; node && from->flow.known; node = ikw_node_next(node)) {
+		const struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
+		struct ikw_tunnel *t = sa->generation ? sa->generation->tunnel : NULL;
+
+		if (t && t != from && !t->flow.known && sa->spi == to->spi &&
+		    !memcmp(sa_daddr(sa), to->daddr, IKW_ADDR_LEN) &&
+		    !memcmp(sa_saddr(sa), to->saddr, IKW_ADDR_LEN))
+			flow_set(w, t, &from->flow.sel, from->flow.rule_num);
+	}
+}
+
+bool ikw_world_migrated(struct ikw_world *w, const struct ikw_tunnel *from,
+			const struct ikw_sa *gone)
 {
 	for (unsigned int i = 0; i < IKW_ADDED; i++) {
 		const struct ikw_added *a = &w->added[i];
@@ -1064,8 +1082,10 @@ bool ikw_world_migrated(const struct ikw_world *w, const struct ikw_sa *gone)
 		if (a->time && gone->hdr.time - a->time < IKW_SECOND && a->spi == gone->spi &&
 		    a->reqid == gone->reqid && a->proto == gone->proto && is_clone(w, a, gone) &&
 		    (memcmp(a->saddr, gone->saddr, IKW_ADDR_LEN) ||
-		     memcmp(a->daddr, gone->daddr, IKW_ADDR_LEN)))
+		     memcmp(a->daddr, gone->daddr, IKW_ADDR_LEN))) {
+			flow_migrates(w, from, a);
 			return true;
+		}
 	}
 	return false;
 }

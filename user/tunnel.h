@@ -217,9 +217,11 @@ struct ikw_peer *ikw_world_peer(const struct ikw_world *world, const uint8_t *lo
 /*
  * True when an SA that is going now was added elsewhere a moment ago with the
  * same SPI, as a clone of it: XFRM_MSG_MIGRATE adds first and deletes then
- * (xfrm_migrate). SAs made by hand may share an SPI without being clones.
+ * (xfrm_migrate). SAs made by hand may share an SPI without being clones. What
+ * is known of the flow of the tunnel it went from is then known of the other's.
  */
-bool ikw_world_migrated(const struct ikw_world *world, const struct ikw_sa *gone);
+bool ikw_world_migrated(struct ikw_world *world, const struct ikw_tunnel *from,
+			const struct ikw_sa *gone);
 
 /* True while one SA of the generation is not known: never seen, or not yet. */
 bool ikw_generation_half(const struct ikw_generation *generation);
