@@ -288,6 +288,8 @@ static void see_replaced(struct look *l)
 		see(l, IKW_FACT(REPLACED_PLAIN));
 	if (next->ike && next->ike->ours)
 		see(l, IKW_FACT(NEXT_OURS));
+	if (ikw_generation_half(next)) /* one that was never whole, and whose end was missed? */
+		l->f->vague |= IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
 }
 
 /*

@@ -124,7 +124,7 @@ static void see_who(struct outer *o)
 		o->f->seen |= IKW_FACT(BY_TRACKER);
 		break;
 	case IKW_WHO_LEASES:
-		o->f->seen |= IKW_FACT(BY_LEASES);
+		o->f->seen |= IKW_FACT(BY_LEASES) | IKW_FACT(BY_SERVICE);
 		break;
 	case IKW_WHO_SERVICE:
 		o->f->seen |= IKW_FACT(BY_SERVICE);

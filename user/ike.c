@@ -122,10 +122,11 @@ bool ikw_exchange_over(const struct ikw_ike_sa *ike, const struct ikw_exchange *
 {
 	if (at > x->last && at - x->last > STALE_GROWTH * (x->last - x->first) + STALE_LEAST)
 		return true;
-	if (x->copies < 2 && ikw_exchange_installs(x->type) && ike->installed >= x->first &&
+	if (x->copies < 2 && ikw_exchange_installs(x->type) && ike->installed >= x->began &&
 	    ike->installed <= at)
 		return true;
-	return ike->version == 2 && x->ours && went_on(ike, x, at);
+	/* IKEv1 has no window, but what waits is sent again */
+	return (ike->version == 2 ? x->ours : x->copies < 2) && went_on(ike, x, at);
 }
 
 /* A new slot; an answered exchange just like the new one is folded into it. */

@@ -147,15 +147,15 @@ static bool holds(const struct ikw_model *m, uint64_t now)
 }
 
 /*
- * More is about to go: the other SA of a generation of which one is known, or
- * what still carries the flow when everything is taken at once.
+ * More is about to come or go: the other SA of a generation of which one is
+ * known, or what still carries the flow when everything is taken at once.
  */
 static bool more_follows(const struct ikw_model *m, const struct ikw_case *c,
 			 const struct ikw_facts *f)
 {
 	const ikw_fact_set all = IKW_FACT(FLUSHED) | IKW_FACT(NETNS_EXIT) | IKW_FACT(DEVICE_EXIT);
 
-	if (ikw_generation_half(c->gen))
+	if (ikw_generation_half(c->gen) || (f->next_gen && ikw_generation_half(f->next_gen)))
 		return true;
 	return (f->seen & all) && ikw_flow_usable(&m->world, c->gen->tunnel, c->gen);
 }

@@ -1132,7 +1132,7 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev)
 	if (gen->exchange && ev->by.tgid)
 		ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
 	tunnel_state(w, t, ev->hdr.time);
-	if (first && w->ops.installed)
+	if (w->ops.installed)
 		w->ops.installed(w->ops.ctx, gen, ev);
 }
 

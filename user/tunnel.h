@@ -139,7 +139,7 @@ struct ikw_world_ops {
 	void (*deletion)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
 	/* A further SA of a generation whose deletion has begun went. */
 	void (*further)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
-	/* A generation got its first SA. */
+	/* A generation got an SA. */
 	void (*installed)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
 	/* A tunnel needs a number; known: the key of an earlier life. */
 	uint32_t (*number)(void *ctx, const struct ikw_tunnel *tunnel, const char *key);

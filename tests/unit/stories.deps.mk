@@ -2,3 +2,4 @@
 UNIT_SRC_test_stories := user/replay.c user/cli.c user/recording.c user/event.c user/event_fields.c \
 	user/event_read.c user/model.c user/compose.c user/compose_outside.c user/evidence.c user/evidence_outside.c user/outside.c user/reason.c user/alarm.c \
 	user/tunnel.c user/host.c user/ike.c user/table.c
+UNIT_SRC_test_lossy := $(UNIT_SRC_test_stories)

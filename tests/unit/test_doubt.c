@@ -744,6 +744,25 @@ static void test_refused_in_clear(void **state)
 	assert_non_null(strstr(s.told[0].detail, "no answer but a notification in clear"));
 }
 
+/* MOBIKE by delete and add: whichever SA goes first, it comes back second. */
+static void test_moved_out_first(void **state)
+{
+	struct sa_spec in = IN(0), out = OUT(0);
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	in.peer = out.peer = 8;
+	ike(&s, 19990, 'r', V2(0xa0, 37, 0, 120));
+	ike(&s, 19995, 'a', V2(0xa0, 37, 0, 57));
+	sa_op(&s, 20000, OUT(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 20003, IN(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 20006, in, IKW_SA_ADD, 0, DAEMON);
+	sa_op(&s, 20009, out, IKW_SA_ADD, 0, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_ADDRESS_SWITCH, IKW_CONFIDENCE_CERTAIN);
+}
+
 /* ---- SAs that nobody seems to manage ------------------------------------------------- */
 
 /* Where no IKE can be seen, that none was says nothing. */
@@ -851,6 +870,7 @@ int main(void)
 		cmocka_unit_test(test_v1_delete_of_either_kind),
 		cmocka_unit_test(test_fragmented_anew),
 		cmocka_unit_test(test_refused_in_clear),
+		cmocka_unit_test(test_moved_out_first),
 		cmocka_unit_test(test_no_ike_to_be_seen),
 		cmocka_unit_test(test_half_stays_alone),
 		cmocka_unit_test(test_default_timers),
