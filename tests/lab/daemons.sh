@@ -14,26 +14,26 @@ starter_conf() {
 
 		conn c1
 			keyexchange=ikev$(opt a version 2)
-			left=192.0.2.1
+			left=$(opt a local_addrs 192.0.2.1)
 			leftid=@gwa
 			leftsubnet=10.1.0.0/16
-			right=$(opt a remote_addrs 198.51.100.1)
-			rightid=@gwb
-			rightsubnet=10.2.0.0/16
-			authby=secret
+			right=$(opt a remote_addrs "$(peer_of a)")
+			$(opt a starter_right "$(printf 'rightid=@gwb\nrightsubnet=10.2.0.0/16\nauthby=secret')")
 			ike=$(opt a ike aes128-sha256-ecp256)!
 			esp=$(opt a esp aes128-sha256)!
-			mobike=no
-			reauth=no
+			mobike=$(opt a mobike no)
+			reauth=$(opt a starter_reauth no)
+			rekeyfuzz=0%
 			$dpd
+			$(opt a starter_more)
 			auto=add
 	CONF
-	echo '@gwa @gwb : PSK "the-secret-of-the-lab"' >"$W/a/ipsec.secrets"
+	echo ": PSK \"$(opt a psk the-secret-of-the-lab)\"" >"$W/a/ipsec.secrets"
 	echo starter >"$W/a/daemon"
 }
 starter_start() {
 	need /usr/lib/ipsec/starter
-	P[plugins_a]=stroke
+	P[plugins_a]="${P[plugins_a]:-${P[plugins]:-}} stroke"
 	charon_conf a
 	starter_conf
 	touch /etc/ipsec.conf /etc/ipsec.secrets
@@ -51,7 +51,7 @@ ipsec() {
 
 iked_conf() {
 	cat >"$W/a/iked.conf" <<-CONF
-		set dpd_check_interval 2
+		set dpd_check_interval $(opt a iked_check 2)
 		ikev2 "tun" passive esp from 10.1.0.0/16 to 10.2.0.0/16 local 192.0.2.1 peer $(opt a iked_peer 198.51.100.1) \\
 			ikesa $(opt a iked_ike 'enc aes-128 prf hmac-sha2-256 auth hmac-sha2-256 group ecp256') \\
 			childsa $(opt a iked_esp 'enc aes-128 auth hmac-sha1') \\
@@ -82,7 +82,7 @@ ikectl() { nsenter -t "${PID[gwa]}" -m -n /opt/openiked/usr/sbin/ikectl "$@"; }
 # has read its configuration, and does not say when it has
 iked_defaults() {
 	P[init]=b
-	[ -n "${P[rt_b]:-}" ] || P[rt_b]='2 1.6 4'
+	[ -n "${P[rt_b]:-}" ] || P[rt_b]='1.2 1.3 3'
 	# Debian's iked refuses HMAC-SHA2-256 of PF_KEY ("unsupported integrity algorithm")
 	[ -n "${P[esp]:-}${P[esp_b]:-}" ] || P[esp_b]=aes128-sha1
 }
@@ -101,7 +101,7 @@ end_command() {
 	case $(opt a daemon charon) in
 	pluto) echo '/usr/libexec/ipsec/whack --rundir /run/pluto --name c1 --terminate' ;;
 	starter) echo '/usr/sbin/ipsec down c1' ;;
-	iked) echo '/opt/openiked/usr/sbin/ikectl reset sas' ;;
+	iked) echo '/opt/openiked/usr/sbin/ikectl reset sa' ;;
 	*) echo 'swanctl --terminate --ike tun --timeout 20' ;;
 	esac
 }

@@ -20,6 +20,10 @@ def differs($e):
 	    if $e.up and $e.up != "any" and (.tunnel_up | tostring) != $e.up then "tunnel_up" else empty end,
 	    if $e.by and ($netlink and .by == null | not) and (.by | process_is($e.by) | not) then "by" else empty end,
 	    if $e.ordered and (.ordered_by | process_is($e.ordered) | not) then "ordered_by" else empty end,
+	    if $e.login and ((.ordered_by.loginuid // "none") | tostring) != $e.login then "ordered_by.loginuid" else empty end,
+	    if $e.terminal and ((.ordered_by.tty // "") | test($e.terminal) | not) then "ordered_by.tty" else empty end,
+	    if $e.command and ((.ordered_by.command // "") | test($e.command) | not) then "ordered_by.command" else empty end,
+	    if $e.parents and ([.ordered_by.parents[]?.comm] | join(" ") | test($e.parents) | not) then "ordered_by.parents" else empty end,
 	    if $e.confidence and ($netlink | not) and ((.confidence // "none") | level) < ($e.confidence | level) then "confidence" else empty end,
 	    if $e.version and ((.ike.version // "none") | tostring) != $e.version then "ike.version" else empty end,
 	    if $e.detail and ((.detail // "") | test($e.detail; "i") | not) then "detail" else empty end ];

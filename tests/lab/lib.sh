@@ -283,6 +283,19 @@ person() {
 		>>"$W/$side/person.out" 2>&1 || :
 }
 
+# session SIDE USER COMMAND: the same as from a real login: the user's own login uid (1500) and terminal, and the shell from
+# which the user becomes root by su
+session() {
+	local side=$1 user=$2
+	shift 2
+	getent passwd "$user" >/dev/null || useradd -u 1500 -m -s /bin/bash "$user"
+	# this user needs no password for su
+	grep -q "ruser = $user" /etc/pam.d/su || sed -i "1i auth [success=done default=ignore] pam_succeed_if.so ruser = $user" /etc/pam.d/su
+	note "$user logs in on gw$side: $*"
+	printf 'su -c "STRONGSWAN_CONF=%s %s; true"\nexit\n' "$W/$side/strongswan.conf" "$*" |
+		nsenter -t "${PID[gw$side]}" -m -n script -qec "login -f $user" /dev/null >>"$W/$side/session.out" 2>&1 || :
+}
+
 # ---- strongSwan ----------------------------------------------------------------------------------------------
 
 # settings SIDE NAME=DEFAULT...: that gateway's values in V, without a process for each (emulation is slow at those)
@@ -596,6 +609,17 @@ hand_policies() {
 	BATCH
 }
 
+# client_start: a program that manages its SAs over netlink and is no IKE daemon that anybody knows
+client_installed() { grep -q installed "$W/client.out"; }
+client_start() {
+	background client ip netns exec gwa python3 /ikewatch/tests/lab/client.py "$(addr a)" "$(addr b)" 0x1001 "$(opt x spi 0x2001)" \
+		"$([ "$(opt x how)" = notify ] && echo obey || echo no)"
+	wait_for 60 'the client has installed its SAs' client_installed
+	hand_policies gwa 10.1.0.0/16 10.2.0.0/16 "$(addr a)" "$(addr b)"
+	OLD=$(spis gwa)
+	sleep 2
+}
+
 # tunnels_up: the story's opening. Both daemons, every child, traffic through each
 tunnels_up() {
 	local n init children
@@ -700,7 +724,8 @@ alarms_are() { [ -n "${NO_AGENT:-}" ] || [ "$(agent_alarms | wc -l)" -ge "$1" ];
 
 # alarm KEY=VALUE...: one alarm that must come. Keys: reason (or reason|reason), peer, inside, iface, up (true false any),
 # by and ordered (a regular expression for the comm, or none), confidence (at least), version (1 2 none), detail (regex),
-# netlink (reason|reason where the netlink tier may know less)
+# netlink (reason|reason where the netlink tier may know less); of ordered_by: login (the login uid), terminal, command and
+# parents (regular expressions; the parents' comms from the nearest on)
 alarm() {
 	local kv args=()
 	for kv; do args+=(--arg "${kv%%=*}" "${kv#*=}"); done

@@ -10,6 +10,10 @@ variations() {
 	variation session-timeout-silence what=session silent=yes
 	variation refused what=refused
 	variation forged what=forged dpd_a=2
+	variation disconnect-starter what=cut daemon_a=starter
+	variation disconnect-address-starter what=cut framed=yes daemon_a=starter ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation session-timeout-starter what=session daemon_a=starter
+	variation refused-starter what=refused daemon_a=starter
 }
 radius_conf() {
 	local dir=$W/radius
@@ -173,6 +177,12 @@ before() {
 			}
 		}
 	}'
+	[ "$(opt a daemon charon)" != starter ] || P[remote_addrs_a]=%any
+	P[starter_right_a]="rightid=%any
+			eap_identity=%any
+			leftauth=psk
+			rightauth=eap-radius
+			rightsourceip=$([ -n "$(opt x framed)" ] && echo %radius || echo 10.3.0.0/24)"
 	agent_start
 	agent_ready
 	radius_conf
@@ -207,7 +217,7 @@ story() {
 	refused)
 		order_of_server between-us 'User-Name = "nobody"'
 		grep -q 'Disconnect-NAK' "$W/radius/radclient.out" || fail 'the request was not refused'
-		person a swanctl --terminate --ike tun --timeout 20
+		if [ "$(opt a daemon)" = starter ]; then person a /usr/sbin/ipsec down c1; else person a swanctl --terminate --ike tun --timeout 20; fi
 		wait_gone ;;
 	forged)
 		path_down
@@ -222,7 +232,7 @@ expect() {
 	[ -z "$(opt x nvip)" ] || inside=10.2.0.0
 	case $(opt x what) in
 	cut | session) alarm reason='aaa cut user' peer=198.51.100.1 inside=$inside up=false by='^charon' ordered=none confidence=likely version=2 ;;
-	refused) alarm reason='config modify or manual offline' peer=198.51.100.1 inside=$inside up=false by='^charon' ordered='^swanctl$' confidence=likely ;;
+	refused) alarm reason='config modify or manual offline' peer=198.51.100.1 inside=$inside up=false by='^charon' ordered="$(end_comm)" confidence=likely ;;
 	forged) alarm reason='dpd timeout' peer=198.51.100.1 inside=$inside up=false by='^charon' ordered=none confidence=likely ;;
 	esac
 }

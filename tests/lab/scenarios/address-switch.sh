@@ -7,6 +7,19 @@ variations() {
 	variation we-move mobike=yes who=a init=a local_addrs_a='192.0.2.1, 192.0.2.3' remote_addrs_b=%any ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 	variation nat-port who=nat nat_a=yes nat_ports=6001 init=b ike=aes128-sha256-ecp256 dpd_b=2
 	variation nat-port-traffic who=nat nat_a=yes nat_ports=6001 init=b traffic=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation nat-port-chacha who=nat nat_a=yes nat_ports=6001 init=b dpd_b=2 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
+	local two="local_addrs_b=198.51.100.1, 198.51.100.2" gcm='ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16'
+	# shellcheck disable=SC2086  # words
+	{
+		variation peer-moves-starter daemon_a=starter mobike=yes who=b remote_addrs_a=%any init=b "$two" remote_addrs_b=192.0.2.1
+		variation peer-moves-starter-aead daemon_a=starter mobike=yes who=b remote_addrs_a=%any init=b "$two" remote_addrs_b=192.0.2.1 $gcm
+		variation we-move-starter daemon_a=starter mobike=yes who=a init=a local_addrs_a=192.0.2.1,192.0.2.3 remote_addrs_b=%any
+		variation peer-moves-libreswan daemon_a=pluto mobike=yes who=b pluto_right_a=%any init=b "$two" remote_addrs_b=192.0.2.1
+		variation peer-moves-libreswan-aead daemon_a=pluto mobike=yes who=b pluto_right_a=%any init=b "$two" remote_addrs_b=192.0.2.1 \
+			$gcm pluto_ike=aes_gcm256-sha2_384-ecp_256 pluto_esp=aes_gcm256
+		variation we-move-libreswan daemon_a=pluto mobike=yes who=a init=a remote_addrs_b=%any
+		variation peer-moves-openiked daemon_a=iked mobike=yes who=b iked_peer=any init=b "$two" remote_addrs_b=192.0.2.1
+	}
 }
 before() {
 	if [ -z "$(opt x to)" ]; then
@@ -52,6 +65,6 @@ story() {
 expect() {
 	case $(opt x who) in
 	nat) alarm reason='hard expiry triggered by port mismatch' inside=10.2.0.0 up=true by='^charon' confidence=likely version=2 ;;
-	*) alarm reason='peer address switch' inside=10.2.0.0 up=true by='^(charon|pluto)' confidence=likely version=2 ;;
+	*) alarm reason='peer address switch' inside=10.2.0.0 up=true by="$(daemon_comm)" confidence=likely version=2 ;;
 	esac
 }

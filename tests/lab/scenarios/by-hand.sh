@@ -20,21 +20,11 @@ variations() {
 before() {
 	agent_start
 	case $(opt x hand) in
-	client) agent_ready; client ;;
+	client) agent_ready; client_start ;;
 	?*) hand_made ;;
 	*) tunnels_up ;;
 	esac
 	agent_ready
-}
-# a program that manages its SAs over netlink and is no IKE daemon that anybody knows
-installed() { grep -q installed "$W/client.out"; }
-client() {
-	background client ip netns exec gwa python3 /ikewatch/tests/lab/client.py "$(addr a)" "$(addr b)" 0x1001 "$(opt x spi 0x2001)" \
-		"$([ "$(opt x how)" = notify ] && echo obey || echo no)"
-	wait_for 60 'the client has installed its SAs' installed
-	hand_policies gwa 10.1.0.0/16 10.2.0.0/16 "$(addr a)" "$(addr b)"
-	OLD=$(spis gwa)
-	sleep 2
 }
 # the peer's INVALID_SPI in clear, which no daemon of Linux sends
 notify() {

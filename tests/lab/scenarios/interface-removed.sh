@@ -6,14 +6,21 @@ variations() {
 	variation namespace agent_own=yes hand=yes
 	variation namespace-ipv6 agent_own=yes hand=yes family=6
 	variation namespace-daemon-killed core=yes agent_own=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation namespace-client agent_own=yes hand=client
 }
 before() {
 	agent_start
-	if [ -n "$(opt x hand)" ]; then hand_made; else tunnels_up; fi
+	case $(opt x hand) in
+	client) agent_ready; client_start ;;
+	?*) hand_made ;;
+	*) tunnels_up ;;
+	esac
 	agent_ready
 }
 story() {
+	# who is in it would keep it
 	[ -n "$(opt x hand)" ] || end gwa KILL
+	end client KILL
 	end tcpdump TERM
 	[ -z "${NO_AGENT:-}" ] || end monitor
 	note 'ip netns del gwa'

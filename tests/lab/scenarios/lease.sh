@@ -9,6 +9,9 @@ variations() {
 	variation expired-chacha what=expired ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 	variation expired-person what=person
 	variation expired-peer what=peer
+	variation expired-starter what=expired daemon_a=starter
+	variation expired-starter-aead what=expired daemon_a=starter ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation expired-starter-chacha what=expired daemon_a=starter ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 }
 dhcpd_start() {
 	mkdir -p "$W/dhcp"
@@ -16,7 +19,7 @@ dhcpd_start() {
 	cat >"$W/dhcp/expired.sh" <<-SCRIPT
 		#!/bin/sh
 		[ "$(opt x what)" = expired ] || exit 0
-		STRONGSWAN_CONF=$W/a/strongswan.conf exec nsenter -t \$(cat $W/gwa.pid) -m -n swanctl --terminate --ike tun --timeout 20
+		STRONGSWAN_CONF=$W/a/strongswan.conf exec nsenter -t \$(cat $W/gwa.pid) -m -n $(end_command)
 	SCRIPT
 	chmod +x "$W/dhcp/expired.sh"
 	cat >"$W/dhcp/conf" <<-CONF
@@ -82,6 +85,9 @@ before() {
 			identity_lease = yes
 		}
 	}'
+	P[starter_right_a]='rightid=@gwb
+			authby=secret
+			rightsourceip=%dhcp'
 	agent_start
 	agent_ready
 	dhcpd_start
@@ -109,7 +115,7 @@ story() {
 }
 expect() {
 	case $(opt x what) in
-	expired) alarm reason='modecfg address soft expiry' peer=198.51.100.1 inside="$INNER" up=false by='^charon' ordered='^swanctl$' confidence=likely ;;
+	expired) alarm reason='modecfg address soft expiry' peer=198.51.100.1 inside="$INNER" up=false by='^charon' ordered="$(end_comm)" confidence=likely ;;
 	person) alarm reason='config modify or manual offline' peer=198.51.100.1 inside="$INNER" up=false by='^charon' ordered='^swanctl$' confidence=likely ;;
 	peer) alarm reason='peer request' peer=198.51.100.1 inside="$INNER" up=false by='^charon' ordered=none confidence=likely ;;
 	esac

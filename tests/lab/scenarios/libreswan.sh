@@ -24,13 +24,27 @@ variations() {
 	variation peer-returns-aead daemon_a=pluto what=returns init=b ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
 	variation peer-returns-traffic daemon_a=pluto what=returns init=b traffic=yes
 	variation rekey-aead daemon_a=pluto what=rekey ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
+	local gcm='ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256'
+	local soon='pluto_ike_life=40s pluto_margin=22s'
+	# shellcheck disable=SC2086  # words
+	{
+		variation reauth daemon_a=pluto what=reauth $soon pluto_more_a=reauth=yes
+		variation reauth-aead daemon_a=pluto what=reauth $soon $gcm pluto_more_a=reauth=yes init=b
+		variation reauth-traffic daemon_a=pluto what=reauth $soon pluto_more_a=reauth=yes traffic=yes
+		variation reauth-unanswered daemon_a=pluto what=reauth-silent $soon pluto_more_a=reauth=yes
+		variation reauth-unanswered-aead daemon_a=pluto what=reauth-silent $soon $gcm pluto_more_a=reauth=yes pluto_interval=300 init=b
+		variation reauth-refused daemon_a=pluto what=reauth-refused $soon pluto_more_a=reauth=yes psk=first
+	}
 }
 told_whack() { note "whack $*"; whack a "$@" >>"$W/a/whack.out" 2>&1 || :; }
 newer_sas() { [ "$(spis gwa | grep -vcxF -- "$OLD")" -ge 2 ]; }
 story() {
 	[ -z "$(opt x traffic)" ] || traffic_start 1
 	case $(opt x what) in
-	silent) path_down ;;
+	silent | reauth-silent) path_down ;;
+	reauth-refused)
+		sed -i 's/secret = first/secret = another/' "$W/b/swanctl.conf"
+		order b --load-creds --clear --file "$W/b/swanctl.conf" ;;
 	local) note 'whack --terminate'; whack a --name c1 --terminate >>"$W/a/whack.out" 2>&1 || : ;;
 	peer) order b --terminate --ike tun --timeout 30 ;;
 	rekey) note 'whack --rekey-ipsec'; whack a --name c1 --rekey-ipsec --asynchronous >>"$W/a/whack.out" 2>&1 || : ;;
@@ -59,7 +73,7 @@ story() {
 		;;
 	esac
 	wait_gone
-	case $(opt x what) in rekey | rekey-peer) wait_sas 2 ;; esac
+	case $(opt x what) in rekey | rekey-peer | reauth) wait_sas 2 ;; esac
 }
 expect() {
 	local version
@@ -72,6 +86,10 @@ expect() {
 	rekey-silent) alarm reason='exchange timeout' peer="$(peer_of a)" inside=10.2.0.0 up=any by='^pluto' confidence=likely version="$version" ;;
 	returns) alarm reason='kick old sa with same flow' peer="$(peer_of a)" inside=10.2.0.0 up=true by='^pluto' confidence=likely version="$version" ;;
 	peer | ike-rekey) alarm reason='peer request' peer="$(peer_of a)" inside=10.2.0.0 up=any by='^pluto' ordered=none confidence=likely version="$version" ;;
+	# pluto (4.10) begins the new IKE_SA when the old one's life is over, not before: it ends and is replaced at once
+	reauth) alarm reason='phase1 sa replace|phase1 hard expiry' peer="$(peer_of a)" inside=10.2.0.0 up=true by='^pluto' ordered=none confidence=possible version=2 ;;
+	# or is not; the first end of a life may stay unknown (life-over)
+	reauth-*) alarm reason='phase1 hard expiry|re-auth timeout|unknown' peer="$(peer_of a)" inside=10.2.0.0 up=any by='^pluto' ordered=none version=2 ;;
 	rekey*) alarm reason='phase2 sa replace' peer="$(peer_of a)" inside=10.2.0.0 up=true by='^pluto' confidence=likely version="$version" ;;
 	esac
 }

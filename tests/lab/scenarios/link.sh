@@ -15,6 +15,19 @@ variations() {
 	variation removed-aead what=removed dpd_a=2 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 	variation carrier core=yes what=carrier dpd_a=2
 	variation carrier-restart what=carrier dpd_a=2 dpd_action_a=restart
+	variation removed-libreswan-aead what=removed daemon_a=pluto dpd_a=1 ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 init=b
+	variation removed-libreswan-ikev1 what=removed daemon_a=pluto version=1 dpd_a=1
+	local daemon aead='iked_ike=enc aes-256-gcm prf hmac-sha2-384 group ecp256'
+	for daemon in starter iked; do
+		variation down-$daemon what=down daemon_a=$daemon dpd_a=2
+		variation down-$daemon-aead what=down daemon_a=$daemon dpd_a=2 "$aead" \
+			ike=aes256gcm16-prfsha384-ecp256
+		variation down-$daemon-traffic what=down daemon_a=$daemon dpd_a=2 traffic=yes iked_check=4
+		variation removed-$daemon what=removed daemon_a=$daemon dpd_a=2
+		variation removed-$daemon-aead what=removed daemon_a=$daemon dpd_a=2 "$aead" \
+			ike=aes256gcm16-prfsha384-ecp256
+		variation removed-$daemon-traffic what=removed daemon_a=$daemon dpd_a=2 traffic=yes iked_check=4
+	done
 }
 story() {
 	[ -z "$(opt x traffic)" ] || traffic_start 1
@@ -26,7 +39,7 @@ story() {
 	# veth: when the other end is down this one has no carrier
 	carrier) ip -n router link set ra down ;;
 	esac
-	wait_gone 120
+	wait_gone 150
 	link_again
 }
 # as it was, for the next variation
@@ -48,7 +61,7 @@ link_again() {
 }
 expect() {
 	local by
-	by="^$(is_pluto a && echo pluto || echo charon)"
+	by=$(daemon_comm)
 	case $(opt x what) in
 	down) alarm reason='admin down' peer="$(peer_of a)" inside=10.2.0.0 up=any by="$by" ordered=none confidence=likely ;;
 	removed) alarm reason='interface removed' peer="$(peer_of a)" inside=10.2.0.0 up=any by="$by" ordered=none confidence=likely ;;

@@ -11,11 +11,15 @@ variations() {
 	variation force silent=yes force=yes rt='0.7 1.5 3'
 	variation ikev1 core=yes version=1
 	variation ikev1-child version=1 what=child ike=aes256-sha384-modp2048 dpd_a=5 dpd_timeout_a=30 init=b
+	variation session session=yes
+	variation session-child session=yes what=child ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd
 }
 story() {
 	[ -z "$(opt x traffic)" ] || traffic_start 1
 	[ -z "$(opt x silent)" ] || path_down
-	if [ "$(opt x what)" = child ]; then
+	if [ -n "$(opt x session)" ]; then
+		session a alice swanctl --terminate "$(session_of)" --timeout 60
+	elif [ "$(opt x what)" = child ]; then
 		OLD=$(spis_to a 1)
 		order a --terminate --child c1
 	elif [ -n "$(opt x force)" ]; then
@@ -25,7 +29,10 @@ story() {
 	fi
 	wait_gone
 }
+session_of() { if [ "$(opt x what)" = child ]; then echo '--child c1'; else echo '--ike tun'; fi; }
 expect() {
+	local who=()
+	[ -z "$(opt x session)" ] || who=(login=1500 terminal='^pts/' command="^swanctl --terminate $(session_of) --timeout 60$" parents='^bash su bash login script ')
 	alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered='^swanctl$' \
-		confidence=likely version="$(opt a version 2)"
+		confidence=likely version="$(opt a version 2)" "${who[@]}"
 }

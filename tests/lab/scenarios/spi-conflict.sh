@@ -6,8 +6,8 @@
 variations() {
 	variation rekey what=rekey life_a=24
 	variation rekey-aead what=rekey life_a=24 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd init=b
-	variation reauth what=reauth
-	variation reauth-by-peer what=reauth-peer init=b
+	variation reauth what=reauth mbb=yes
+	variation reauth-by-peer what=reauth-peer init=b mbb=yes
 	variation libreswan-rekey daemon_a=pluto what=rekey pluto_life=30s pluto_margin=16s
 	variation libreswan-rekey-by-peer daemon_a=pluto what=rekey-peer init=b rekey_b=9 life_b=25
 	variation libreswan-rekey-aead daemon_a=pluto what=rekey pluto_life=30s pluto_margin=16s init=b ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
