@@ -22,7 +22,7 @@
 #include "user/journal.h"
 #include "user/recording.h"
 
-#define EVENTS 400
+#define EVENTS 1000
 #define ALARMS 32
 
 struct given {

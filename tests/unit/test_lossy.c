@@ -201,13 +201,20 @@ static void feed_lost(struct ikw_model *m, const struct recorded *r, size_t i)
 	ikw_model_event(m, &lost);
 }
 
+/* A dump is whole or begun again. */
+static bool of_a_dump(const union ikw_event *e)
+{
+	return (e->hdr.type == IKW_EV_SA && e->sa.op == IKW_SA_DUMP) ||
+	       (e->hdr.type == IKW_EV_POLICY && e->policy.op == IKW_POLICY_DUMP);
+}
+
 static void lose_each(const struct recorded *r)
 {
 	for (size_t lost = 0; lost < r->count; lost++) {
 		struct verdicts v;
 		struct ikw_model *m;
 
-		if (always(&r->events[lost]))
+		if (always(&r->events[lost]) || of_a_dump(&r->events[lost]))
 			continue;
 		m = model_for(r, &v);
 		for (size_t i = 0; i < r->count; i++) {
