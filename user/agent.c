@@ -279,6 +279,7 @@ static void feed_sa(struct ikw_agent *agent, union ikw_event *event)
 	struct ikw_sa *sa = &event->sa;
 	uint8_t daddr[IKW_ADDR_LEN];
 	union ikw_event route;
+	bool routed = false;
 	uint32_t spi;
 
 	name_actor(agent, &sa->by);
@@ -286,8 +287,7 @@ static void feed_sa(struct ikw_agent *agent, union ikw_event *event)
 	case IKW_SA_ADD:
 	case IKW_SA_DUMP:
 	case IKW_SA_CHANGE:
-		if (ikw_rt_route(&agent->rt, sa, &route))
-			push(agent, &route);
+		routed = ikw_rt_route(&agent->rt, sa, &route);
 		if (sa->op == IKW_SA_ADD)
 			look_for_daemon(agent, &sa->by);
 		break;
@@ -301,6 +301,9 @@ static void feed_sa(struct ikw_agent *agent, union ikw_event *event)
 		break;
 	}
 	push(agent, event);
+	/* behind the SA: a peer without IKE is known by it only */
+	if (routed)
+		push(agent, &route);
 }
 
 static void feed_proc(struct ikw_agent *agent, union ikw_event *event)
