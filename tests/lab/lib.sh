@@ -45,17 +45,12 @@ wait_for() {
 
 net_make() {
 	local n
-	ip -batch - <<-BATCH
-		netns add gwa
-		netns add gwb
-		netns add router
-		netns add hosta
-		netns add hostb
-	BATCH
-	ip link add out netns gwa type veth peer name ra netns router
-	ip link add out netns gwb type veth peer name rb netns router
-	ip link add in netns gwa type veth peer name eth0 netns hosta
-	ip link add in netns gwb type veth peer name eth0 netns hostb
+	# one may be there: the VM's own, by that name
+	for n in $SPACES; do [ -e "/run/netns/$n" ] || echo "netns add $n"; done | ip -batch -
+	ip -n router link add out netns gwa type veth peer name ra
+	ip -n router link add out netns gwb type veth peer name rb
+	ip -n router link add in netns gwa type veth peer name eth0 netns hosta
+	ip -n router link add in netns gwb type veth peer name eth0 netns hostb
 	for n in $SPACES; do
 		# shellcheck disable=SC2016  # the inner shell's $f
 		on "$n" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
