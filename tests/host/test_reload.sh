@@ -96,6 +96,14 @@ verdict reload/no_file $? "$(cat "$dir/err")"
 printf 'interfaces = { "eth0", "eth1" }\nsettle = 300\nstate-dir = "/nowhere"\n' >"$dir/conf"
 reload && grep -q 'settle: as before until the next start' "$dir/err" && until_ 10 hooked 'eth0 eth1'
 verdict reload/next_start $? "$(cat "$dir/err")"
+printf 'interfaces = { "eth0", "eth1" }\nread-group = nosuchgroup\n' >"$dir/conf"
+reload && grep -q '^ikewatch: group nosuchgroup: there is none of that name$' "$dir/err" && status >/dev/null
+verdict reload/group $? "$(cat "$dir/err")"
+# what it may not do any more once it runs
+printf 'interfaces = { "eth0", "eth1" }\nread-group = daemon\n' >"$dir/conf"
+reload && grep -q 'cannot be given to group daemon (.*): root alone may ask' "$dir/err" && status >/dev/null
+verdict reload/group_not_to_be_had $? "$(cat "$dir/err")"
+printf 'interfaces = { "eth0", "eth1" }\n' >"$dir/conf"
 for _ in 1 2 3 4 5; do kill -HUP "$pid"; done
 until_ 10 hooked 'eth0 eth1' && kill -0 "$pid"
 verdict reload/often $? "$(cat "$dir/err")"

@@ -55,16 +55,18 @@ installed() {
 }
 
 manual() {
-	local warnings
-	if command -v man >/dev/null; then
-		warnings=$(LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings -l scripts/ikewatch.8 2>&1 >/dev/null)
-	elif command -v groff >/dev/null; then
-		warnings=$(groff -man -ww -z -Tutf8 scripts/ikewatch.8 2>&1)
-	else
-		skip manual 'neither man nor groff here'
-		return
-	fi
-	same manual '' "$warnings"
+	local page warnings
+	for page in ikewatch.8 ikewatch.conf.5; do
+		if command -v man >/dev/null; then
+			warnings=$(LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings -l scripts/$page 2>&1 >/dev/null)
+		elif command -v groff >/dev/null; then
+			warnings=$(groff -man -ww -z -Tutf8 scripts/$page 2>&1)
+		else
+			skip manual 'neither man nor groff here'
+			return
+		fi
+		same "manual/$page" '' "$warnings"
+	done
 }
 
 commands() { "$O/ikewatch" --help | sed -n 's/^  \([a-z]\{1,\}\) .*/\1/p' | grep -v '^ikewatch$'; }
@@ -152,9 +154,11 @@ unit() {
 	log+=$(systemd-analyze verify --man=no "$work/unit/ikewatch-send.service" 2>&1 | grep ikewatch)
 	# the users are made by the package
 	same unit/verify '' "$(grep -v 'user.*ikewatch' <<<"$log")"
-	log=$(systemd-analyze security --offline=true --no-pager --threshold=20 "$work/unit/ikewatch.service" 2>&1)
-	same unit/security 0 "$?"
-	sed -n 's/^.*Overall exposure level/exposure/p' <<<"$log"
+	for type in ikewatch ikewatch-send; do
+		log=$(systemd-analyze security --offline=true --no-pager --threshold=20 "$work/unit/$type.service" 2>&1)
+		same "unit/security/$type" 0 "$?"
+		sed -n 's/^.*Overall exposure level/exposure/p' <<<"$log"
+	done
 }
 
 package() {
