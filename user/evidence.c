@@ -1115,10 +1115,52 @@ static void see_doubt(struct look *l)
 	l->f->doubt &= l->f->seen;
 }
 
+/* When the last exchange of ours before this one was answered; 0: none was seen. */
+static uint64_t settled_before(const struct ikw_ike_sa *ike, const struct ikw_exchange *x)
+{
+	/* answered checks that are alike share one place in the list */
+	uint64_t time = ike->live_last < x->first ? ike->live_last : x->first - ike->live_gap;
+
+	if (time == x->first)
+		time = 0;
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *y = ikw_ike_exchange(ike, k);
+
+		if (y != x && y->ours && y->answered && y->answered <= x->first &&
+		    y->answered > time)
+			time = y->answered;
+	}
+	return time;
+}
+
+/*
+ * What may have led to it began then. In IKEv2 the first copy of a request that was seen need not
+ * be the first that was sent: one before it came no longer before than the next came after (the
+ * gaps between retransmissions grow, or stay), and not before the exchange before was over.
+ */
+static uint64_t looked_from(const struct look *l)
+{
+	const struct ikw_exchange *x = l->f->gave_up;
+	uint64_t from, next, settled;
+
+	if (!x)
+		return before(l->at, 2 * IKW_SECOND);
+	from = before(x->first, 2 * IKW_SECOND);
+	if (!l->f->ike || l->f->ike->version != 2)
+		return from;
+	next = x->copies > 1 ? x->copy_ms[1] * IKW_MS : l->at > x->first ? l->at - x->first : 0;
+	settled = settled_before(l->f->ike, x);
+	if (!settled)
+		return before(from, next);
+	next = before(x->first, next);
+	if (settled < next)
+		settled = next;
+	return settled < from ? settled : from;
+}
+
 static void see_blind(struct look *l)
 {
-	uint64_t from = before(l->f->gave_up ? l->f->gave_up->first : l->at, 2 * IKW_SECOND);
-	uint32_t missed = ikw_host_missed(&l->w->host, from, l->at);
+	uint32_t missed = ikw_host_missed(&l->w->host, looked_from(l), l->at);
 
 	for (unsigned int i = 0; i < IKW_FACT_COUNT; i++)
 		if (fact_needs[i] & missed)

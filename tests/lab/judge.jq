@@ -13,7 +13,8 @@ def differs($e):
 	. as $a
 	| ($tier == "netlink") as $netlink
 	| (if $netlink and $e.netlink then $e.netlink else $e.reason end) as $reason
-	| [ if $reason and ([.offline_reason] - ($reason | split("|")) | length) > 0 then "reason" else empty end,
+	| [ if $reason and ([.offline_reason] - ($reason | split("|")) | length) > 0
+		and ((.confidence == "possible" and .offline_reason == $e.maybe) | not) then "reason" else empty end,
 	    if $e.peer and .dst_ip != $e.peer then "dst_ip" else empty end,
 	    if $e.inside and .inside_ip != $e.inside then "inside_ip" else empty end,
 	    if $e.iface and .interface_name != $e.iface then "interface_name" else empty end,

@@ -287,7 +287,7 @@ session() {
 	# this user needs no password for su
 	grep -q "ruser = $user" /etc/pam.d/su || sed -i "1i auth [success=done default=ignore] pam_succeed_if.so ruser = $user" /etc/pam.d/su
 	note "$user logs in on gw$side: $*"
-	printf 'su -c "STRONGSWAN_CONF=%s %s; true"\nexit\n' "$W/$side/strongswan.conf" "$*" |
+	printf 'su -c "export PATH=$PATH:/usr/sbin STRONGSWAN_CONF=%s; %s; true"\nexit\n' "$W/$side/strongswan.conf" "$*" |
 		nsenter -t "${PID[gw$side]}" -m -n script -qec "login -f $user" /dev/null >>"$W/$side/session.out" 2>&1 || :
 }
 
@@ -719,7 +719,8 @@ alarms_are() { [ -n "${NO_AGENT:-}" ] || [ "$(agent_alarms | wc -l)" -ge "$1" ];
 
 # alarm KEY=VALUE...: one alarm that must come. Keys: reason (or reason|reason), peer, inside, iface, up (true false any),
 # by and ordered (a regular expression for the comm, or none), confidence (at least), version (1 2 none), detail (regex),
-# netlink (reason|reason where the netlink tier may know less); of ordered_by: login (the login uid), terminal, command and
+# netlink (reason|reason where the netlink tier may know less), maybe (a wrong reason that may be called possible, where the
+# story cannot be known: tests/lab/truth counts it as wrong); of ordered_by: login (the login uid), terminal, command and
 # parents (regular expressions; the parents' comms from the nearest on)
 alarm() {
 	local kv args=()
