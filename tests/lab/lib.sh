@@ -287,6 +287,7 @@ session() {
 	# this user needs no password for su
 	grep -q "ruser = $user" /etc/pam.d/su || sed -i "1i auth [success=done default=ignore] pam_succeed_if.so ruser = $user" /etc/pam.d/su
 	note "$user logs in on gw$side: $*"
+	# shellcheck disable=SC2016  # the shell of the session expands it
 	printf 'su -c "export PATH=$PATH:/usr/sbin STRONGSWAN_CONF=%s; %s; true"\nexit\n' "$W/$side/strongswan.conf" "$*" |
 		nsenter -t "${PID[gw$side]}" -m -n script -qec "login -f $user" /dev/null >>"$W/$side/session.out" 2>&1 || :
 }
