@@ -512,7 +512,8 @@ static void see_gave_up(struct look *l)
 	l->f->silent_since = oldest->first;
 	if (oldest->type == IKW_V2_INFORMATIONAL)
 		see_liveness_v2(l, oldest);
-	else
+	/* the kernel does not wait for an answer: one that comes a little late was none too many */
+	else if (!(l->f->seen & IKW_FACT(HARD_LIMIT)) || !oldest->answered)
 		see(l, IKW_FACT(GAVE_UP_EXCHANGE));
 }
 

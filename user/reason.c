@@ -74,6 +74,12 @@ static const struct ikw_rule rules[] = {
 	  0, 0,
 	  "the SA that was to replace it could not be installed, its SPI being taken, and the "
 	  "kernel's hard limit then removed this one" },
+	/* iked's retransmissions outlast the margin before the limit: what was never answered is
+	   the root */
+	{ "limit_after_silence", R(EXCHANGE_TIMEOUT), LIKELY, false,
+	  F(HARD_LIMIT) | F(GAVE_UP_EXCHANGE), 0, 0,
+	  "the peer never answered an exchange of ours, and the kernel's hard limit removed the SA "
+	  "while the daemon still waited" },
 	{ "hard_limit", R(PHASE2_HARD_EXPIRY), CERTAIN, true, F(HARD_LIMIT), 0, 0,
 	  "the kernel's hard limit removed the SA" },
 	/* charon and pluto delete by SPI what they failed to install: the other's SA goes */

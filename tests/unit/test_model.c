@@ -368,6 +368,28 @@ static void test_hard_limit(void **state)
 	expect_one(&s, IKW_REASON_PHASE2_HARD_EXPIRY, IKW_CONFIDENCE_CERTAIN);
 }
 
+/* The rekey is never answered, and the limit comes first; near miss: the answer was only late. */
+static void limit_in_silence(bool answered, enum ikw_reason reason, enum ikw_confidence confidence)
+{
+	struct story s;
+
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	for (unsigned int i = 0; i < 2; i++)
+		ike(&s, 30000 + 2000 * i, '>', V2(0xa0, 36, 2, 200));
+	down(&s, 34000, 0, IKW_CAUSE_TIMER, 0);
+	if (answered)
+		ike(&s, 34500, '<', V2(0xa0, 36, 2, 200));
+	expect_one(&s, reason, confidence);
+}
+
+static void test_limit_in_silence(void **state)
+{
+	(void)state;
+	limit_in_silence(false, IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+	limit_in_silence(true, IKW_REASON_PHASE2_HARD_EXPIRY, IKW_CONFIDENCE_CERTAIN);
+}
+
 static void test_netns_exit(void **state)
 {
 	struct story s;
@@ -1360,6 +1382,7 @@ int main(void)
 		cmocka_unit_test(test_by_hand),
 		cmocka_unit_test(test_by_hand_netlink_tier),
 		cmocka_unit_test(test_hard_limit),
+		cmocka_unit_test(test_limit_in_silence),
 		cmocka_unit_test(test_netns_exit),
 		cmocka_unit_test(test_larval_is_no_tunnel),
 		cmocka_unit_test(test_two_tunnels_one_ike),

@@ -26,6 +26,7 @@ static const struct {
 	{ "same_spi_port", IKW_REASON_PORT_MISMATCH, IKW_CONFIDENCE_CERTAIN, false },
 	{ "limit_after_rekey", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
 	{ "limit_after_conflict", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, true },
+	{ "limit_after_silence", IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "hard_limit", IKW_REASON_PHASE2_HARD_EXPIRY, IKW_CONFIDENCE_CERTAIN, true },
 	{ "spi_disputed", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, true },
 	{ "flush", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, true },

@@ -30,6 +30,7 @@ variations() {
 	done
 }
 story() {
+	[ "$(opt a daemon)" != iked ] || iked_patience
 	[ -z "$(opt x traffic)" ] || traffic_start 1
 	sleep 3
 	note "the interface out of gwa: $(opt x what)"
@@ -39,7 +40,7 @@ story() {
 	# veth: when the other end is down this one has no carrier
 	carrier) ip -n router link set ra down ;;
 	esac
-	wait_gone 150
+	wait_gone "$([ "$(opt a daemon)" = iked ] && echo 480 || echo 150)"
 	link_again
 }
 # as it was, for the next variation
