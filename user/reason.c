@@ -340,8 +340,10 @@ static const struct ikw_rule rules[] = {
 	  ORDERS, 0,
 	  "no traffic, and the daemon closed the CHILD_SA by itself: it was idle for too long, or "
 	  "its life was over" },
-	{ "local_delete_blind", R(MANUAL), LIKELY, false, F(LOCAL_DELETE), 0, F(ORDER_END),
-	  "the daemon here deleted it; who ordered it could not be seen" },
+	/* of what makes a daemon delete by itself, an operator is the commonest, no more */
+	{ "local_delete_blind", R(MANUAL), POSSIBLE, false, F(LOCAL_DELETE), 0, F(ORDER_END),
+	  "the daemon here deleted it; whether anybody ordered it, and what else made it do so, "
+	  "could not be seen" },
 
 	/* taken away first, told to the peer then */
 	{ "reauth_told_after", R(PHASE1_REPLACE), POSSIBLE, false,
