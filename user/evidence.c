@@ -71,6 +71,16 @@ static void see(struct look *l, ikw_fact_set facts)
 	l->f->seen |= facts;
 }
 
+/* Something ended the tunnel before our daemon would have given up. */
+static void not_given_up(struct look *l)
+{
+	l->f->gave_up = NULL;
+	l->f->silent_checks = 0;
+	l->f->seen &= ~(IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(LIVENESS_EMPTY) |
+			IKW_FACT(LIVENESS_CLEAR) | IKW_FACT(ASKED) | IKW_FACT(NOT_ASKED) |
+			IKW_FACT(GAVE_UP_INFO) | IKW_FACT(GAVE_UP_EXCHANGE));
+}
+
 /* Was this exchange still waiting for the peer at the anchor? */
 static bool waiting_at(const struct ikw_ike_sa *ike, const struct ikw_exchange *x, uint64_t at)
 {
@@ -306,8 +316,10 @@ static void see_left_behind(struct look *l)
 	    (l->f->seen & (IKW_FACT(HARD_LIMIT) | IKW_FACT(LOCAL_DELETE) | IKW_FACT(PEER_DELETE))))
 		return;
 	if (!(l->f->seen & (IKW_FACT(GAVE_UP_EXCHANGE) | IKW_FACT(LIVENESS_EMPTY))) &&
+	    (l->f->seen & (IKW_FACT(REPLACED_CHILD) | IKW_FACT(NEXT_OURS))) &&
 	    within(x->first, l->f->next_gen->born, l->f->next_gen->born + DELETE_AFTER_NEXT)) {
 		see(l, IKW_FACT(DELETE_EXCHANGE));
+		l->f->vague |= replaced;
 		return;
 	}
 	l->f->seen &= ~(replaced | IKW_FACT(NEXT_OURS));
@@ -326,6 +338,10 @@ static void see_return(struct look *l)
 	if (next && next->born > l->at) {
 		l->f->next_gen = next;
 		see(l, IKW_FACT(RETURNED));
+		/* IKEv1 tells INITIAL_CONTACT beside the exchange that then brings the SAs */
+		if (gave_up && (l->f->seen & IKW_FACT(NEW_IKE_OPEN)) &&
+		    next->ike == l->f->new_ike && next->born - l->at < CLEAR_NEAR)
+			not_given_up(l);
 		return;
 	}
 	next = ikw_flow_usable(l->w, gen->tunnel, gen);
@@ -523,6 +539,21 @@ static uint64_t window_of(enum ikw_content content)
 										    : CLEAR_NEAR;
 }
 
+/* When it was last said, or else answered to us, by then: it may have been repeated since. */
+static uint64_t done_by(const struct ikw_exchange *x, uint64_t at)
+{
+	uint64_t done = x->first;
+
+	if (x->ours && x->answered && x->answered <= at)
+		return x->answered;
+	if (x->last <= at)
+		return x->last;
+	for (unsigned int i = 1; i < x->copies && i < IKW_COPIES; i++)
+		if (x->first + x->copy_ms[i] * IKW_MS <= at)
+			done = x->first + x->copy_ms[i] * IKW_MS;
+	return done;
+}
+
 static void see_deletes_v2(struct look *l)
 {
 	const struct ikw_ike_sa *ike = l->f->ike;
@@ -538,7 +569,7 @@ static void see_deletes_v2(struct look *l)
 		if (content == IKW_CONTENT_EMPTY)
 			continue;
 		from = before(l->at, window_of(content));
-		when = x->ours && x->answered ? x->answered : x->last;
+		when = done_by(x, l->at);
 		if (x->answered && within(x->answered, from, l->now))
 			see(l, IKW_FACT(DELETE_EXCHANGE));
 		if (!within(when, from, l->at))
@@ -598,7 +629,7 @@ static bool clearly_delete(const struct ikw_ike_sa *ike, const struct ikw_exchan
 	case IKW_CONTENT_DELETE_CHILD:
 		return true;
 	default:
-		return at >= x->last && at - x->last < DELETE_AT_ONCE;
+		return at >= x->first && at - done_by(x, at) < DELETE_AT_ONCE;
 	}
 }
 
@@ -624,6 +655,17 @@ static void see_late_delete(struct look *l)
 	}
 	if (l->f->late)
 		see(l, IKW_FACT(DELETE_AFTER));
+}
+
+/* What has gone from the memory of its IKE_SA since the case was opened. */
+static void see_kept(struct look *l)
+{
+	const struct ikw_case *c = l->c;
+
+	if (l->f->local || l->f->peer || l->at != c->opened || l->f->gave_up || !c->kept)
+		return;
+	*(c->kept->ours ? &l->f->local : &l->f->peer) = c->kept;
+	see(l, IKW_FACT(DELETE_EXCHANGE));
 }
 
 /* Did an operator order something down just before this went out? */
@@ -659,16 +701,12 @@ static bool peers_came_first(struct look *l, const struct ikw_exchange *local,
 	return true;
 }
 
-/* The peer's Delete came before our daemon would have given up. */
-static void not_given_up(struct look *l)
+static void see_peer_amid_silence(struct look *l)
 {
-	enum ikw_content content = ikw_ike_content(l->f->ike, l->f->peer->length);
-
-	l->f->gave_up = NULL;
-	l->f->seen &= ~(IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(LIVENESS_EMPTY) |
-			IKW_FACT(LIVENESS_CLEAR) | IKW_FACT(ASKED) | IKW_FACT(NOT_ASKED) |
-			IKW_FACT(GAVE_UP_INFO) | IKW_FACT(GAVE_UP_EXCHANGE));
-	if (content != IKW_CONTENT_DELETE_IKE)
+	if (!l->f->peer || !l->f->gave_up || !(l->f->seen & IKW_FACT(PEER_CLEAR)))
+		return;
+	not_given_up(l);
+	if (ikw_ike_content(l->f->ike, l->f->peer->length) != IKW_CONTENT_DELETE_IKE)
 		l->f->vague |= IKW_FACT(PEER_DELETE);
 }
 
@@ -682,6 +720,7 @@ static void see_deletes(struct look *l)
 		see_deletes_v2(l);
 	else
 		see_deletes_v1(l);
+	see_kept(l);
 	local = l->f->local;
 	peer = l->f->peer;
 	if (local && peer) {
@@ -700,8 +739,7 @@ static void see_deletes(struct look *l)
 		see(l, IKW_FACT(PEER_DELETE));
 	if (peer && clearly_delete(l->f->ike, peer, l->at))
 		see(l, IKW_FACT(PEER_CLEAR));
-	if (peer && l->f->gave_up && (l->f->seen & IKW_FACT(PEER_CLEAR)))
-		not_given_up(l);
+	see_peer_amid_silence(l);
 	if (local && ikw_ike_content(l->f->ike, local->length) == IKW_CONTENT_DELETE_CHILD)
 		see(l, IKW_FACT(CHILD_ONLY));
 	if (local && local->asked == IKW_ASKED_YES && clearly_ours(local, l->at))
@@ -718,6 +756,8 @@ static bool negotiation_failed(const struct ikw_ike_sa *ike, uint64_t now)
 		return true;
 	if (x->ours && !x->answered)
 		return x->copies >= 3;
+	if (ike->version == 2 && !x->answered) /* our daemon may be asking an AAA server */
+		return false;
 	return now - (x->answered > x->last ? x->answered : x->last) > OUTCOME_QUIET;
 }
 
@@ -731,6 +771,19 @@ static bool setting_up_at(const struct ikw_ike_sa *ike, uint64_t at)
 			continue;
 		if (x->began <= at && (!x->answered || x->answered + NEAR >= at) &&
 		    x->last + CLEAR_NEAR >= at)
+			return true;
+	}
+	return false;
+}
+
+/* RFC 7296 2.4: INITIAL_CONTACT is obeyed while our response to it is in the making. */
+static bool answering_at(const struct ikw_ike_sa *ike, uint64_t at)
+{
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x->type == IKW_V2_AUTH && !x->ours && x->first <= at &&
+		    (!x->answered || x->answered >= at) && done_by(x, at) + NEAR >= at)
 			return true;
 	}
 	return false;
@@ -799,6 +852,8 @@ static void see_new_ike(struct look *l, const struct ikw_ike_sa *ike)
 	if (!ike->ours && ike->created <= l->at && setting_up_at(ike, l->at)) {
 		see(l, IKW_FACT(NEW_IKE_OPEN));
 		l->f->new_ike = ike;
+		if (l->f->gave_up && answering_at(ike, l->at))
+			not_given_up(l);
 	}
 	if (ike->ours && !ike->installed && fails_anyway(l))
 		return;
@@ -935,7 +990,10 @@ static void see_order(struct look *l)
 	uint64_t from, to = l->at;
 
 	if (l->f->seen & (IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE))) {
-		order = ikw_host_order(host, daemon, l->f->next_gen->born, l->at);
+		from = before(l->at, ORDER_BEFORE);
+		if (l->f->next_gen->born > from)
+			from = l->f->next_gen->born;
+		order = ikw_host_order(host, daemon, from, l->at);
 		if (!order || order->kind != IKW_ORDER_END)
 			order = ikw_host_order(
 				host, daemon,

@@ -104,9 +104,10 @@ struct ikw_case {
 	struct ikw_case *next; /* open cases, by close_at */
 	struct ikw_case *prev;
 	struct ikw_generation *gen;
-	struct ikw_sa first; /* the record of the SA that went first */
-	uint64_t opened;     /* its time */
-	uint64_t anchor;     /* where the cause is looked for: first deletion of the burst */
+	struct ikw_sa first;	   /* the record of the SA that went first */
+	struct ikw_exchange *kept; /* what seemed a Delete then, for it is soon forgotten */
+	uint64_t opened;	   /* its time */
+	uint64_t anchor;	   /* where the cause is looked for: first deletion of the burst */
 	uint64_t close_at;
 	uint64_t give_up;   /* waits no longer than this, whatever a rule wants */
 	bool same_spi_back; /* with another address */

@@ -125,6 +125,7 @@ static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw
 	life_learn(t->peer, f, v);
 	live_unlearn(t->peer, f);
 	case_unlink(m, c);
+	free(c->kept);
 	free(c);
 	gen->deletion = NULL;
 	if (m->ops.alarm)
@@ -184,6 +185,15 @@ static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, boo
 	return true;
 }
 
+static void case_keep(struct ikw_case *c, const struct ikw_exchange *x)
+{
+	if (!x)
+		return;
+	c->kept = malloc(sizeof(*c->kept));
+	if (c->kept)
+		*c->kept = *x;
+}
+
 /* Something that ends tunnels began only after the last of the burst had gone. */
 static bool began_after(const struct ikw_facts *f, uint64_t last)
 {
@@ -208,6 +218,7 @@ static void case_anchor(struct ikw_model *m, struct ikw_case *c)
 		return;
 	ikw_facts_collect(&f, c, &m->world, c->opened);
 	ike = (struct ikw_ike_sa *)f.ike;
+	case_keep(c, f.local ? f.local : f.peer);
 	if (!ike || (f.seen & own))
 		return;
 	if (ike->burst_last && c->opened - ike->burst_last < BURST &&
@@ -475,6 +486,7 @@ void ikw_model_free(struct ikw_model *m)
 		struct ikw_case *c = m->first;
 
 		case_unlink(m, c);
+		free(c->kept);
 		free(c);
 	}
 	ikw_world_free(&m->world);

@@ -105,6 +105,8 @@ static const struct ikw_rule rules[] = {
 	/* RFC 7296 2.8: the new CHILD_SA is there before the old one goes */
 	{ "ended_beside_new", R(MANUAL), LIKELY, false, F(REPLACED_CHILD) | F(ORDER_END), 0, 0,
 	  "an operator took this SA down while a newer one carried the flow" },
+	{ "ended_beside_new_ike", R(MANUAL), LIKELY, false, F(REPLACED_IKE) | F(ORDER_END), 0, 0,
+	  "an operator took this SA down while one of another IKE_SA carried the flow" },
 	{ "rekeyed", R(PHASE2_REPLACE), CERTAIN, true, F(REPLACED_CHILD), 0, 0,
 	  "a rekey had put a new CHILD_SA with the same flow in its place" },
 	{ "reauthenticated", R(PHASE1_REPLACE), CERTAIN, true, F(REPLACED_IKE) | F(DELETE_EXCHANGE),

@@ -45,9 +45,18 @@ static void expect_unsure(struct story *s, enum ikw_reason reason)
 	assert_int_not_equal(s->told[0].confidence, IKW_CONFIDENCE_CERTAIN);
 }
 
+/* The peer's first message of a phase 1: no responder's cookie yet. */
+static void v1_begins(struct story *s, uint64_t ms, uint64_t spi, uint8_t exchange)
+{
+	union ikw_event e = ike_made(s, ms, 'r', V1(spi, exchange, 0, 180));
+
+	e.ike.spi_r = 0;
+	feed(s, &e);
+}
+
 static void v1_up(struct story *s, uint64_t ms, uint64_t spi, unsigned int n)
 {
-	ike(s, ms, 'r', V1(spi, 2, 0, 180));
+	v1_begins(s, ms, spi, 2);
 	ike(s, ms + 10, 'a', (struct ike_spec){ spi, 1, 2, 0, 144, 9, 7, 128, 4 });
 	ike(s, ms + 20, 'r', V1(spi, 2, 0, 200));
 	ike(s, ms + 30, 'a', V1(spi, 2, 0, 200));
@@ -357,8 +366,8 @@ static void test_forged_main_mode(void **state)
 	(void)state;
 	begin(&s, ALL_SEES);
 	v1_up(&s, 10000, 0xa0, 0);
-	ike(&s, 59900, 'r', (struct ike_spec){ 0xfee1, 1, 4, 0, 300, 9, 0, 0, 0 });
-	ike(&s, 59910, 'r', V1(0xfee2, 2, 0, 180));
+	v1_begins(&s, 59900, 0xfee1, 4);
+	v1_begins(&s, 59910, 0xfee2, 2);
 	ike(&s, 59915, 'a', V1(0xfee2, 2, 0, 144));
 	down(&s, 60000, 0, IKW_CAUSE_CALL, DAEMON);
 	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
@@ -813,6 +822,249 @@ static void test_half_stays_alone(void **state)
 	assert_false(s.told[1].tunnel_up);
 }
 
+/* ---- Deletes that were not alone ------------------------------------------------------ */
+
+static struct sa_spec child(unsigned int n, uint8_t dir)
+{
+	return (struct sa_spec){ (dir == IKW_DIR_IN ? 0x1000 : 0x2000) + n, n, dir, 9, 0, 0 };
+}
+
+static void children_up(struct story *s, unsigned int count)
+{
+	ike(s, 10000, '>', V2(0xa0, 34, 0, 300));
+	ike(s, 10005, '<', (struct ike_spec){ 0xa0, 2, 34, 0, 300, 9, AES_GCM });
+	ike(s, 10010, '>', V2(0xa0, 35, 1, 300));
+	ike(s, 10030, '<', V2(0xa0, 35, 1, 208));
+	for (unsigned int n = 0; n < count; n++) {
+		if (n) {
+			ike(s, 10000 + n * 100, '>', V2(0xa0, 36, 1 + n, 208));
+			ike(s, 10020 + n * 100, '<', V2(0xa0, 36, 1 + n, 208));
+		}
+		sa_op(s, 10040 + n * 100, child(n, IKW_DIR_IN), IKW_SA_ADD, 0, DAEMON);
+		sa_op(s, 10041 + n * 100, child(n, IKW_DIR_OUT), IKW_SA_ADD, 0, DAEMON);
+	}
+}
+
+/* The peer deletes its CHILD_SAs one after the other. */
+static void test_children_one_by_one(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	children_up(&s, 30);
+	for (unsigned int n = 0; n < 30; n++) {
+		uint64_t at = 20000 + n * 40;
+
+		ike(&s, at, 'r', V2(0xa0, 37, n, 69));
+		sa_op(&s, at + 5, child(n, IKW_DIR_IN), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		sa_op(&s, at + 6, child(n, IKW_DIR_OUT), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		ike(&s, at + 9, 'a', V2(0xa0, 37, n, 69));
+	}
+	expect_all(&s, 30, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* Our response was lost: the peer says it again, after the deed. */
+static void test_delete_sent_again(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int aead = 0; aead < 2; aead++) {
+		uint32_t length = aead ? 65 : 80;
+
+		begin(&s, ALL_SEES);
+		if (aead)
+			establish(&s, 10000, 0xa0, 0, AES_GCM);
+		else
+			establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		ike(&s, 20000, 'r', V2(0xa0, 37, 0, length));
+		ike(&s, 20005, 'a', V2(0xa0, 37, 0, length - 8));
+		down(&s, 20010, 0, IKW_CAUSE_CALL, DAEMON);
+		ike(&s, 21000, 'r', V2(0xa0, 37, 0, length));
+		expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+	}
+}
+
+/* A daemon that does not wait for the answer to its Delete. */
+static void test_delete_not_waited_for(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	control(&s, 20000, terminate, sizeof(terminate), "terminate");
+	ike(&s, 20010, '>', V2(0xa0, 37, 2, 65));
+	down(&s, 20012, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 20020, '<', V2(0xa0, 37, 2, 57));
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+	assert_string_equal(s.told[0].rule, "ordered");
+
+	begin(&s, ALL_SEES & ~(uint32_t)IKW_SEES_CONTROL);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20010, '>', V2(0xa0, 37, 2, 65));
+	down(&s, 20012, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 20020, '<', V2(0xa0, 37, 2, 57));
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_POSSIBLE);
+	assert_string_equal(s.told[0].rule, "local_delete_blind");
+}
+
+/* Two rekeys that crossed: the redundant CHILD_SA goes, then the old one. */
+static void test_rekeys_cross(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, '>', V2(0xa0, 36, 2, 197));
+	ike(&s, 20002, 'r', V2(0xa0, 36, 0, 197));
+	up(&s, 20004, 1, DAEMON);
+	ike(&s, 20008, 'a', V2(0xa0, 36, 0, 185));
+	ike(&s, 20010, '<', V2(0xa0, 36, 2, 185));
+	up(&s, 20012, 2, DAEMON);
+	ike(&s, 20020, 'r', V2(0xa0, 37, 1, 69));
+	down(&s, 20022, 1, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 20027, 'a', V2(0xa0, 37, 1, 69));
+	ike(&s, 20030, '>', V2(0xa0, 37, 3, 69));
+	ike(&s, 20040, '<', V2(0xa0, 37, 3, 69));
+	down(&s, 20042, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_all(&s, 2, IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN);
+	assert_true(s.told[0].tunnel_up && s.told[1].tunnel_up);
+}
+
+/* ---- the peer comes back ------------------------------------------------------------- */
+
+/* It restarted; we were checking it, and would have given it up a minute later. */
+static void test_initial_contact_amid_check(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	silence(&s, 20000, V2(0xa0, 37, 2, 57), 5);
+	ike(&s, 30000, 'r', V2(0xb0, 34, 0, 300));
+	ike(&s, 30010, 'a', V2(0xb0, 34, 0, 300));
+	ike(&s, 30020, 'r', V2(0xb0, 35, 1, 300));
+	down(&s, 30030, 0, IKW_CAUSE_CALL, DAEMON);
+	up(&s, 30038, 1, DAEMON);
+	ike(&s, 30045, 'a', V2(0xb0, 35, 1, 208));
+	expect_one(&s, IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void test_initial_contact_amid_check_v1(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	v1_up(&s, 10000, 0xa0, 0);
+	ike(&s, 12000, '>', V1(0xa0, 5, 70, 108));
+	ike(&s, 12005, '<', V1(0xa0, 5, 71, 108));
+	for (uint32_t i = 0; i < 4; i++)
+		ike(&s, 20000 + i * 2000, '>', V1(0xa0, 5, 72 + i, 108));
+	v1_begins(&s, 29000, 0xb0, 2);
+	ike(&s, 29010, 'a', (struct ike_spec){ 0xb0, 1, 2, 0, 144, 9, 7, 128, 4 });
+	ike(&s, 29020, 'r', V1(0xb0, 2, 0, 200));
+	ike(&s, 29030, 'a', V1(0xb0, 2, 0, 200));
+	ike(&s, 29040, 'r', V1(0xb0, 2, 0, 108));
+	down(&s, 29045, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 29050, 'a', V1(0xb0, 2, 0, 108));
+	ike(&s, 29100, 'r', V1(0xb0, 32, 5, 188));
+	ike(&s, 29110, 'a', V1(0xb0, 32, 5, 188));
+	ike(&s, 29120, 'r', V1(0xb0, 32, 5, 76));
+	up(&s, 29125, 1, DAEMON);
+	expect_one(&s, IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* It restarted, and both IKE_SAs were kept: the old one dies of our check, at its own time. */
+static void test_old_ike_beside_new(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int aead = 0; aead < 2; aead++) {
+		begin(&s, ALL_SEES);
+		if (aead)
+			establish(&s, 10000, 0xa0, 0, AES_GCM);
+		else
+			establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		ike(&s, 30000, 'r', V2(0xb0, 34, 0, 300));
+		ike(&s, 30010, 'a', V2(0xb0, 34, 0, 300));
+		ike(&s, 30020, 'r', V2(0xb0, 35, 1, 300));
+		up(&s, 30038, 1, DAEMON);
+		ike(&s, 30045, 'a', V2(0xb0, 35, 1, 208));
+		silence(&s, 36000, V2(0xa0, 37, 2, aead ? 57 : 80), 5);
+		down(&s, 60000, 0, IKW_CAUSE_CALL, DAEMON);
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_string_equal(ikw_reason_text(s.told[0].reason), "dpd timeout");
+		assert_true(s.told[0].tunnel_up);
+	}
+}
+
+/* Two IKE_SAs with the same flow side by side for long: an operator ends the old one. */
+static void test_one_of_two_ended(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	establish(&s, 30000, 0xb0, 1, AES_GCM);
+	control(&s, 600000, terminate, sizeof(terminate), "terminate");
+	ike(&s, 600010, '>', V2(0xa0, 37, 2, 65));
+	ike(&s, 600020, '<', V2(0xa0, 37, 2, 57));
+	down(&s, 600030, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY);
+}
+
+/* The peer reauthenticates, and whoever answers for its password takes seconds. */
+static void test_reauth_is_slow(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, 'r', V2(0xa0, 37, 0, 65));
+	ike(&s, 20005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 20010, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 20030, 'r', V2(0xb0, 34, 0, 300));
+	ike(&s, 20035, 'a', V2(0xb0, 34, 0, 300));
+	ike(&s, 20040, 'r', V2(0xb0, 35, 1, 300));
+	ike(&s, 24040, 'r', V2(0xb0, 35, 1, 300));
+	up(&s, 26000, 1, DAEMON);
+	ike(&s, 26010, 'a', V2(0xb0, 35, 1, 208));
+	expect_one(&s, IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY);
+}
+
+/* What travels with an ESP SA (IPComp and its tunnel) makes no alarm of its own. */
+static void test_compressed(void **state)
+{
+	static const uint8_t protos[] = { 108, 4 };
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	for (size_t i = 0; i < 4; i++) {
+		NEW(&s, e, sa, SA, 10040 + i * 10000);
+		e.sa.op = i < 2 ? IKW_SA_ADD : IKW_SA_DELETE;
+		e.sa.cause = i < 2 ? 0 : IKW_CAUSE_CALL;
+		e.sa.spi = 0x4444;
+		e.sa.proto = protos[i % 2];
+		e.sa.by.tgid = DAEMON;
+		addr4(e.sa.saddr, 1);
+		addr4(e.sa.daddr, 9);
+		feed(&s, &e);
+	}
+	end(&s);
+	assert_int_equal(s.count, 0);
+}
+
 /* ---- timers as daemons have them by default -------------------------------------------- */
 
 static void test_default_timers(void **state)
@@ -873,6 +1125,16 @@ int main(void)
 		cmocka_unit_test(test_moved_out_first),
 		cmocka_unit_test(test_no_ike_to_be_seen),
 		cmocka_unit_test(test_half_stays_alone),
+		cmocka_unit_test(test_children_one_by_one),
+		cmocka_unit_test(test_delete_sent_again),
+		cmocka_unit_test(test_delete_not_waited_for),
+		cmocka_unit_test(test_rekeys_cross),
+		cmocka_unit_test(test_initial_contact_amid_check),
+		cmocka_unit_test(test_initial_contact_amid_check_v1),
+		cmocka_unit_test(test_old_ike_beside_new),
+		cmocka_unit_test(test_one_of_two_ended),
+		cmocka_unit_test(test_reauth_is_slow),
+		cmocka_unit_test(test_compressed),
 		cmocka_unit_test(test_default_timers),
 	};
 

@@ -36,6 +36,7 @@ static const struct {
 	{ "notified", IKW_REASON_INVALID_SPI, IKW_CONFIDENCE_LIKELY, true },
 	{ "notified_vaguely", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, true },
 	{ "ended_beside_new", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
+	{ "ended_beside_new_ike", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
 	{ "rekeyed", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
 	{ "reauthenticated", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
 	{ "reauthenticated_quietly", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
