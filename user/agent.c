@@ -117,14 +117,14 @@ static void say_lost(struct ikw_agent *agent, const struct ikw_lost *lost)
 }
 
 void ikw_agent_lost(struct ikw_agent *agent, enum ikw_lost_where where, uint64_t count,
-		    uint32_t sees)
+		    uint64_t since, uint32_t sees)
 {
 	union ikw_event event;
 
 	agent->lost += count ? count : 1;
 	ikw_stamp(&event, IKW_EV_LOST, sizeof(event.lost), agent->netns.inode);
 	event.lost.count = count;
-	event.lost.since = agent->last_event;
+	event.lost.since = since;
 	event.lost.where = where;
 	event.lost.sees = sees;
 	if (where != IKW_LOST_SUPPRESSED)

@@ -194,9 +194,10 @@ void ikw_agent_clock(struct ikw_agent *agent);
 /* Tells the model what can be observed from now on, if that changed. */
 void ikw_agent_probes(struct ikw_agent *agent);
 
-/* Records were lost: the model hears of it, and a dump makes good what it can. */
+/* Records were lost, since then at the earliest: the model hears of it, and a dump makes good what
+ * it can. */
 void ikw_agent_lost(struct ikw_agent *agent, enum ikw_lost_where where, uint64_t count,
-		    uint32_t sees);
+		    uint64_t since, uint32_t sees);
 
 /* Is it a process that ikw_agent_daemons() found, and still there? */
 bool ikw_agent_is_daemon(const struct ikw_agent *agent, uint32_t tgid);

@@ -32,12 +32,20 @@ struct row {
 	struct bpf_link *links[SIDES];
 };
 
+/* The last record that a CPU made. */
+struct last_record {
+	uint64_t seq;
+	uint64_t time;
+};
+
 struct ikw_loader {
 	struct ikw_loader_config config;
 	struct bpf_object *maps;
 	struct bpf_object *parts[IKW_PARTS];
 	struct btf *btf; /* the kernel's; NULL: none */
 	struct ring_buffer *ring;
+	struct last_record *seen; /* by CPU */
+	uint64_t hole; /* the record before the first that is missing: its time; 0: none is */
 	struct row *rows;
 	struct ikw_probe_status *status;
 	struct ikw_layout layout;
@@ -725,12 +733,35 @@ static void keep_order(struct ikw_loader *loader, struct ikw_hdr *hdr)
 		loader->latest = hdr->time;
 }
 
+static void earlier(uint64_t *time, uint64_t other)
+{
+	if (!*time || other < *time)
+		*time = other;
+}
+
+/* Numbers that a CPU's records skip are those of records that were lost. */
+static void note_number(struct ikw_loader *loader, const void *data, size_t size)
+{
+	const struct ikw_hdr *hdr = data;
+	struct last_record *seen;
+
+	if (size < sizeof(*hdr) || hdr->cpu >= (unsigned int)loader->cpus)
+		return;
+	seen = &loader->seen[hdr->cpu];
+	if (hdr->seq <= seen->seq)
+		return;
+	if (seen->seq && hdr->seq != seen->seq + 1)
+		earlier(&loader->hole, seen->time);
+	*seen = (struct last_record){ hdr->seq, hdr->time };
+}
+
 static int take(void *ctx, void *data, size_t size)
 {
 	struct ikw_loader *loader = ctx;
 	union ikw_event event;
 	const char *why;
 
+	note_number(loader, data, size);
 	if (is_raw(data, size)) {
 		take_raw(loader, data);
 	} else if (ikw_event_valid(data, size, &why)) {
@@ -752,17 +783,41 @@ int ikw_loader_consume(struct ikw_loader *loader, ikw_event_fn fn, void *ctx, in
 	return n < 0 && n != -ECANCELED ? n : max - loader->left;
 }
 
-uint64_t ikw_loader_lost(const struct ikw_loader *loader)
+/* By CPU, to be freed. NULL: not to be had. */
+static struct ikw_cpu_state *read_state(const struct ikw_loader *loader)
 {
 	struct ikw_cpu_state *state = calloc((size_t)loader->cpus, sizeof(*state));
 	uint32_t zero = 0;
-	uint64_t lost = 0;
 
 	if (state && !bpf_map_lookup_elem(ikw_loader_map_fd(loader, "ikw_state"), &zero, state))
-		for (int i = 0; i < loader->cpus; i++)
-			lost += state[i].lost;
+		return state;
+	free(state);
+	return NULL;
+}
+
+uint64_t ikw_loader_lost(const struct ikw_loader *loader)
+{
+	struct ikw_cpu_state *state = read_state(loader);
+	uint64_t lost = 0;
+
+	for (int i = 0; state && i < loader->cpus; i++)
+		lost += state[i].lost;
 	free(state);
 	return lost;
+}
+
+uint64_t ikw_loader_lost_since(struct ikw_loader *loader)
+{
+	struct ikw_cpu_state *state = read_state(loader);
+	uint64_t since = loader->hole;
+
+	/* behind the last record that there was room for */
+	for (int i = 0; state && i < loader->cpus; i++)
+		if (loader->seen[i].seq && state[i].seq > loader->seen[i].seq)
+			earlier(&since, loader->seen[i].time);
+	free(state);
+	loader->hole = 0;
+	return since;
 }
 
 static int update(const struct ikw_loader *loader, const char *map, uint32_t key, const void *value)
@@ -1085,6 +1140,9 @@ static int init(struct ikw_loader *loader)
 	loader->cpus = libbpf_num_possible_cpus();
 	if (loader->cpus < 0)
 		return loader->cpus;
+	loader->seen = calloc((size_t)loader->cpus, sizeof(*loader->seen));
+	if (!loader->seen)
+		return -ENOMEM;
 	for (size_t i = 0; i < ikw_probe_count; i++) {
 		loader->rows[i].probe = &ikw_probe_table[i];
 		loader->status[i].name = ikw_probe_table[i].name;
@@ -1136,5 +1194,6 @@ void ikw_loader_close(struct ikw_loader *loader)
 	bpf_object__close(loader->maps);
 	free(loader->rows);
 	free(loader->status);
+	free(loader->seen);
 	free(loader);
 }

@@ -104,6 +104,12 @@ int ikw_loader_consume(struct ikw_loader *loader, ikw_event_fn fn, void *ctx, in
 /* Records for which the ring had no room, on all CPUs, ever. */
 uint64_t ikw_loader_lost(const struct ikw_loader *loader);
 
+/*
+ * Boot time of the last record before the first one that was lost since the
+ * last call, as the numbers of those taken tell; 0: they do not.
+ */
+uint64_t ikw_loader_lost_since(struct ikw_loader *loader);
+
 /* Watches another network namespace from now on (inode; 0: all). */
 int ikw_loader_watch(struct ikw_loader *loader, uint32_t netns);
 

@@ -242,7 +242,8 @@ static bool read_xfrm(struct ikw_agent *agent)
 		return false;
 	got = ikw_xfrm_read(&agent->xfrm, ikw_agent_take, agent);
 	if (got == -ENOBUFS)
-		ikw_agent_lost(agent, IKW_LOST_NETLINK, 0, IKW_SEES_SA | IKW_SEES_POLICY);
+		ikw_agent_lost(agent, IKW_LOST_NETLINK, 0, agent->last_event,
+			       IKW_SEES_SA | IKW_SEES_POLICY);
 	return got > 0 || got == -ENOBUFS;
 }
 
@@ -254,7 +255,7 @@ static bool read_rt(struct ikw_agent *agent)
 		return false;
 	got = ikw_rt_read(&agent->rt, take_rt, agent);
 	if (got == -ENOBUFS) {
-		ikw_agent_lost(agent, IKW_LOST_NETLINK, 0, IKW_SEES_LINK);
+		ikw_agent_lost(agent, IKW_LOST_NETLINK, 0, agent->last_event, IKW_SEES_LINK);
 		read_links(agent);
 	}
 	ikw_agent_probes(agent); /* links came, went, or could not be hooked */
@@ -613,7 +614,7 @@ static void proc_ready(void *ctx)
 	struct ikw_agent *agent = ctx;
 
 	if (ikw_proc_events_read(agent->proc_poll.fd, take_news, agent) == -ENOBUFS)
-		ikw_agent_lost(agent, IKW_LOST_NETLINK, 0, IKW_SEES_EXIT);
+		ikw_agent_lost(agent, IKW_LOST_NETLINK, 0, agent->last_event, IKW_SEES_EXIT);
 }
 
 bool ikw_agent_sources(struct ikw_agent *agent, char *why, size_t size)

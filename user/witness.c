@@ -29,6 +29,7 @@ struct ikw_witness {
 	bool tried;		   /* the probes are attached, as far as they can be */
 	uint32_t kept;		   /* what went on to be witnessed while no agent ran */
 	uint64_t lost;		   /* of the ring, as last reported */
+	uint64_t looked;	   /* boot time ns of that; 0: by an agent before this one */
 	uint32_t old_netns;	   /* the one watched before; 0: none */
 	uint64_t old_until;	   /* boot time ns; UINT64_MAX: not watched any more */
 	char why[256];		   /* why there is no loader */
@@ -252,16 +253,28 @@ static void take_record(void *ctx, union ikw_event *event)
 		ikw_agent_feed(agent, event);
 }
 
+/* A CPU that had nothing to tell for long knows less than the last look at the count. */
+static uint64_t lost_since(struct ikw_agent *agent)
+{
+	uint64_t looked = agent->witness->looked ? agent->witness->looked : agent->known_till;
+	uint64_t since = ikw_loader_lost_since(agent->witness->loader);
+
+	return since > looked ? since : looked;
+}
+
 void ikw_witness_lost(struct ikw_agent *agent)
 {
 	struct ikw_witness *witness = agent->witness;
 	uint64_t lost = witness->loader ? ikw_loader_lost(witness->loader) : 0;
+	uint64_t now = ikw_boot_now();
 	struct ikw_layout layout;
 
+	if (lost > witness->lost)
+		ikw_agent_lost(agent, IKW_LOST_RING, lost - witness->lost, lost_since(agent),
+			       ikw_witness_sees(agent));
+	witness->looked = now;
 	if (lost == witness->lost)
 		return;
-	if (lost > witness->lost)
-		ikw_agent_lost(agent, IKW_LOST_RING, lost - witness->lost, ikw_witness_sees(agent));
 	witness->lost = lost;
 	layout = *ikw_loader_layout(witness->loader);
 	layout.lost = lost;
@@ -478,7 +491,7 @@ static void report_suppressed(struct ikw_agent *agent, uint64_t now)
 	sum = ikw_hooks_suppressed(witness->hooks);
 	if (sum > witness->suppressed)
 		ikw_agent_lost(agent, IKW_LOST_SUPPRESSED, sum - witness->suppressed,
-			       IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT);
+			       agent->last_event, IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT);
 	witness->suppressed = sum;
 }
 
