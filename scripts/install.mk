@@ -40,6 +40,8 @@ install: $(O)/ikewatch $(O)/ikewatch-send
 	$(Q)chmod 644 $(DESTDIR)$(unitdir)/ikewatch.service
 	$(Q)$(INSTALL) -m 644 scripts/ikewatch.sysusers $(DESTDIR)$(sysusersdir)/ikewatch.conf
 	$(Q)$(INSTALL) -m 644 README.md $(DESTDIR)$(docdir)/README.md
+	@[ -n '$(DESTDIR)' ] || [ ! -d /run/systemd/system ] || \
+		echo 'the service: systemd-sysusers && systemctl daemon-reload && systemctl enable --now ikewatch'
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
