@@ -35,7 +35,7 @@ IKW_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
 # MACHINE and SYSROOT: another machine's, for a cross build (scripts/arm64)
 MACHINE ?= $(shell uname -m)
 BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(MACHINE)))
-BPF_CFLAGS := -target bpf -g -O2 -mcpu=v2 -Wall -Wextra -Werror -Wshadow -Wundef \
+BPF_CFLAGS := -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Werror -Wshadow -Wundef \
 	-D__TARGET_ARCH_$(BPF_ARCH) -I. -I$(SYSROOT)/usr/include/$(MACHINE)-linux-gnu
 
 BPF_SRC := $(wildcard bpf/*.bpf.c)

@@ -109,7 +109,7 @@ struct ikw_ike {
 	__u32 message_id;
 	__u32 length;  /* the header's length field */
 	__u32 ifindex; /* where it was seen */
-	__u32 digest;  /* of up to 32 bytes after the IKE header (bpf/ike.h): equal in a
+	__u32 digest;  /* of up to 24 bytes after the IKE header (bpf/ike.h): equal in a
 			  retransmission */
 	__u16 sport;
 	__u16 dport;

@@ -76,11 +76,11 @@ static __always_inline void *ikw_emit_room(__u16 type, __u16 size, __u32 netns, 
 	}
 	hdr->type = type;
 	hdr->size = size;
-	hdr->cpu = bpf_get_smp_processor_id();
 	hdr->time = now;
 	hdr->seq = 0;
 	hdr->netns = netns;
 	hdr->flags = 0;
+	hdr->cpu = bpf_get_smp_processor_id();
 	return hdr;
 }
 

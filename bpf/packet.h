@@ -3,8 +3,8 @@
  * What the packet programs keep in maps, laid out for user space too, which
  * reads it through mmap without a system call.
  *
- * ESP is counted in slots, `ikw_esp_slots` of them for each CPU, one after the
- * other in the array map ikw_esp: slot i of CPU c is entry c * ikw_esp_slots + i.
+ * ESP is counted in slots, IKW_ESP_SLOTS of them for each CPU, one after the
+ * other in the array map ikw_esp: slot i of CPU c is entry c * IKW_ESP_SLOTS + i.
  * Only CPU c writes its slots, so counting needs no atomics. An SA has two
  * places it may be (ikw_esp_place); when both are others', it is counted in the
  * hash map ikw_esp_more. What an SA got in all is the sum over all of these.
@@ -14,14 +14,18 @@
 
 #include "bpf/ikewatch_event.h"
 
-#define IKW_ESP_SLOTS 4096 /* default; a power of two */
+#define IKW_ESP_SLOTS 4096 /* on each CPU; ikw_esp_first() gives 12 bits */
 #define IKW_ESP_MORE  4096
 #define IKW_PEERS     65536
 #define IKW_SOURCES   8192
 
 #define IKW_JIFFY_EXACT 8 /* IKE messages of one CPU and jiffy that have a time of their own */
 
-/* Names an SA in one direction, exactly. */
+/*
+ * Names an SA in one direction, exactly. The order is such that the last four
+ * bytes of the address and the SPI, which lie side by side in a packet too, are
+ * one word; of IPv4 it and `kind` say all.
+ */
 struct ikw_esp_key {
 	union {
 		__u64 daddr[2]; /* the 16 bytes of the address as they lie in memory */
@@ -30,11 +34,26 @@ struct ikw_esp_key {
 	union {
 		__u64 name; /* 0: the slot is free */
 		struct {
-			__u32 spi;
-			__u32 dir; /* enum ikw_dir */
+			__u8 spi[4]; /* as on the wire */
+			union {
+				__u32 kind; /* IKW_ESP_KIND */
+				struct {
+					__u8 dir;    /* enum ikw_dir */
+					__u8 family; /* 4 or 6 */
+					__u16 pad;
+				};
+			};
 		};
 	};
 };
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define IKW_ESP_KIND(dir, family) ((__u32)(dir) | (__u32)(family) << 8)
+#else
+#define IKW_ESP_KIND(dir, family) ((__u32)(dir) << 24 | (__u32)(family) << 16)
+#endif
+
+#define IKW_ESP_WORD 12 /* offset of that word in struct ikw_esp_key */
 
 struct ikw_esp_slot {
 	struct ikw_esp_key key;
@@ -50,7 +69,7 @@ struct ikw_esp_slot {
 /* One per CPU in the array map ikw_counts. */
 struct ikw_counts {
 	__u64 ike;
-	__u64 esp;
+	__u64 esp; /* of SAs that have no slot any more, or never had one; the slots say the rest */
 	__u64 keepalive;
 	__u64 fragment; /* later IP fragments of UDP and ESP */
 	__u64 malformed;
@@ -92,22 +111,39 @@ static inline __attribute__((always_inline)) __u32 ikw_esp_fold(const struct ikw
 	return mix >> 32;
 }
 
-/* First place of an SA among `slots` (a power of two). */
-static inline __attribute__((always_inline)) __u32 ikw_esp_first(__u32 spi, __u32 slots)
+/*
+ * Entry of ikw_esp in which an SA has its first place on a CPU: by the last byte
+ * of the SPI and half of the one before, which whoever chooses SPIs makes differ.
+ * An instruction more here is one more for each ESP packet.
+ */
+static inline __attribute__((always_inline)) __u32 ikw_esp_first(__u64 word, __u32 cpu)
 {
-	return (spi ^ spi >> 13) & (slots - 1);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return cpu * IKW_ESP_SLOTS | word >> 52;
+#else
+	return cpu * IKW_ESP_SLOTS | ((word & 0xff) << 4 | (word >> 12 & 0xf));
+#endif
 }
 
-/* First (0) or second (1) place of an SA. */
-static inline __attribute__((always_inline)) __u32 ikw_esp_place(const struct ikw_esp_key *key,
-								 int which, __u32 slots)
+/* And its second: the other is another's. */
+static inline __attribute__((always_inline)) __u32 ikw_esp_second(const struct ikw_esp_key *key,
+								  __u32 first)
 {
-	__u32 first = ikw_esp_first((__u32)key->name, slots);
-
-	if (which == 0)
-		return first;
-	return (first ^ (ikw_esp_fold(key) | 1)) & (slots - 1);
+	return first ^ ((ikw_esp_fold(key) | 1) & (IKW_ESP_SLOTS - 1));
 }
+
+#ifndef __bpf__
+/* Either of the two, as the programs find them. */
+static inline __u32 ikw_esp_place(const struct ikw_esp_key *key, int which, __u32 cpu)
+{
+	__u64 word;
+	__u32 first;
+
+	__builtin_memcpy(&word, key->address + IKW_ESP_WORD, sizeof(word));
+	first = ikw_esp_first(word, cpu);
+	return which ? ikw_esp_second(key, first) : first;
+}
+#endif
 
 _Static_assert(sizeof(struct ikw_esp_slot) == 64, "a slot is one cache line");
 _Static_assert(sizeof(struct ikw_counts) == 128, "CPUs must not share a cache line");

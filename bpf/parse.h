@@ -709,112 +709,162 @@ static __always_inline enum ikw_kind ikw_parse(const __u8 *start, const __u8 *en
 
 /* ---- first glance --------------------------------------------------------- */
 
-/* What ikw_glance() says. */
+/*
+ * What ikw_glance() says. All that ikw_parse() would find of ESP and IKE follows
+ * from it and from where the IP header is, so that the packet programs carry
+ * nothing else along.
+ */
 enum ikw_glance {
 	IKW_GLANCE_LOOK = 0, /* not so plain: ask ikw_parse() */
 	IKW_GLANCE_PASS = 1, /* nothing of ours */
-	IKW_GLANCE_ESP = 2,  /* as ikw_parse() would say: ESP, */
-	IKW_GLANCE_IKE = 3,  /* IKE */
+	IKW_GLANCE_ESP = 2,  /* ESP */
+	IKW_GLANCE_ESP_UDP = 3,
+	IKW_GLANCE_IKE = 4, /* where IKE should be: ask ikw_parse_ike() whether it is */
+	IKW_GLANCE_IKE_NATT = 5,
+	/* the same in IPv6 */
+	IKW_GLANCE_V6 = 8,
+	IKW_GLANCE_ESP6 = IKW_GLANCE_V6 | IKW_GLANCE_ESP,
+	IKW_GLANCE_ESP6_UDP = IKW_GLANCE_V6 | IKW_GLANCE_ESP_UDP,
+	IKW_GLANCE_IKE6 = IKW_GLANCE_V6 | IKW_GLANCE_IKE,
+	IKW_GLANCE_IKE6_NATT = IKW_GLANCE_V6 | IKW_GLANCE_IKE_NATT,
 };
 
 enum {
 	IKW_GLANCE_TCP = 6,
 	IKW_GLANCE_NEED = 8 + 8, /* UDP and ESP header */
+	IKW_MARKER_LEN = 4,	 /* the non-ESP marker, RFC 3948 2.2 */
 };
 
-/* The IKE header at `p`, of a datagram with `len` bytes from there on. */
-static __always_inline enum ikw_glance ikw_glance_ike(const __u8 *p, const __u8 *end, __u32 len,
-						      struct ikw_packet *pkt)
+/*
+ * A number read where it is used, and again where it is used again: kept in a
+ * register it would be one more that the program has to save for every packet.
+ */
+#ifdef __bpf__
+#define IKW_AGAIN(type, p) IKW_LOAD(volatile type, p)
+#else
+#define IKW_AGAIN(type, p) IKW_LOAD(type, p)
+#endif
+
+static __always_inline __u32 ikw_again16(const void *p)
 {
-	if (len < sizeof(struct ikw_ike_header) || len > 0xffff)
-		return IKW_GLANCE_LOOK;
-	pkt->len = len;
-	return ikw_parse_ike(p, end, pkt) == IKW_KIND_IKE ? IKW_GLANCE_IKE : IKW_GLANCE_LOOK;
+	return IKW_SWAP(16, IKW_AGAIN(__u16, p));
 }
 
 static __always_inline enum ikw_glance ikw_glance_esp(const __u8 *p, __u32 len,
-						      struct ikw_packet *pkt)
+						      enum ikw_glance then)
 {
-	pkt->at = p;
-	if (len < sizeof(struct ikw_esp_header) || len > 0xffff || IKW_LOAD(__u32, p) == 0)
+	if (__builtin_expect(len < sizeof(struct ikw_esp_header) || len > 0xffff ||
+				     IKW_LOAD(__u32, p) == 0,
+			     0))
 		return IKW_GLANCE_LOOK;
-	return IKW_GLANCE_ESP;
+	return then;
 }
 
-/* What follows a plain IP header of a packet with `len` bytes behind it. */
-static __always_inline enum ikw_glance ikw_glance_rest(const __u8 *p, const __u8 *end, __u8 proto,
-						       const volatile struct ikw_parse_cfg *cfg,
-						       enum ikw_dir dir, __u32 len,
-						       struct ikw_packet *pkt)
+/* The UDP header at `p` and what follows it, on a port of ours. */
+static __always_inline enum ikw_glance ikw_glance_ours(const __u8 *p, enum ikw_udp_use use,
+						       const __u8 *total, __u32 header,
+						       enum ikw_glance family)
+{
+	__u32 len = ikw_again16(((const struct ikw_udp *)p)->length);
+
+	if (len != ikw_again16(total) - header || len < IKW_GLANCE_NEED)
+		return IKW_GLANCE_LOOK;
+	if (use == IKW_UDP_IKE)
+		return IKW_GLANCE_IKE | family;
+	return IKW_LOAD(__u32, p + sizeof(struct ikw_udp)) ? IKW_GLANCE_ESP_UDP | family
+							   : IKW_GLANCE_IKE_NATT | family;
+}
+
+/*
+ * A plain UDP header. `total` is where the IP header has a length, of `header`
+ * bytes before UDP and all that follows. What a port means is followed at once
+ * instead of being carried to the end, for the registers' sake.
+ */
+static __always_inline enum ikw_glance ikw_glance_udp(const __u8 *p,
+						      const volatile struct ikw_parse_cfg *cfg,
+						      enum ikw_dir dir, const __u8 *total,
+						      __u32 header, enum ikw_glance family)
 {
 	const struct ikw_udp *udp = (const void *)p;
-	enum ikw_udp_use use;
+	const __u8 *ours = dir == IKW_DIR_OUT ? udp->sport : udp->dport;
+	const __u8 *theirs = dir == IKW_DIR_OUT ? udp->dport : udp->sport;
+	enum ikw_udp_use use = ikw_use_of_port(cfg, ikw_again16(ours));
 
-	if (proto != IKW_PROTO_UDP)
-		return ikw_glance_esp(p, len, pkt);
-	pkt->sport = ikw_be16(udp->sport);
-	pkt->dport = ikw_be16(udp->dport);
-	use = ikw_use_of_ports(cfg, dir, pkt);
-	if (use == IKW_UDP_OTHER)
-		return IKW_GLANCE_PASS;
-	if (use == IKW_UDP_WIRE || ikw_be16(udp->length) != len)
+	if (use != IKW_UDP_OTHER)
+		return ikw_glance_ours(p, use, total, header, family);
+	use = ikw_use_of_port(cfg, ikw_again16(theirs));
+	if (use != IKW_UDP_OTHER)
+		return ikw_glance_ours(p, use, total, header, family);
+	if (cfg->wire && ikw_wire_of_ports(cfg, ikw_again16(udp->sport), ikw_again16(udp->dport)))
 		return IKW_GLANCE_LOOK;
-	p = (const __u8 *)(udp + 1);
-	len -= sizeof(*udp);
-	if (use == IKW_UDP_NATT && IKW_LOAD(__u32, p) != 0)
-		return ikw_glance_esp(p, len, pkt);
-	if (use == IKW_UDP_IKE)
-		return ikw_glance_ike(p, end, len, pkt);
-	pkt->natt = 1;
-	return ikw_glance_ike(p + 4, end, len - 4, pkt);
+	return IKW_GLANCE_PASS;
 }
 
-static __always_inline enum ikw_glance ikw_glance_v4(const struct ikw_ipv4 *ip, const __u8 *end,
-						     const volatile struct ikw_parse_cfg *cfg,
-						     enum ikw_dir dir, struct ikw_packet *pkt)
+/* No options, no fragment. */
+static __always_inline int ikw_is_plain_v4(const struct ikw_ipv4 *ip)
+{
+	const __u16 fragment = IKW_IPV4_OFFSET | IKW_IPV4_MORE;
+
+	return ip->version_ihl == 0x45 && !(IKW_LOAD(__u16, ip->fragment) & IKW_SWAP(16, fragment));
+}
+
+/* An IPv4 header of which only the protocol is known: ESP. */
+static __always_inline enum ikw_glance ikw_glance_esp_v4(const struct ikw_ipv4 *ip)
+{
+	const __u32 header = sizeof(*ip);
+
+	if (__builtin_expect(!ikw_is_plain_v4(ip), 0))
+		return IKW_GLANCE_LOOK;
+	return ikw_glance_esp((const __u8 *)(ip + 1), ikw_again16(ip->total) - header,
+			      IKW_GLANCE_ESP);
+}
+
+static __always_inline enum ikw_glance
+ikw_glance_v4(const struct ikw_ipv4 *ip, const volatile struct ikw_parse_cfg *cfg, enum ikw_dir dir)
 {
 	if (ip->protocol == IKW_GLANCE_TCP)
 		return IKW_GLANCE_PASS;
-	if (ip->protocol != IKW_PROTO_UDP && ip->protocol != IKW_PROTO_ESP)
+	if (ip->protocol == IKW_PROTO_ESP)
+		return ikw_glance_esp_v4(ip);
+	if (ip->protocol != IKW_PROTO_UDP || !ikw_is_plain_v4(ip))
 		return IKW_GLANCE_LOOK;
-	if (ip->version_ihl != 0x45 || ikw_be16(ip->fragment) & (IKW_IPV4_OFFSET | IKW_IPV4_MORE))
-		return IKW_GLANCE_LOOK;
-	pkt->family = 4;
-	pkt->saddr = ip->src;
-	pkt->ip_len = ikw_be16(ip->total);
-	return ikw_glance_rest((const __u8 *)(ip + 1), end, ip->protocol, cfg, dir,
-			       pkt->ip_len - sizeof(*ip), pkt);
+	return ikw_glance_udp((const __u8 *)(ip + 1), cfg, dir, ip->total, sizeof(*ip), 0);
 }
 
 static __always_inline enum ikw_glance ikw_glance_v6(const struct ikw_ipv6 *ip, const __u8 *end,
 						     const volatile struct ikw_parse_cfg *cfg,
-						     enum ikw_dir dir, struct ikw_packet *pkt)
+						     enum ikw_dir dir)
 {
+	const __u8 *rest = (const __u8 *)(ip + 1);
+
 	if (ip->next == IKW_GLANCE_TCP)
 		return IKW_GLANCE_PASS;
 	if ((ip->next != IKW_PROTO_UDP && ip->next != IKW_PROTO_ESP) ||
-	    ip->version_class_flow[0] >> 4 != 6 || (const __u8 *)(ip + 1) + IKW_GLANCE_NEED > end)
+	    ip->version_class_flow[0] >> 4 != 6 || rest + IKW_GLANCE_NEED > end)
 		return IKW_GLANCE_LOOK;
-	pkt->family = 6;
-	pkt->saddr = ip->src;
-	pkt->ip_len = ikw_be16(ip->payload) + sizeof(*ip);
-	return ikw_glance_rest((const __u8 *)(ip + 1), end, ip->next, cfg, dir,
-			       pkt->ip_len - sizeof(*ip), pkt);
+	if (ip->next == IKW_PROTO_ESP)
+		return ikw_glance_esp(rest, ikw_be16(ip->payload), IKW_GLANCE_ESP6);
+	return ikw_glance_udp(rest, cfg, dir, ip->payload, 0, IKW_GLANCE_V6);
+}
+
+/* Where the IP header of an untagged Ethernet frame is. */
+static __always_inline const __u8 *ikw_glance_ip(const __u8 *start)
+{
+	return start + sizeof(struct ikw_ethernet);
 }
 
 /*
  * The packets that a gateway has most of, told from an untagged Ethernet frame
  * in a few loads: TCP, other UDP, ESP in IP and in UDP, IKE behind plain headers.
- * Looking closer (a constant), also those behind one VLAN tag. Fills
- * what ikw_parse() fills, but pkt->len for ESP. It never contradicts ikw_parse().
+ * Looking closer (a constant), also those behind one VLAN tag: *ip is where the
+ * IP header is then. It never contradicts ikw_parse().
  */
 static __always_inline enum ikw_glance ikw_glance(const __u8 *start, const __u8 *end,
 						  const volatile struct ikw_parse_cfg *cfg,
-						  enum ikw_dir dir, int closer,
-						  struct ikw_packet *pkt)
+						  enum ikw_dir dir, int closer, const __u8 **at)
 {
 	const struct ikw_ethernet *eth = (const void *)start;
-	const __u8 *ip = (const __u8 *)(eth + 1);
+	const __u8 *ip = ikw_glance_ip(start);
 	__u16 type;
 
 	if (ip + sizeof(struct ikw_ipv4) + IKW_GLANCE_NEED > end)
@@ -826,11 +876,46 @@ static __always_inline enum ikw_glance ikw_glance(const __u8 *start, const __u8 
 		if (ip + sizeof(struct ikw_ipv4) + IKW_GLANCE_NEED > end)
 			return IKW_GLANCE_LOOK;
 	}
-	if (type == IKW_SWAP(16, (__u16)IKW_ETH_IPV4))
-		return ikw_glance_v4((const void *)ip, end, cfg, dir, pkt);
+	*at = ip;
+	if (__builtin_expect(type == IKW_SWAP(16, (__u16)IKW_ETH_IPV4), 1))
+		return ikw_glance_v4((const void *)ip, cfg, dir);
 	if (type == IKW_SWAP(16, (__u16)IKW_ETH_IPV6))
-		return ikw_glance_v6((const void *)ip, end, cfg, dir, pkt);
+		return ikw_glance_v6((const void *)ip, end, cfg, dir);
 	return IKW_GLANCE_LOOK;
+}
+
+/* Bytes from the IP header to the ESP or IKE header. */
+static __always_inline __u32 ikw_glance_offset(enum ikw_glance glance)
+{
+	__u32 at = glance & IKW_GLANCE_V6 ? sizeof(struct ikw_ipv6) : sizeof(struct ikw_ipv4);
+
+	glance &= ~IKW_GLANCE_V6;
+	if (glance != IKW_GLANCE_ESP)
+		at += sizeof(struct ikw_udp);
+	return glance == IKW_GLANCE_IKE_NATT ? at + IKW_MARKER_LEN : at;
+}
+
+/* What ikw_parse() would have found in a packet of which that was said. */
+static __always_inline void ikw_glance_fill(enum ikw_glance glance, const __u8 *ip,
+					    struct ikw_packet *pkt)
+{
+	const struct ikw_ipv4 *v4 = (const void *)ip;
+	const struct ikw_ipv6 *v6 = (const void *)ip;
+	const struct ikw_udp *udp;
+
+	pkt->at = ip + ikw_glance_offset(glance);
+	pkt->family = glance & IKW_GLANCE_V6 ? 6 : 4;
+	pkt->saddr = pkt->family == 6 ? v6->src : v4->src;
+	pkt->ip_len =
+		pkt->family == 6 ? ikw_be16(v6->payload) + (__u32)sizeof(*v6) : ikw_be16(v4->total);
+	pkt->len = pkt->ip_len - ikw_glance_offset(glance);
+	glance &= ~IKW_GLANCE_V6;
+	if (glance == IKW_GLANCE_ESP)
+		return;
+	pkt->natt = glance != IKW_GLANCE_IKE;
+	udp = (const void *)(ip + (pkt->family == 6 ? sizeof(*v6) : sizeof(*v4)));
+	pkt->sport = ikw_be16(udp->sport);
+	pkt->dport = ikw_be16(udp->dport);
 }
 
 #endif /* IKEWATCH_PARSE_H */

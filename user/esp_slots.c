@@ -42,6 +42,7 @@ struct ikw_esp_slots {
 	struct track *tracks;
 	uint64_t round;
 	uint64_t next;
+	uint64_t gone; /* packets in slots that claim() emptied */
 };
 
 struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t slots, uint32_t cpus)
@@ -67,9 +68,13 @@ struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t slo
 
 static struct ikw_esp_key key_of(const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi, enum ikw_dir dir)
 {
-	struct ikw_esp_key key = { .name = spi | (uint64_t)dir << 32 };
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct ikw_esp_key key = { .kind = IKW_ESP_KIND(
+					   dir, memcmp(daddr, mapped, sizeof(mapped)) ? 6 : 4) };
 
 	memcpy(key.daddr, daddr, IKW_ADDR_LEN);
+	for (int i = 0; i < 4; i++)
+		key.spi[i] = (uint8_t)(spi >> (24 - 8 * i));
 	return key;
 }
 
@@ -106,7 +111,7 @@ static void add(struct sum *sum, const struct ikw_esp_slot *slot)
 static struct ikw_esp_slot *place(const struct ikw_esp_slots *s, const struct ikw_esp_key *key,
 				  uint32_t cpu, int which)
 {
-	return &s->slots[(size_t)cpu * s->per_cpu + ikw_esp_place(key, which, s->per_cpu)];
+	return &s->slots[ikw_esp_place(key, which, cpu)];
 }
 
 static void add_slots(const struct ikw_esp_slots *s, const struct ikw_esp_key *key, struct sum *sum)
@@ -128,6 +133,15 @@ static void add_more(const struct ikw_esp_slots *s, const struct ikw_esp_key *ke
 		for (uint32_t cpu = 0; cpu < s->cpus; cpu++)
 			add(sum, &rows[cpu]);
 	free(rows);
+}
+
+uint64_t ikw_esp_slots_packets(const struct ikw_esp_slots *s)
+{
+	uint64_t packets = s->gone;
+
+	for (size_t i = 0; i < (size_t)s->per_cpu * s->cpus; i++)
+		packets += s->slots[i].packets;
+	return packets;
 }
 
 /* ---- samples ----------------------------------------------------------------- */
@@ -271,9 +285,10 @@ void ikw_esp_slots_sample(struct ikw_esp_slots *s, uint64_t now)
  * Takes over one slot. The program may be counting into it just now: the name
  * goes first, so that it finds no match while the rest changes, and comes last.
  */
-static void claim(struct ikw_esp_slot *slot, const struct ikw_esp_key *key)
+static void claim(struct ikw_esp_slots *s, struct ikw_esp_slot *slot, const struct ikw_esp_key *key)
 {
 	__atomic_store_n(&slot->key.name, 0, __ATOMIC_SEQ_CST);
+	s->gone += slot->packets;
 	slot->packets = 0;
 	slot->bytes = 0;
 	slot->last = 0;
@@ -297,7 +312,7 @@ static bool know_on(struct ikw_esp_slots *s, const struct ikw_esp_key *key, uint
 	for (int which = 0; which < 2; which++) {
 		slot = place(s, key, cpu, which);
 		if (!slot->key.name || !slot->known) {
-			claim(slot, key);
+			claim(s, slot, key);
 			return true;
 		}
 	}

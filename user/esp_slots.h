@@ -23,6 +23,9 @@ struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t slo
 bool ikw_esp_slots_read(const struct ikw_esp_slots *s, const uint8_t daddr[IKW_ADDR_LEN],
 			uint32_t spi, enum ikw_dir dir, struct ikw_esp *out);
 
+/* Packets of all SAs that have or had a slot; ikw_counts.esp are those beside it. */
+uint64_t ikw_esp_slots_packets(const struct ikw_esp_slots *s);
+
 /*
  * Vouches for an SA: its slots are taken from strangers, and not given to any.
  * False: on some CPU both places belong to other known SAs (it is then counted

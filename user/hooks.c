@@ -597,7 +597,8 @@ void ikw_hooks_forget(struct ikw_hooks *h, const uint8_t saddr[IKW_ADDR_LEN],
 	ikw_esp_slots_release(h->esp, daddr, spi, IKW_DIR_OUT);
 }
 
-void ikw_hooks_counts(const struct ikw_hooks *h, struct ikw_counts *sum)
+/* What the rows say; of ESP that is not all. */
+static void rows_sum(const struct ikw_hooks *h, struct ikw_counts *sum)
 {
 	int fd = h->packets.counts;
 	struct ikw_counts row;
@@ -617,11 +618,17 @@ void ikw_hooks_counts(const struct ikw_hooks *h, struct ikw_counts *sum)
 	}
 }
 
+void ikw_hooks_counts(const struct ikw_hooks *h, struct ikw_counts *sum)
+{
+	rows_sum(h, sum);
+	sum->esp += ikw_esp_slots_packets(h->esp);
+}
+
 uint64_t ikw_hooks_suppressed(struct ikw_hooks *h)
 {
 	struct ikw_counts sum;
 
-	ikw_hooks_counts(h, &sum);
+	rows_sum(h, &sum);
 	/* whose they were is asked only when there are more */
 	if (sum.suppressed != h->suppressed)
 		h->suppressed_known = ikw_suppressed_sum(h->packets.peers);
