@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "table.h"
 #include <stdlib.h>
 #include <string.h>
-#include "table.h"
+#include <sys/mman.h>
 
 #define FIRST_BUCKETS 64
 #define TAGS_MANY     16
+#define HUGE_PAGE     (2UL << 20)
 
 uint64_t ikw_hash(const void *data, size_t size, uint64_t seed)
 {
@@ -23,9 +25,28 @@ uint64_t ikw_hash(const void *data, size_t size, uint64_t seed)
 	return h ^ (h >> 29);
 }
 
+/*
+ * Zeroed. Of large ones any bucket may be the next, which with small pages is a
+ * miss of the TLB each time: they are asked for in huge pages.
+ */
+static struct ikw_bucket *buckets_new(size_t count)
+{
+	size_t size = count * sizeof(struct ikw_bucket);
+	void *buckets;
+
+	if (size < HUGE_PAGE)
+		return calloc(count, sizeof(struct ikw_bucket));
+	buckets = aligned_alloc(HUGE_PAGE, size);
+	if (!buckets)
+		return NULL;
+	madvise(buckets, size, MADV_HUGEPAGE);
+	memset(buckets, 0, size);
+	return buckets;
+}
+
 int ikw_table_init(struct ikw_table *table)
 {
-	table->buckets = calloc(FIRST_BUCKETS, sizeof(*table->buckets));
+	table->buckets = buckets_new(FIRST_BUCKETS);
 	table->mask = FIRST_BUCKETS - 1;
 	table->count = 0;
 	return table->buckets ? 0 : -1;
@@ -54,7 +75,7 @@ static void bucket_add(struct ikw_bucket *bucket, struct ikw_node *node)
 static void table_grow(struct ikw_table *table)
 {
 	size_t mask = table->mask * 2 + 1;
-	struct ikw_bucket *buckets = calloc(mask + 1, sizeof(*buckets));
+	struct ikw_bucket *buckets = buckets_new(mask + 1);
 
 	if (!buckets)
 		return;

@@ -2,7 +2,9 @@
 /*
  * Events per second through the pure pipeline on one core, and memory per
  * tunnel, with 1, 1,000, 100,000 and 1,000,000 tunnels: each round rekeys one
- * tunnel (two SAs in, two out: one deletion, one alarm). JSON on stdout.
+ * tunnel (two SAs in, two out: one deletion, one alarm). The quickest of a few
+ * runs, for what else the machine does to the caches only takes away. JSON on
+ * stdout.
  *
  * usage: pipeline [TUNNELS [REKEYS]]
  */
@@ -10,8 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include "user/model.h"
+
+#define RUNS 3
 
 static uint64_t alarms;
 
@@ -90,7 +95,8 @@ static void print(uint32_t tunnels, uint32_t rekeys, double seconds, size_t byte
 	fflush(stdout);
 }
 
-static void run(uint32_t tunnels, uint32_t rekeys)
+/* Seconds that the rekeys took; the memory that the tunnels take. */
+static double run(uint32_t tunnels, uint32_t rekeys, size_t *bytes)
 {
 	struct ikw_model_ops ops = { .alarm = on_alarm };
 	struct ikw_model *m = ikw_model_new(NULL, &ops);
@@ -115,8 +121,22 @@ static void run(uint32_t tunnels, uint32_t rekeys)
 	}
 	ikw_model_finish(m, now + 5000000000ULL);
 	took = clock_ns() - start;
-	print(tunnels, rekeys, (double)took / 1e9, after - before);
+	*bytes = after - before;
 	ikw_model_free(m);
+	return (double)took / 1e9;
+}
+
+static void best(uint32_t tunnels, uint32_t rekeys)
+{
+	double least = 0, took;
+	size_t bytes = 0;
+
+	for (int i = 0; i < RUNS; i++) {
+		took = run(tunnels, rekeys, &bytes);
+		if (!i || took < least)
+			least = took;
+	}
+	print(tunnels, rekeys, least, bytes);
 }
 
 int main(int argc, char **argv)
@@ -124,9 +144,10 @@ int main(int argc, char **argv)
 	static const uint32_t sizes[] = { 1, 1000, 100000, 1000000 };
 	uint32_t rekeys = argc > 2 ? (uint32_t)atoi(argv[2]) : 250000;
 
+	setpriority(PRIO_PROCESS, 0, -10); /* where it is not allowed it only takes longer */
 	if (argc > 1)
-		run((uint32_t)atoi(argv[1]), rekeys);
+		best((uint32_t)atoi(argv[1]), rekeys);
 	for (size_t i = 0; argc < 2 && i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		run(sizes[i], rekeys);
+		best(sizes[i], rekeys);
 	return 0;
 }
