@@ -26,5 +26,10 @@ story() {
 }
 newer_sas() { [ "$(spis_to a 1 | grep -vcxF -- "$OLD")" -ge 2 ]; }
 expect() {
-	alarm reason='phase2 sa replace' peer="$(peer_of a)" inside=10.2.0.0 up=true by='^charon|none' confidence=likely version="$(opt a version 2)"
+	local n many=1
+	# the timer does it again, and each time is one alarm
+	[ "$(opt x by)" != timer ] || many=$(agent_alarms | wc -l)
+	for ((n = 0; n < (many > 0 ? many : 1); n++)); do
+		alarm reason='phase2 sa replace' peer="$(peer_of a)" inside=10.2.0.0 up=true by='^charon|none' confidence=likely version="$(opt a version 2)"
+	done
 }
