@@ -32,7 +32,7 @@ story() {
 session_of() { if [ "$(opt x what)" = child ]; then echo '--child c1'; else echo '--ike tun'; fi; }
 expect() {
 	local who=()
-	[ -z "$(opt x session)" ] || who=(login=1500 terminal='^pts/' command="^swanctl --terminate $(session_of) --timeout 60$" parents='^bash su bash login script ')
+	[ -z "$(opt x session)" ] || who=(login=1500 terminal='^pts/' command="^swanctl --terminate $(session_of) --timeout 60$" parents='^bash su bash login ')
 	alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered='^swanctl$' \
 		confidence=likely version="$(opt a version 2)" "${who[@]}"
 }
