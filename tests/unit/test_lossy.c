@@ -435,13 +435,71 @@ static void test_netlink_tier(void **state)
 	each_story(tell_by_netlink);
 }
 
+/* ---- anything at all ----------------------------------------------------------- */
+
+static uint64_t seed = 88172645463325252ULL;
+
+static uint64_t dice(uint64_t sides)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % sides;
+}
+
+static unsigned int given;
+
+static void on_any(void *ctx, struct ikw_alarm *a)
+{
+	json_t *json = ikw_alarm_json(a);
+
+	(void)ctx;
+	given++;
+	assert_non_null(json);
+	json_decref(json);
+}
+
+/* Records lost, repeated, told late and in other order: whatever is made of it, it ends well. */
+static void jumble(const struct recorded *r)
+{
+	struct ikw_model_ops ops = { .alarm = on_any };
+
+	for (unsigned int round = 0; round < 20; round++) {
+		struct ikw_model *m = ikw_model_new(&r->config, &ops);
+
+		assert_non_null(m);
+		for (size_t i = 0; i < r->count; i++) {
+			size_t pick = dice(4) ? i : dice(r->count);
+			union ikw_event e = r->events[pick];
+
+			if (!dice(8))
+				continue;
+			e.hdr.time = r->events[i].hdr.time - dice(4) * 1000000;
+			if (e.hdr.type == IKW_EV_IKE && !dice(8))
+				e.ike.spi_r = 0;
+			if (e.hdr.type == IKW_EV_IKE && !dice(8))
+				e.ike.ike_flags ^= 0x28;
+			ikw_model_event(m, &e);
+		}
+		finish(m, r);
+		cases++;
+	}
+}
+
+static void test_jumbled(void **state)
+{
+	(void)state;
+	given = 0;
+	each_story(jumble);
+	assert_true(given > 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_begun_late),
-		cmocka_unit_test(test_out_of_order),
-		cmocka_unit_test(test_netlink_tier),
+		cmocka_unit_test(test_lost),	     cmocka_unit_test(test_begun_late),
+		cmocka_unit_test(test_out_of_order), cmocka_unit_test(test_netlink_tier),
+		cmocka_unit_test(test_jumbled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
