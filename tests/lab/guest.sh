@@ -102,6 +102,7 @@ one() {
 	now >"$W/begin"
 	agent_shared
 	echo "$AGENT_DIR" >"$W/agent_dir"
+	echo "$AGENT_DIR $(grep -c "" "$AGENT_DIR/alarms.jsonl" 2>/dev/null)" >"$W/told_before"
 	( run_story "$name" ) >"$W/shell.out" 2>&1 &
 	local child=$!
 	# a variation that hangs must not take the others with it

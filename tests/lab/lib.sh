@@ -709,10 +709,14 @@ agent_ready() {
 		background record "$IKEWATCH" record --state-dir "$AGENT_DIR/state" "$W/events"
 	fi
 }
-# agent_alarms: the alarms of this story so far, as JSON lines
+# agent_alarms: the alarms of this story so far, as JSON lines: not those from before it, by their place in the file (the
+# clock may have been set back since) and by their time (they may come late)
 agent_alarms() {
-	jq -c --arg from "$(cat "$W/begin")" --arg till "$(cat "$W/end" 2>/dev/null || echo 9)" \
-		'select(.time >= $from and .time <= $till)' "$AGENT_DIR/alarms.jsonl"
+	local dir count
+	read -r dir count <"$W/told_before"
+	[ "$dir" = "$AGENT_DIR" ] || count=0
+	tail -n "+$((count + 1))" "$AGENT_DIR/alarms.jsonl" | jq -c --arg from "$(cat "$W/begin")" --arg till "$(cat "$W/end" 2>/dev/null || echo 9)" \
+		'select(.time >= $from and .time <= $till)'
 }
 alarms_are() { [ -n "${NO_AGENT:-}" ] || [ "$(agent_alarms | wc -l)" -ge "$1" ]; }
 
