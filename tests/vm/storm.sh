@@ -6,6 +6,7 @@
 # usage: tests/vm/storm.sh [SAS [SECONDS]]   SAs in the flush (default: $STORM_SAS, or 20000; make bench: 100000), and how
 #        long six tenths as many are then deleted one by one ($STORM_SECONDS, or 20; make bench: 60)
 #   O=DIR build folder (build)   KERNEL=V (6.1)   RESULT=FILE where the figures go as JSON
+#   LIMIT=S seconds for all of it (1200, and one for each 20 SAs)
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 O=${O:-build}
@@ -22,7 +23,7 @@ if ! log=$("${MAKE:-make}" --no-print-directory O="$O" "$O/ikewatch" "$O/guest/s
 	exit 1
 fi
 cp "$O/guest/storm" "$O/ikewatch" tests/vm/storm.guest "$share/" || exit 1
-scripts/vm --kernel "${KERNEL:-6.1}" --mem 2560 --timeout $((1200 + sas / 20)) --share "$share" -- \
+scripts/vm --kernel "${KERNEL:-6.1}" --mem 2560 --timeout "${LIMIT:-$((1200 + sas / 20))}" --share "$share" -- \
 	bash /out/storm.guest "$sas" "$seconds" /out/ikewatch 2>&1 | tee "$share/log"
 status=${PIPESTATUS[0]}
 if [ "$status" -ne 0 ] || [ ! -s "$share/numbers.json" ]; then
