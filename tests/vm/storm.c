@@ -20,7 +20,7 @@
 #include <linux/xfrm.h>
 
 #define LOCAL	   0x0a000001u /* 10.0.0.1 */
-#define REMOTE	   0x0b000000u /* 11.0.0.0 and the tunnel's number */
+#define REMOTE	   0x0b000000u /* 11.0.0.0 and 24 bits by the tunnel's number */
 #define SPI	   0x20000000u
 #define BATCH	   64 /* messages in one send; the last asks for an answer */
 #define BATCH_SIZE (BATCH * 512)
@@ -105,6 +105,16 @@ static void message_done(struct storm *s)
 	s->count++;
 }
 
+/*
+ * Not the number itself: the kernel's hash of an SA is the sum of its addresses
+ * xor the reqid. Counted up together they cancel out, all SAs are in a few
+ * chains, and each addition walks one of them.
+ */
+static uint32_t remote_of(uint32_t tunnel)
+{
+	return REMOTE + (tunnel * 0x9e3779b1u & 0xffffff);
+}
+
 static void add(struct storm *s, uint32_t tunnel, bool in)
 {
 	struct nlmsghdr *nlh = message(s, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL);
@@ -114,7 +124,7 @@ static void add(struct storm *s, uint32_t tunnel, bool in)
 		char key[16];
 	} null = { .algo.alg_name = "ecb(cipher_null)" },
 	  digest = { .algo.alg_name = "digest_null" };
-	uint32_t remote = htonl(REMOTE + tunnel), local = htonl(LOCAL);
+	uint32_t remote = htonl(remote_of(tunnel)), local = htonl(LOCAL);
 
 	sa->family = AF_INET;
 	sa->saddr.a4 = in ? remote : local;
@@ -136,7 +146,7 @@ static void delete (struct storm *s, uint32_t tunnel, bool in)
 	struct nlmsghdr *nlh = message(s, XFRM_MSG_DELSA, 0);
 	struct xfrm_usersa_id *id = mnl_nlmsg_put_extra_header(nlh, sizeof(*id));
 
-	id->daddr.a4 = htonl(in ? LOCAL : REMOTE + tunnel);
+	id->daddr.a4 = htonl(in ? LOCAL : remote_of(tunnel));
 	id->spi = htonl(SPI + 2 * tunnel + in);
 	id->family = AF_INET;
 	id->proto = IPPROTO_ESP;

@@ -50,7 +50,8 @@ n() { jq -r ".\"$1\"" "$share/numbers.json"; }
 account flush 1 "$tunnels" "$tunnels" $((2 * tunnels))
 flush_accounted=$accounted
 # the one more was told one by one, and is not of the flush
-one_more=11.$((tunnels >> 16 & 255)).$((tunnels >> 8 & 255)).$((tunnels & 255))
+remote=$((tunnels * 0x9e3779b1))
+one_more=11.$((remote >> 16 & 255)).$((remote >> 8 & 255)).$((remote & 255))
 flush_seen=$(grep '^Deleted' "$share/monitor.flush" | grep -cvF "$one_more")
 last=$(sed -n "$((tunnels + 1))p" "$share/alarms" | jq -r '"\(.rule) \(.seq_num)"')
 [ "$last" = "foreign_deleter $((tunnels + 1))" ] || fail "the alarm that came last is: $last"
