@@ -928,10 +928,20 @@ static uint64_t first_act(const struct look *l)
 	return l->f->local && l->f->local->first < l->at ? l->f->local->first : l->at;
 }
 
+/*
+ * A request to end things names one connection mostly, and which is not seen:
+ * another IKE_SA that ends within the second may end by itself. A signal is for all.
+ */
+static bool served_another(const struct look *l, const struct ikw_order *order)
+{
+	return order->kind == IKW_ORDER_END && !order->signo && order->served &&
+	       (!l->f->ike || l->f->ike->spi_i != order->served);
+}
+
 static void see_order_kind(struct look *l, const struct ikw_order *order)
 {
 	l->f->order = order;
-	if (order->time + ORDER_AT_ONCE >= first_act(l))
+	if (order->time + ORDER_AT_ONCE >= first_act(l) && !served_another(l, order))
 		see(l, IKW_FACT(ORDER_NEAR));
 	switch (order->kind) {
 	case IKW_ORDER_END:

@@ -43,6 +43,7 @@ struct ikw_order {
 	bool read_request;    /* the kind comes from what was sent, not from the argv */
 	bool split;	      /* to the listener of a daemon that negotiates in another process */
 	char request[40];     /* name of the request, or "" */
+	uint64_t served;      /* END: spi_i of the IKE_SA that went by it first; 0: none yet */
 };
 #define IKW_ORDERS 128
 

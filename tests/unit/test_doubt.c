@@ -606,6 +606,33 @@ static void test_two_causes_in_a_burst(void **state)
 	assert_true(s.told[0].ordered != s.told[1].ordered);
 }
 
+/* An operator ends one of two IKE_SAs; the daemon ends the other by itself within the second. */
+static void test_order_for_another(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	establish(&s, 11000, 0xb0, 1, AES_GCM);
+	control(&s, 20000, terminate, sizeof(terminate), "terminate");
+	ike(&s, 20010, '>', V2(0xa0, 37, 2, 65));
+	ike(&s, 20020, '<', V2(0xa0, 37, 2, 57));
+	down(&s, 20030, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 20800, '>', V2(0xb0, 37, 2, 65));
+	ike(&s, 20810, '<', V2(0xb0, 37, 2, 57));
+	down(&s, 20820, 1, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(s.told[i].reason, IKW_REASON_MANUAL);
+		assert_int_equal(s.told[i].confidence, s.told[i].spi_i == 0xa0
+							       ? IKW_CONFIDENCE_CERTAIN
+							       : IKW_CONFIDENCE_LIKELY);
+	}
+	assert_true(s.told[0].spi_i != s.told[1].spi_i);
+}
+
 /* ---- what a host had long before ----------------------------------------------------- */
 
 /* The interface with our address is down, but the peer was heard long after that. */
@@ -1113,6 +1140,7 @@ int main(void)
 		cmocka_unit_test(test_owner_not_known),
 		cmocka_unit_test(test_refused_is_no_succession),
 		cmocka_unit_test(test_order_then_exchange),
+		cmocka_unit_test(test_order_for_another),
 		cmocka_unit_test(test_order_then_check),
 		cmocka_unit_test(test_order_then_silence_v1),
 		cmocka_unit_test(test_two_causes_in_a_burst),
