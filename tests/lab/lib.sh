@@ -762,6 +762,8 @@ judge() {
 # clean_up: everything this variation started
 clean_up() {
 	local name
+	# a story that failed must not leave its own agent to the next one
+	[ "$AGENT_DIR" != "$W" ] || agent_end || :
 	for name in "${!PID[@]}"; do
 		case $name in
 		gwa | gwb)
