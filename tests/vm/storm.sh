@@ -34,11 +34,11 @@ fi
 # account WHAT FROM TO TUNNELS SAS: the alarms of those lines; what they account for, into the variable $accounted
 account() {
 	local alarms unique disorder
-	read -r alarms accounted unique disorder < <(sed -n "$2,$3p" "$share/alarms" | jq -rn '
-		reduce inputs as $a ({a: 0, n: 0, spis: {}, last: "", disorder: 0}; .a += 1
-			| .n += ($a.sas | length) | reduce $a.sas[].spi as $spi (.; .spis[$spi] = 1)
-			| .disorder += (if $a.time < .last then 1 else 0 end) | .last = $a.time)
-		| "\(.a) \(.n) \(.spis | length) \(.disorder)"')
+	read -r alarms accounted unique disorder < <(sed -n "$2,$3p" "$share/alarms" |
+		jq -r '"\(.time) \([.sas[].spi] | join(" "))"' | awk '
+		{alarms++; accounted += NF - 1; if ($1 "" < last) disorder++; last = $1 ""}
+		{for (i = 2; i <= NF; i++) if (!seen[$i]++) unique++}
+		END {print alarms + 0, accounted + 0, unique + 0, disorder + 0}')
 	[ "$alarms" -eq "$4" ] || fail "$1: $alarms alarms of $4 tunnels"
 	[ "$accounted" -eq "$5" ] || fail "$1: $accounted SAs accounted for of $5"
 	[ "$unique" -eq "$accounted" ] || fail "$1: $accounted SAs in alarms, $unique different ones"
