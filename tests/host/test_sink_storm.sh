@@ -222,7 +222,7 @@ for phase in 1 2 3 4; do
 	want=$((phase_alarms * (phase + 1)))
 	until_ 180 stored_at_least $want || fail "storm/alarms/$phase" "$(stored_count) of $want"
 	for name in $well prometheus; do
-		until_ 60 reached "$name" $want
+		until_ 240 reached "$name" $want
 		verdict "storm/not_held_up/$phase/$name" $? "at $(cursor "$name") of $want: $(jq -c '[.state, .error]' "$cursors/$name.json"); $(tail -n 2 "$dir/send.err")"
 	done
 done

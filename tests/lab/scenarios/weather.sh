@@ -44,6 +44,10 @@ fair() {
 }
 before() {
 	fair
+	if [ -n "$(opt x lose)" ]; then
+		echo 'ring-size = 1' >"$W/agent.conf"
+		AGENT_ARGS="${AGENT_ARGS:-} --config $W/agent.conf"
+	fi
 	[ -n "$(opt x later)" ] || agent_start
 	tunnels_up
 	[ -n "$(opt x later)" ] || agent_ready
@@ -62,7 +66,7 @@ lose() {
 	local n
 	kill -STOP "$AGENT_PID"
 	note 'the agent is stopped, and many SAs are made'
-	for ((n = 0; n < 40000; n++)); do
+	for ((n = 0; n < 10000; n++)); do
 		printf 'xfrm state add src 203.0.113.%d dst 203.0.113.200 proto esp spi 0x%x mode tunnel enc cipher_null "" auth digest_null ""\n' \
 			$((n % 100 + 1)) $((n + 0x100000))
 	done >"$W/many"
