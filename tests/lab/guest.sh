@@ -155,9 +155,15 @@ finish() {
 net_make
 agent_shared
 crypto_warm
-pending=''
+pending='' turn=0
 while read -r name; do
-	mkdir "/out/claims/${name//\//+}" 2>/dev/null || continue
+	# by its place, for a name may stand there more than once (--repeat)
+	turn=$((turn + 1))
+	mkdir "/out/claims/$turn" 2>/dev/null || continue
+	if [ "$pending" = "$name" ]; then
+		finish "$pending"
+		pending=''
+	fi
 	one "$name"
 	# a case closes within two seconds or so: the one before this has surely had its time
 	[ -z "$pending" ] || finish "$pending"
