@@ -118,7 +118,7 @@ net_remove() {
 	for n in $SPACES; do [ ! -e "/run/netns/$n" ] || ip netns del "$n"; done
 }
 
-# net_reset: as new between two variations, without making everything again
+# net_reset: as new between two variations, without making everything again; the first address is the one that is sent from
 net_reset() {
 	local n
 	for n in $SPACES; do
@@ -127,8 +127,9 @@ net_reset() {
 	ip -n gwa -force -batch - <<-BATCH
 		xfrm state flush
 		xfrm policy flush
-		addr replace 192.0.2.1/24 dev out
-		addr replace 192.0.2.3/24 dev out
+		addr flush dev out to 192.0.2.0/24
+		addr add 192.0.2.1/24 dev out
+		addr add 192.0.2.3/24 dev out
 		addr replace 2001:db8:1::1/64 dev out nodad
 		route replace default via 192.0.2.254
 		route replace default via 2001:db8:1::fe
@@ -136,8 +137,9 @@ net_reset() {
 	ip -n gwb -force -batch - <<-BATCH
 		xfrm state flush
 		xfrm policy flush
-		addr replace 198.51.100.1/24 dev out
-		addr replace 198.51.100.2/24 dev out
+		addr flush dev out to 198.51.100.0/24
+		addr add 198.51.100.1/24 dev out
+		addr add 198.51.100.2/24 dev out
 		addr replace 2001:db8:2::1/64 dev out nodad
 		route replace default via 198.51.100.254
 		route replace default via 2001:db8:2::fe
@@ -501,7 +503,8 @@ pluto_start() {
 	[ -x /opt/libreswan/usr/libexec/ipsec/pluto ] || skip 'no Libreswan in the root file system'
 	[ -e /usr/libexec/ipsec ] || { mkdir -p /usr/libexec && ln -s /opt/libreswan/usr/libexec/ipsec /usr/libexec/ipsec; }
 	mkdir -p "$W/$side/run/pluto" "$W/$side/nss"
-	certutil -N -d "sql:$W/$side/nss" --empty-password >/dev/null 2>&1
+	# a second pluto goes on with the first one's: asked to make it again, certutil may wait for a password
+	[ -e "$W/$side/nss/cert9.db" ] || certutil -N -d "sql:$W/$side/nss" --empty-password >/dev/null 2>&1 </dev/null
 	pluto_conf "$side"
 	background "gw$side" ip netns exec "gw$side" bash -c "mount --bind '$W/$side/run' /run && exec /usr/libexec/ipsec/pluto \
 		--nofork --config '$W/$side/ipsec.conf' --secretsfile '$W/$side/ipsec.secrets' --nssdir '$W/$side/nss' --rundir /run/pluto"

@@ -12,7 +12,8 @@ variations() {
 	variation forged what=forged dpd_a=2
 	variation disconnect-starter what=cut daemon_a=starter
 	variation disconnect-address-starter what=cut framed=yes daemon_a=starter ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
-	variation session-timeout-starter what=session daemon_a=starter
+	# 9 minutes before 12 seconds are over is at once
+	variation session-timeout-starter what=session daemon_a=starter starter_more=margintime=1s
 	variation refused-starter what=refused daemon_a=starter
 }
 radius_conf() {
