@@ -56,24 +56,29 @@ static __always_inline struct ikw_cpu_state *ikw_cpu_state(void)
 }
 
 /*
- * Room for one record of `size` bytes (a constant), its header filled but for
- * seq; what follows is not zeroed, and the caller's to fill to the last byte.
+ * Room for one record of `size` bytes (a constant), all of it the caller's to fill.
  * NULL when the ring is full: the loss is counted, and the number it would have
  * had is skipped so that it shows in the stream too.
  */
-static __always_inline void *ikw_emit_room(__u16 type, __u16 size, __u32 netns, __u64 now)
+static __always_inline void *ikw_emit_take(__u16 size)
 {
-	struct ikw_hdr *hdr = bpf_ringbuf_reserve(&ikw_events, size, 0);
+	void *room = bpf_ringbuf_reserve(&ikw_events, size, 0);
 	struct ikw_cpu_state *state;
 
-	if (!hdr) {
+	if (!room) {
 		state = ikw_cpu_state();
 		if (state) {
 			state->seq++;
 			state->lost++;
 		}
-		return (void *)0;
 	}
+	return room;
+}
+
+/* Fills a record's header but for seq. */
+static __always_inline void ikw_emit_head(struct ikw_hdr *hdr, __u16 type, __u16 size, __u32 netns,
+					  __u64 now)
+{
 	hdr->type = type;
 	hdr->size = size;
 	hdr->time = now;
@@ -81,6 +86,15 @@ static __always_inline void *ikw_emit_room(__u16 type, __u16 size, __u32 netns, 
 	hdr->netns = netns;
 	hdr->flags = 0;
 	hdr->cpu = bpf_get_smp_processor_id();
+}
+
+/* Room for one record, its header filled but for seq; what follows is not zeroed. NULL as above. */
+static __always_inline void *ikw_emit_room(__u16 type, __u16 size, __u32 netns, __u64 now)
+{
+	struct ikw_hdr *hdr = ikw_emit_take(size);
+
+	if (hdr)
+		ikw_emit_head(hdr, type, size, netns, now);
 	return hdr;
 }
 

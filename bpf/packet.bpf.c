@@ -432,6 +432,13 @@ static __always_inline void emit_ike(struct ikw_counts *counts, const struct ikw
 }
 
 /*
+ * Nothing stays in r8 and r9 across this. A program saves and restores each of
+ * r6 to r9 that it uses anywhere, for every packet: what only IKE and UDP would
+ * keep there goes to the stack, where it costs those packets alone.
+ */
+#define IKW_FEW_REGISTERS() asm volatile("" ::: "r8", "r9")
+
+/*
  * Nearly every message of a flood, or of thousands of peers at once: behind plain
  * IPv4 headers, sealed, within the window and with a time that is known already.
  * Made into a record where it was found, for a subprogram costs as much as
@@ -449,9 +456,11 @@ static __always_inline int ike_quick(struct xdp_md *ctx, const __u8 *ip, __u32 a
 	if (ip + at + IKW_QUICK_MIN > (const __u8 *)(long)ctx->data_end ||
 	    !ikw_is_quick(ip + at, ikw_be16(udp->length) - (at - (__u32)sizeof(struct ikw_ipv4))))
 		return 0;
+	IKW_FEW_REGISTERS();
 	counts = counts_row(bpf_get_smp_processor_id());
 	if (!counts)
 		return 0;
+	IKW_FEW_REGISTERS();
 	jiffy = bpf_jiffies64();
 	if (IKW_AGAIN(__u64, &counts->jiffy) != jiffy || counts->jiffy_used < IKW_JIFFY_EXACT)
 		return 0;
@@ -460,9 +469,12 @@ static __always_inline int ike_quick(struct xdp_md *ctx, const __u8 *ip, __u32 a
 		return 0;
 	counts->used++;
 	counts->ike++;
-	ike = ikw_emit_room(IKW_EV_IKE, sizeof(*ike), ikw_netns, now);
+	IKW_FEW_REGISTERS();
+	ike = ikw_emit_take(sizeof(*ike));
 	if (!ike)
 		return 1;
+	ikw_emit_head(&ike->hdr, IKW_EV_IKE, sizeof(*ike), ikw_netns, now);
+	IKW_FEW_REGISTERS();
 	ikw_fill_quick(ip, at, IKW_DIR_IN, ike);
 	ike->ifindex = ifindex;
 	ikw_emit_end(&ike->hdr);
@@ -716,16 +728,23 @@ static __noinline int look_xdp(struct xdp_md *ctx)
 }
 
 /*
- * What is neither TCP nor plain ESP in IPv4. `ip` may be taken for where the IP
- * header is: an untagged frame reaches so far.
+ * What is neither TCP nor plain ESP in IPv4. `ip` is where the IP header of an
+ * untagged frame is, checked as far as ikw_glance_v4() looks.
  */
 static __always_inline void see_other(struct xdp_md *ctx, const __u8 *ip)
 {
-	const __u8 *end = (void *)(long)IKW_AGAIN(__u32, &ctx->data_end), *same;
-	enum ikw_glance glance;
+	enum ikw_glance glance = IKW_GLANCE_LOOK;
+	__u16 type;
 
 	asm volatile("" : "+r"(ip));
-	glance = ikw_glance(ip - sizeof(struct ikw_ethernet), end, &ikw_cfg, IKW_DIR_IN, 0, &same);
+	IKW_FEW_REGISTERS();
+	type = IKW_AGAIN(__u16, ip - 2);
+	if (type == IKW_SWAP(16, (__u16)IKW_ETH_IPV4))
+		glance = ikw_glance_v4((const void *)ip, &ikw_cfg, IKW_DIR_IN);
+	else if (type == IKW_SWAP(16, (__u16)IKW_ETH_IPV6))
+		glance = ikw_glance_v6((const void *)ip,
+				       (void *)(long)IKW_AGAIN(__u32, &ctx->data_end), &ikw_cfg,
+				       IKW_DIR_IN);
 	if (count_glanced(glance, ip, IKW_DIR_IN) || glance == IKW_GLANCE_PASS)
 		return;
 	if (glance == IKW_GLANCE_IKE && ike_quick(ctx, ip, ikw_glance_offset(IKW_GLANCE_IKE)))

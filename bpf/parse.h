@@ -765,9 +765,11 @@ static __always_inline enum ikw_glance ikw_glance_ours(const __u8 *p, enum ikw_u
 						       const __u8 *total, __u32 header,
 						       enum ikw_glance family)
 {
-	__u32 len = ikw_again16(((const struct ikw_udp *)p)->length);
+	const __u8 *length = ((const struct ikw_udp *)p)->length;
 
-	if (len != ikw_again16(total) - header || len < IKW_GLANCE_NEED)
+	/* read twice, or both questions would be asked at once, in more registers */
+	if (ikw_again16(length) != ikw_again16(total) - header ||
+	    ikw_again16(length) < IKW_GLANCE_NEED)
 		return IKW_GLANCE_LOOK;
 	if (use == IKW_UDP_IKE)
 		return IKW_GLANCE_IKE | family;
