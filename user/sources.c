@@ -444,6 +444,8 @@ bool ikw_agent_attach(struct ikw_agent *agent, char *why, size_t size)
 	}
 	ikw_agent_probes(agent);
 	sweep_hooks(agent);
+	/* what is told now may be about SAs that only the dump makes known: no case closes */
+	feed_dump(agent, IKW_DUMP_BEGIN);
 	/* without a journal no case waits, and addresses make the records understood */
 	ikw_agent_catch_up(agent);
 	ikw_agent_daemons(agent);
