@@ -55,14 +55,8 @@ clean() {
 }
 trap clean EXIT
 # until_ SECONDS COMMAND...: polls; no test depends on how fast this machine is
-until_() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
+# shellcheck source=tests/host/until.sh
+. tests/host/until.sh
 # cursor SINK: the last alarm delivered
 cursor() { jq .cursor "$cursors/$1.json" 2>/dev/null || echo 0; }
 at() { [ "$(cursor "$1")" = "$2" ]; }

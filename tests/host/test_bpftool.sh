@@ -25,14 +25,8 @@ clean() {
 	rm -rf "$dir"
 }
 trap clean EXIT
-until_() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.2
-	done
-}
+# shellcheck source=tests/host/until.sh
+. tests/host/until.sh
 
 ip netns add $peer
 if ! ip -n $ns link add eth0 type veth peer name eth0 netns $peer; then

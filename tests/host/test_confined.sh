@@ -20,14 +20,8 @@ clean() {
 	rm -rf "$dir"
 }
 trap clean EXIT
-until_() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
+# shellcheck source=tests/host/until.sh
+. tests/host/until.sh
 field() { sed -n "s/^$1:[[:space:]]*//p" "/proc/$pid/status"; }
 denied() { dmesg 2>/dev/null | grep -a 'type=1326' | grep -ac "pid=$pid "; }
 

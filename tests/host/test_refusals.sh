@@ -25,14 +25,8 @@ clean() {
 	rm -rf "$dir" "$pins"
 }
 trap clean EXIT
-until_() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
+# shellcheck source=tests/host/until.sh
+. tests/host/until.sh
 ip -n $ns link set lo up
 ip -n $ns link add eth0 type veth peer name eth1 2>/dev/null && ip -n $ns link set eth0 up
 

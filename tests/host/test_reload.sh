@@ -55,14 +55,8 @@ verdict wrong/no_file $? "$(cat "$dir/said")"
 [ "$(id -u)" -eq 0 ] || { echo "skip reload: needs root"; exit $failed; }
 ip netns add $ns 2>/dev/null || { echo "skip reload: network namespaces cannot be made here"; exit $failed; }
 for i in 0 1; do ip -n $ns link add eth$i type veth peer name p$i && ip -n $ns link set eth$i up; done
-until_() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
+# shellcheck source=tests/host/until.sh
+. tests/host/until.sh
 status() { "$agent" status --socket "$dir/s" --json; }
 hooks() { status | jq -r '[.hooks[] | select(.in != "none") | .interface] | sort | join(" ")'; }
 hooked() { [ "$(hooks)" = "$1" ]; }

@@ -33,14 +33,8 @@ clean() {
 trap clean EXIT
 
 # until SECONDS COMMAND...: polls; no test depends on how fast this machine is
-until_() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
+# shellcheck source=tests/host/until.sh
+. tests/host/until.sh
 start() {
 	: >"$dir/err"
 	"$agent" run --netns $ns --tier netlink --socket "$sock" --pin-dir "$pins" "$@" >"$dir/out" 2>"$dir/err" &

@@ -31,14 +31,8 @@ for n in $ns $peer; do ip -n $n link set eth0 up; ip -n $n link set eth1 up; ip 
 ip -n $ns addr add 192.0.2.1/24 dev eth0
 ip -n $peer addr add 192.0.2.2/24 dev eth0
 
-until_() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
+# shellcheck source=tests/host/until.sh
+. tests/host/until.sh
 # start ARGUMENT...
 start() {
 	: >"$dir/err"

@@ -23,14 +23,8 @@ clean() {
 }
 trap clean EXIT
 ip netns add $peer
-until_() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
+# shellcheck source=tests/host/until.sh
+. tests/host/until.sh
 is_ready() { ! kill -0 "$pid" || grep -q '^ikewatch: ready$' "$dir/err"; }
 start() {
 	: >"$dir/err"
