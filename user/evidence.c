@@ -23,6 +23,8 @@
 #define IDLE_LEAST     (5 * IKW_SECOND)
 #define DELETE_AFTER_NEXT                                                                          \
 	(10 * IKW_SECOND) /* from the new SAs to the Delete of the old: 5 s by default */
+/* a rekey deletes what it replaced at once, or 5 s later (charon.delete_rekeyed_delay) */
+#define REKEY_DELETES	(7 * IKW_SECOND)
 #define FAILED_LONG_AGO (120 * IKW_SECOND)
 #define LIFE_SLACK	(1500 * IKW_MS) /* daemons end an IKE_SA to the second */
 
@@ -300,6 +302,9 @@ static void see_replaced(struct look *l)
 		see(l, IKW_FACT(NEXT_OURS));
 	if (ikw_generation_half(next)) /* one that was never whole, and whose end was missed? */
 		l->f->vague |= IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
+	/* two CHILD_SAs may as well have stood side by side, and one come to its own end */
+	if (next->exchange == IKW_V2_CHILD && l->at > next->born + REKEY_DELETES)
+		l->f->vague |= IKW_FACT(REPLACED_CHILD);
 }
 
 /*
@@ -701,6 +706,15 @@ static bool peers_came_first(struct look *l, const struct ikw_exchange *local,
 	return true;
 }
 
+/* A Delete that was answered, and then the same IKE_SA was used: what went was a CHILD_SA. */
+static bool ike_went_on(const struct ikw_ike_sa *ike, const struct ikw_exchange *deletion)
+{
+	for (unsigned int k = 0; ike->version == 2 && deletion->answered && k < ike->count; k++)
+		if (ikw_ike_exchange(ike, k)->first > deletion->answered)
+			return true;
+	return false;
+}
+
 static void see_peer_amid_silence(struct look *l)
 {
 	if (!l->f->peer || !l->f->gave_up || !(l->f->seen & IKW_FACT(PEER_CLEAR)))
@@ -740,7 +754,8 @@ static void see_deletes(struct look *l)
 	if (peer && clearly_delete(l->f->ike, peer, l->at))
 		see(l, IKW_FACT(PEER_CLEAR));
 	see_peer_amid_silence(l);
-	if (local && ikw_ike_content(l->f->ike, local->length) == IKW_CONTENT_DELETE_CHILD)
+	if (local && (ikw_ike_content(l->f->ike, local->length) == IKW_CONTENT_DELETE_CHILD ||
+		      ike_went_on(l->f->ike, local)))
 		see(l, IKW_FACT(CHILD_ONLY));
 	if (local && local->asked == IKW_ASKED_YES && clearly_ours(local, l->at))
 		see(l, IKW_FACT(DELETE_ASKED));
@@ -1120,6 +1135,22 @@ static bool same_life(uint64_t life, uint64_t age)
 	return life && off < LIFE_SLACK + life / 100;
 }
 
+/*
+ * A cipher that pads hides what is deleted: as old as the CHILD_SA before it was,
+ * and the IKE_SA not as old as the one before, it is the CHILD_SA again.
+ */
+static bool child_again(const struct look *l, uint64_t ended)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_peer *peer = gen->tunnel->peer;
+	const struct ikw_ike_sa *ike = l->f->ike;
+
+	return l->f->local && !gen->dumped && ended >= gen->born &&
+	       ikw_ike_content(ike, l->f->local->length) != IKW_CONTENT_DELETE_IKE &&
+	       same_life(peer->child_life, ended - gen->born) &&
+	       !same_life(peer->life, ended - ike->created);
+}
+
 static void see_life(struct look *l)
 {
 	const struct ikw_ike_sa *ike = l->f->ike;
@@ -1132,6 +1163,10 @@ static void see_life(struct look *l)
 		ended = l->f->local->first;
 	if (l->f->late)
 		child = ikw_ike_content(ike, l->f->late->length) == IKW_CONTENT_DELETE_CHILD;
+	if (ike && !child && child_again(l, ended)) {
+		see(l, IKW_FACT(CHILD_ONLY));
+		child = true;
+	}
 	born = child ? gen->born : ike ? ike->created : 0;
 	if (!ike || (!l->f->local && !l->f->late) || (child ? gen->dumped : !ike->whole) ||
 	    born > ended)

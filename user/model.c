@@ -90,6 +90,10 @@ static void life_learn(struct ikw_peer *peer, const struct ikw_facts *f,
 	case IKW_REASON_PHASE1_HARD_EXPIRY:
 	case IKW_REASON_PHASE2_HARD_EXPIRY:
 		break;
+	case IKW_REASON_PHASE1_REPLACE: /* or the end of its life, after which it began again */
+		if (v->confidence > IKW_CONFIDENCE_POSSIBLE)
+			return;
+		break;
 	default:
 		return;
 	}

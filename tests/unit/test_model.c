@@ -250,6 +250,28 @@ static void test_rekey(void **state)
 	assert_int_equal(s.told[0].latency, 0);
 }
 
+/* The old one goes long after the new one came: a rekey most likely, or one of two side by side. */
+static void test_rekey_delete_late(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		uint64_t gone = late ? 32000 : 25100;
+
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		ike(&s, 20000, '>', V2(0xa0, 36, 2, 208));
+		ike(&s, 20010, '<', V2(0xa0, 36, 2, 208));
+		up(&s, 20015, 1, DAEMON);
+		ike(&s, gone, '>', V2(0xa0, 37, 3, 80));
+		ike(&s, gone + 10, '<', V2(0xa0, 37, 3, 80));
+		down(&s, gone + 20, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, IKW_REASON_PHASE2_REPLACE,
+			   late ? IKW_CONFIDENCE_LIKELY : IKW_CONFIDENCE_CERTAIN);
+	}
+}
+
 static void test_reauth_break_before_make(void **state)
 {
 	struct story s;
@@ -615,6 +637,37 @@ static void test_life_not_over(void **state)
 	assert_int_equal(s.told[0].reason, IKW_REASON_UNKNOWN);
 	assert_int_equal(s.told[1].reason, IKW_REASON_UNKNOWN);
 	assert_int_equal(s.told[2].reason, IKW_REASON_MANUAL);
+}
+
+/*
+ * With CBC a Delete of a CHILD_SA has the length of an IKE_SA's. What follows on
+ * the IKE_SA tells the first, its age the second; near miss: another age.
+ */
+static void test_child_life_cbc(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int other = 0; other < 2; other++) {
+		uint64_t second = other ? 50000 : 42700;
+
+		begin(&s, ALL_SEES & ~(uint32_t)IKW_SEES_ESP);
+		establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		ike(&s, 26000, '>', V2(0xa0, 37, 2, 80));
+		ike(&s, 26010, '<', V2(0xa0, 37, 2, 80));
+		down(&s, 26020, 0, IKW_CAUSE_CALL, DAEMON);
+		ike(&s, 26500, '>', V2(0xa0, 36, 3, 208));
+		ike(&s, 26510, '<', V2(0xa0, 36, 3, 208));
+		up(&s, 26520, 1, DAEMON);
+		ike(&s, second, '>', V2(0xa0, 37, 4, 80));
+		ike(&s, second + 10, '<', V2(0xa0, 37, 4, 80));
+		down(&s, second + 20, 1, IKW_CAUSE_CALL, DAEMON);
+		end(&s);
+		assert_int_equal(s.count, 2);
+		assert_int_equal(s.told[0].reason, IKW_REASON_UNKNOWN);
+		assert_int_equal(s.told[1].reason,
+				 other ? IKW_REASON_UNKNOWN : IKW_REASON_PHASE2_HARD_EXPIRY);
+	}
 }
 
 /* With CBC the Delete looks like a check: the daemon looked, and what it sent ended the tunnel. */
@@ -1389,6 +1442,8 @@ int main(void)
 		cmocka_unit_test(test_mobike),
 		cmocka_unit_test(test_life_over),
 		cmocka_unit_test(test_life_not_over),
+		cmocka_unit_test(test_child_life_cbc),
+		cmocka_unit_test(test_rekey_delete_late),
 		cmocka_unit_test(test_idle_cbc),
 		cmocka_unit_test(test_not_idle_cbc),
 		cmocka_unit_test(test_rekey_refused),

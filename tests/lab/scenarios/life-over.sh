@@ -28,7 +28,8 @@ refuse() {
 again() {
 	path_up
 	sleep 3
-	initiate "$(opt x init a)" c1
+	# under traffic pluto begins anew by itself
+	[ "$(sas gwa)" = 2 ] || initiate "$(opt x init a)" c1
 	wait_sas 2
 	OLD=$(spis gwa)
 }
