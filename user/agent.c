@@ -137,6 +137,14 @@ void ikw_agent_lost(struct ikw_agent *agent, enum ikw_lost_where where, uint64_t
 
 /* ---- processes ---------------------------------------------------------- */
 
+/* A daemon of several processes is ended by a signal to the one that began the others. */
+static void watch_parent(struct ikw_agent *agent, const struct ikw_proc *proc)
+{
+	if (proc->parent_count && proc->parents[0].tgid > 1 &&
+	    !strncmp(proc->parents[0].comm, proc->comm, sizeof(proc->comm)))
+		ikw_witness_daemon(agent, proc->parents[0].tgid);
+}
+
 static void tell_process(struct ikw_agent *agent, uint32_t tgid, enum ikw_proc_op op)
 {
 	union ikw_event event;
@@ -146,6 +154,8 @@ static void tell_process(struct ikw_agent *agent, uint32_t tgid, enum ikw_proc_o
 	if (!ikw_procfs_describe(tgid, &event.proc))
 		return;
 	event.proc.op = op;
+	if (op == IKW_PROC_DAEMON)
+		watch_parent(agent, &event.proc);
 	push(agent, &event);
 }
 

@@ -551,10 +551,20 @@ static int order_weight(const struct ikw_order *o)
 	return weight[o->kind];
 }
 
-/* Whether an order was given to this daemon. */
-static bool order_reaches(const struct ikw_order *o, uint32_t daemon)
+/* A daemon of several processes (OpenIKED) ends with the one that began the others. */
+static bool signalled_parent(const struct ikw_host *host, const struct ikw_order *o,
+			     uint32_t daemon)
 {
-	return !daemon || !o->daemon_tgid || o->daemon_tgid == daemon || o->split;
+	const struct ikw_process *p = o->signo ? ikw_host_process(host, daemon) : NULL;
+
+	return p && p->seen.parent_count && p->seen.parents[0].tgid == o->daemon_tgid;
+}
+
+/* Whether an order was given to this daemon. */
+static bool order_reaches(const struct ikw_host *host, const struct ikw_order *o, uint32_t daemon)
+{
+	return !daemon || !o->daemon_tgid || o->daemon_tgid == daemon || o->split ||
+	       signalled_parent(host, o, daemon);
 }
 
 bool ikw_host_looked(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t from, uint64_t to)
@@ -562,7 +572,8 @@ bool ikw_host_looked(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t
 	for (unsigned int k = 0; k < IKW_ORDERS; k++) {
 		const struct ikw_order *o = &host->orders[k];
 
-		if (o->time >= from && o->time <= to && o->time && order_reaches(o, daemon_tgid))
+		if (o->time >= from && o->time <= to && o->time &&
+		    order_reaches(host, o, daemon_tgid))
 			return true;
 	}
 	return false;
@@ -582,7 +593,7 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 			break;
 		if (o->time < from || o->time > to || o->kind < IKW_ORDER_REKEY)
 			continue;
-		if (!order_reaches(o, daemon_tgid))
+		if (!order_reaches(host, o, daemon_tgid))
 			continue;
 		if (!best || order_weight(o) > order_weight(best))
 			best = o;

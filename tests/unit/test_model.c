@@ -776,6 +776,39 @@ static void ordered_by_listener(bool daemon, uint32_t netns, const char *path,
 	expect_one(&s, reason, confidence);
 }
 
+/* SIGTERM to the process that began the one that negotiates; near misses: another's, none. */
+static void test_signal_to_parent(void **state)
+{
+	const uint32_t targets[] = { 4000, 4001, 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		struct story s;
+
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		NEW(&s, d, proc, PROC, 20000);
+		d.proc.op = IKW_PROC_DAEMON;
+		d.proc.tgid = DAEMON;
+		d.proc.parent_count = 1;
+		d.proc.parents[0].tgid = 4000;
+		strcpy(d.proc.comm, "iked");
+		feed(&s, &d);
+		NEW(&s, k, signal, SIGNAL, 30000);
+		k.signal.by.tgid = 300;
+		strcpy(k.signal.by.comm, "kill");
+		k.signal.daemon_tgid = targets[i];
+		k.signal.signo = SIGTERM;
+		if (targets[i])
+			feed(&s, &k);
+		down(&s, 30030, 0, IKW_CAUSE_CALL, DAEMON);
+		if (i)
+			expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+		else
+			expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+	}
+}
+
 static void test_order_to_listener(void **state)
 {
 	(void)state;
@@ -1447,6 +1480,7 @@ int main(void)
 		cmocka_unit_test(test_idle_cbc),
 		cmocka_unit_test(test_not_idle_cbc),
 		cmocka_unit_test(test_rekey_refused),
+		cmocka_unit_test(test_signal_to_parent),
 		cmocka_unit_test(test_order_to_listener),
 		cmocka_unit_test(test_stranger_deleted),
 		cmocka_unit_test(test_reauth_refused_by_kernel),

@@ -47,7 +47,8 @@ story() {
 	stop) note 'iked: SIGTERM'; iked_end TERM ;;
 	kill)
 		note 'iked: killed'
-		# all of its processes at once
+		# all of its processes at once: one that saw another's end would delete its SAs
+		pgrep -x iked | xargs kill -STOP
 		pgrep -x iked | xargs kill -KILL
 		sleep 4
 		ip -n gwa xfrm state flush ;;
