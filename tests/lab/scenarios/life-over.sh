@@ -47,9 +47,13 @@ story() {
 	wait_gone
 }
 expect() {
-	local reason='phase1 hard expiry' n many
+	local reason='phase1 hard expiry' first='' n many
 	[ "$(opt x what)" = ike ] || reason='phase2 hard expiry'
-	alarm reason="$reason|unknown" peer="$(peer_of a)" inside=10.2.0.0 up=any by="$(daemon_comm)" ordered=none
+	# and where the daemon begins anew at once, the first looks like a reauthentication: possible, no more
+	if [ "$(opt x what)" = ike ] && [ "$(agent_alarms | jq -s '.[0].confidence == "possible"')" = true ]; then
+		first='|phase1 sa replace'
+	fi
+	alarm reason="$reason|unknown$first" peer="$(peer_of a)" inside=10.2.0.0 up=any by="$(daemon_comm)" ordered=none
 	[ -z "$(opt x order)" ] || reason='config modify or manual offline'
 	# under traffic pluto begins anew at once, and the next may end while the story does
 	many=$(agent_alarms | wc -l)
