@@ -52,7 +52,7 @@ ipsec() {
 iked_conf() {
 	cat >"$W/a/iked.conf" <<-CONF
 		set dpd_check_interval $(opt a iked_check 2)
-		ikev2 "tun" passive esp from 10.1.0.0/16 to 10.2.0.0/16 local 192.0.2.1 peer $(opt a iked_peer 198.51.100.1) \\
+		ikev2 "tun" passive esp from 10.1.0.0/16 to 10.2.0.0/16 local 192.0.2.1 peer 198.51.100.1 \\
 			ikesa $(opt a iked_ike 'enc aes-128 prf hmac-sha2-256 auth hmac-sha2-256 group ecp256') \\
 			childsa $(opt a iked_esp 'enc aes-128 auth hmac-sha1') \\
 			srcid gwa dstid gwb ikelifetime 4h lifetime $(opt a iked_life 4h) psk "the-secret-of-the-lab"

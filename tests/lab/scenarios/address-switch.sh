@@ -18,7 +18,6 @@ variations() {
 		variation peer-moves-libreswan-aead daemon_a=pluto mobike=yes who=b pluto_right_a=%any init=b "$two" remote_addrs_b=192.0.2.1 \
 			$gcm pluto_ike=aes_gcm256-sha2_384-ecp_256 pluto_esp=aes_gcm256
 		variation we-move-libreswan daemon_a=pluto mobike=yes who=a init=a remote_addrs_b=%any
-		variation peer-moves-openiked daemon_a=iked mobike=yes who=b iked_peer=any init=b "$two" remote_addrs_b=192.0.2.1
 	}
 }
 before() {
