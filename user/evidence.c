@@ -1121,6 +1121,8 @@ static void see_mishap(struct look *l)
 			continue;
 		if (within(m->time, before(l->at, CLEAR_NEAR), l->at))
 			see(l, IKW_FACT(SPI_TAKEN));
+		if (within(m->time, before(l->at, FAILED_LONG_AGO), l->at))
+			see(l, IKW_FACT(SPI_TAKEN_LATELY));
 		see(l, m->time > l->at ? IKW_FACT(SPI_TAKEN_AFTER) : IKW_FACT(SPI_TAKEN_LIFE));
 		if (!l->f->mishap || m->time <= l->at)
 			l->f->mishap = m;

@@ -70,6 +70,7 @@
 	X(LINK_DOWN, "interface_down", IKW_SEES_LINK)                                              \
 	X(SPI_TAKEN, "spi_taken", IKW_SEES_FAILED)                                                 \
 	X(SPI_TAKEN_LIFE, "spi_taken_in_its_life", IKW_SEES_FAILED)                                \
+	X(SPI_TAKEN_LATELY, "spi_taken_lately", IKW_SEES_FAILED)                                   \
 	X(SPI_TAKEN_AFTER, "spi_taken_afterwards", IKW_SEES_FAILED)                                \
 	X(SPI_DISPUTED, "spi_wanted_by_deleter", IKW_SEES_FAILED)                                  \
 	X(IDLE, "idle", IKW_SEES_ESP)                                                              \

@@ -278,6 +278,11 @@ static const struct ikw_rule rules[] = {
 	{ "peer_reauth_failed", R(REAUTH_TIMEOUT), LIKELY, false,
 	  F(PEER_DELETE) | F(NEW_IKE_IN) | F(NEW_IKE_FAILED), 0, 0,
 	  "the peer deleted it to reauthenticate, and that failed" },
+	/* RFC 7296 2.8: a peer whose rekey or reauthentication failed lets the old one end */
+	{ "peer_delete_after_conflict", R(SPI_CONFLICT), LIKELY, false,
+	  F(PEER_DELETE) | F(SPI_TAKEN_LATELY), F(RETURNED), 0,
+	  "an install for this peer failed because its SPI was taken, and the peer then deleted "
+	  "the tunnel" },
 	{ "isakmp_delete_only", R(PHASE1_DEPENDENT), CERTAIN, false, F(PEER_ISAKMP_DELETE),
 	  F(ORDER_END), 0, "the peer deleted the ISAKMP SA alone, and the IPsec SAs went with it" },
 	{ "peer_delete", R(PEER_REQUEST), CERTAIN, false, F(PEER_DELETE) | F(PEER_CLEAR), 0, 0,

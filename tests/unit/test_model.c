@@ -739,6 +739,30 @@ static void test_rekey_refused(void **state)
 	rekey_refused(OTHER, IKW_REASON_PHASE2_HARD_EXPIRY, IKW_CONFIDENCE_CERTAIN);
 }
 
+/* The peer's rekey is refused here, and it lets the tunnel end; near misses: a tool's attempt, long
+ * ago. */
+static void test_peer_gives_up_after_conflict(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		uint64_t gone = i == 2 ? 190000 : 60000;
+		struct story s;
+
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		ike(&s, 44000, 'r', V2(0xa0, 36, 0, 200));
+		refused(&s, 44010, OUT(1), i == 1 ? OTHER : DAEMON);
+		ike(&s, 44020, 'a', V2(0xa0, 36, 0, 69));
+		ike(&s, gone, 'r', V2(0xa0, 37, 1, 69));
+		down(&s, gone + 10, 0, IKW_CAUSE_CALL, DAEMON);
+		ike(&s, gone + 20, 'a', V2(0xa0, 37, 1, 57));
+		if (i)
+			expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+		else
+			expect_one(&s, IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY);
+	}
+}
+
 /* OpenIKED listens in another process than negotiates; near misses: it negotiates itself, or
  * elsewhere. */
 static void ordered_by_listener(bool daemon, uint32_t netns, const char *path,
@@ -1481,6 +1505,7 @@ int main(void)
 		cmocka_unit_test(test_not_idle_cbc),
 		cmocka_unit_test(test_rekey_refused),
 		cmocka_unit_test(test_signal_to_parent),
+		cmocka_unit_test(test_peer_gives_up_after_conflict),
 		cmocka_unit_test(test_order_to_listener),
 		cmocka_unit_test(test_stranger_deleted),
 		cmocka_unit_test(test_reauth_refused_by_kernel),
