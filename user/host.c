@@ -667,11 +667,17 @@ const struct ikw_link_state *ikw_host_link(const struct ikw_host *host, uint32_t
 
 const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uint32_t if_id)
 {
-	const struct ikw_link_state *link = host->links;
+	const struct ikw_link_state *link, *best = NULL;
 
-	while (link && (link->if_id != if_id || link->gone))
-		link = link->next;
-	return if_id ? link : NULL;
+	for (link = host->links; if_id && link; link = link->next) {
+		if (link->if_id != if_id)
+			continue;
+		if (!link->gone)
+			return link;
+		if (!best || link->changed > best->changed)
+			best = link;
+	}
+	return best;
 }
 
 /* Of the links that are gone the last are enough: where containers come and go there are ever more.

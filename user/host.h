@@ -112,7 +112,8 @@ bool ikw_host_is_daemon(const struct ikw_host *host, uint32_t tgid);
 /* Is it (or was it, if gone is not NULL and says when it went) an address of this host? */
 const struct ikw_address *ikw_host_address(const struct ikw_host *host, const uint8_t *addr);
 const struct ikw_link_state *ikw_host_link(const struct ikw_host *host, uint32_t ifindex);
-/* The xfrm interface with that if_id, or NULL. */
+/* The xfrm interface with that if_id: the one that is there, else the one that went last; NULL:
+ * none. */
 const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uint32_t if_id);
 
 /*

@@ -48,9 +48,8 @@ story() {
 	stop) note 'iked: SIGTERM'; iked_end TERM ;;
 	kill)
 		note 'iked: killed'
-		# all of its processes at once: one that saw another's end would delete its SAs
-		pgrep -x iked | xargs kill -STOP
-		pgrep -x iked | xargs kill -KILL
+		# the one that negotiates first: it deletes its SAs when it sees another's end
+		pgrep -x iked | sort -rn | xargs kill -KILL
 		sleep 4
 		ip -n gwa xfrm state flush ;;
 	esac
