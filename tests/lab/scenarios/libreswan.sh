@@ -29,7 +29,7 @@ variations() {
 	# shellcheck disable=SC2086  # words
 	{
 		variation reauth daemon_a=pluto what=reauth $soon pluto_more_a=reauth=yes
-		variation reauth-aead daemon_a=pluto what=reauth $soon $gcm pluto_more_a=reauth=yes init=b
+		variation reauth-aead daemon_a=pluto what=reauth $soon $gcm pluto_more_a=reauth=yes
 		variation reauth-traffic daemon_a=pluto what=reauth $soon pluto_more_a=reauth=yes traffic=yes
 		variation reauth-unanswered daemon_a=pluto what=reauth-silent $soon pluto_more_a=reauth=yes
 		variation reauth-unanswered-aead daemon_a=pluto what=reauth-silent $soon $gcm pluto_more_a=reauth=yes pluto_interval=300 init=b
