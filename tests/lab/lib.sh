@@ -584,15 +584,17 @@ spis_to() {
 
 # hand_made: a tunnel without any daemon, both ends
 hand_made() {
-	local a b gw key=0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223
+	local a b gw flag='' key=0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223
 	a=$(addr a) b=$(addr b)
+	# IPv4 within: without it the kernel gives the SA a selector of the outer family (XfrmOutNoStates)
+	case $a in *:*) flag='flag af-unspec' ;; esac
 	for gw in gwa gwb; do
-		# shellcheck disable=SC2046  # several words
+		# shellcheck disable=SC2046,SC2086  # several words
 		ip -n $gw xfrm state add src "$b" dst "$a" proto esp spi 0x1001 reqid 7 mode tunnel aead 'rfc4106(gcm(aes))' "$key" 128 \
-			$(opt x hand_limit) || fail 'ip xfrm state add: refused'
-		# shellcheck disable=SC2046  # several words
+			$flag $(opt x hand_limit) || fail 'ip xfrm state add: refused'
+		# shellcheck disable=SC2046,SC2086  # several words
 		ip -n $gw xfrm state add src "$a" dst "$b" proto esp spi 0x2001 reqid 7 mode tunnel aead 'rfc4106(gcm(aes))' "$key" 128 \
-			$(opt x hand_limit) || fail 'ip xfrm state add: refused'
+			$flag $(opt x hand_limit) || fail 'ip xfrm state add: refused'
 	done
 	hand_policies gwa 10.1.0.0/16 10.2.0.0/16 "$a" "$b"
 	hand_policies gwb 10.2.0.0/16 10.1.0.0/16 "$b" "$a"
