@@ -127,6 +127,7 @@ static const struct {
 	{ "aaa-session-peer.events", IKW_REASON_PEER_REQUEST },
 	{ "real-spi-taken.events", IKW_REASON_PHASE2_HARD_EXPIRY },
 	{ "real-openiked-rekey-unanswered.events", IKW_REASON_PHASE2_HARD_EXPIRY },
+	{ "real-peer-deletes-after-conflict.events", IKW_REASON_PEER_REQUEST },
 };
 
 static bool is_literal(const char *story, enum ikw_reason reason)
