@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The facts that lie outside IKE and the SAD: AAA, tracking, names, leases. */
 #include <string.h>
-#include "evidence.h"
+#include "evidence_look.h"
 
 #define AAA_BEFORE (2 * IKW_SECOND) /* from an order to our first act */
 #define TRACK_BEFORE                                                                               \
@@ -21,11 +21,6 @@ struct outer {
 	const uint8_t *inner; /* the remote side's one inner address; NULL: a network */
 	uint64_t root;	      /* the first thing this host did about it */
 };
-
-static uint64_t before(uint64_t t, uint64_t d)
-{
-	return t > d ? t - d : 0;
-}
 
 /* Nothing before the tunnel's birth explains its end. */
 static uint64_t since(const struct outer *o, uint64_t d)

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The facts that this host shows: orders to the daemon, links. */
+#include <string.h>
+#include "evidence_look.h"
+
+/* The first thing that the daemon did about it. */
+static uint64_t first_act(const struct ikw_look *l)
+{
+	if (l->f->gave_up)
+		return l->f->gave_up->first;
+	return l->f->local && l->f->local->first < l->at ? l->f->local->first : l->at;
+}
+
+/*
+ * A request to end things names one connection mostly, and which is not seen:
+ * another IKE_SA that ends within the second may end by itself. A signal is for all.
+ */
+static bool served_another(const struct ikw_look *l, const struct ikw_order *order)
+{
+	return order->kind == IKW_ORDER_END && !order->signo && order->served &&
+	       (!l->f->ike || l->f->ike->spi_i != order->served);
+}
+
+static void see_order_kind(struct ikw_look *l, const struct ikw_order *order)
+{
+	l->f->order = order;
+	if (order->time + ORDER_AT_ONCE >= first_act(l) && !served_another(l, order))
+		see(l, IKW_FACT(ORDER_NEAR));
+	switch (order->kind) {
+	case IKW_ORDER_END:
+		see(l, IKW_FACT(ORDER_END));
+		break;
+	case IKW_ORDER_RELOAD:
+		see(l, IKW_FACT(ORDER_RELOAD));
+		break;
+	case IKW_ORDER_REKEY:
+		see(l, IKW_FACT(ORDER_REKEY));
+		break;
+	default:
+		see(l, IKW_FACT(ORDER_OTHER));
+	}
+}
+
+/* That time, but not before the generation came: what was ordered then did not end it. */
+static uint64_t since_birth(const struct ikw_generation *gen, uint64_t time)
+{
+	return ikw_before_birth(gen, time) ? gen->born : time;
+}
+
+/* What an order makes a daemon send: no check, no rekey, and nothing that IKEv1 would answer. */
+static bool may_be_ordered(const struct ikw_look *l)
+{
+	return !(l->f->seen & (IKW_FACT(GAVE_UP_EXCHANGE) | IKW_FACT(LIVENESS_EMPTY))) &&
+	       l->f->ike->version == 2;
+}
+
+static const struct ikw_order *order_amid_silence(const struct ikw_look *l, uint32_t daemon)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	uint64_t first = l->f->gave_up->first;
+	const struct ikw_order *order =
+		ikw_host_order(&l->w->host, daemon, since_birth(gen, before(first, 2 * IKW_SECOND)),
+			       first + 50 * IKW_MS);
+
+	if (order && (may_be_ordered(l) || order->kind == IKW_ORDER_REKEY))
+		return order;
+	order = ikw_host_order(&l->w->host, daemon, since_birth(gen, before(l->at, 1500 * IKW_MS)),
+			       l->at);
+	return order && order->kind == IKW_ORDER_END ? order : NULL;
+}
+
+void ikw_see_order(struct ikw_look *l)
+{
+	const struct ikw_host *host = &l->w->host;
+	const struct ikw_case *c = l->c;
+	uint32_t daemon = c->first.by.tgid ? c->first.by.tgid : c->gen->installer_tgid;
+	const struct ikw_order *order = NULL;
+	uint64_t from, to = l->at;
+
+	if (l->f->seen & (IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE))) {
+		from = before(l->at, ORDER_BEFORE);
+		if (l->f->next_gen->born > from)
+			from = l->f->next_gen->born;
+		order = ikw_host_order(host, daemon, from, l->at);
+		if (!order || order->kind != IKW_ORDER_END)
+			order = ikw_host_order(
+				host, daemon,
+				since_birth(c->gen, before(l->f->next_gen->born, ORDER_BEFORE)),
+				l->at);
+		if (order && order->kind != IKW_ORDER_REKEY && order->time < l->f->next_gen->born)
+			order = NULL;
+	} else if (l->f->gave_up) {
+		order = order_amid_silence(l, daemon);
+	} else {
+		from = first_act(l);
+		order = ikw_host_order(host, daemon,
+				       since_birth(c->gen, before(from, ORDER_BEFORE)), to);
+	}
+	if (order)
+		see_order_kind(l, order);
+}
+
+/* Was the peer heard between these times? Then it was not this interface that mattered. */
+static bool heard_between(const struct ikw_look *l, uint64_t from, uint64_t to)
+{
+	const struct ikw_sa_node *in = l->c->gen->in;
+
+	return (l->f->ike && within(ikw_heard_by(l->f->ike, to), from, to)) ||
+	       (in && within(in->last, from, to));
+}
+
+/* Down or gone at the deletion, whatever became of it since, and from the time `since` at the
+ * latest. */
+static bool link_off(const struct ikw_look *l, const struct ikw_link_state *link, uint64_t since)
+{
+	if (!link || !link->off || link->off > since || link->off <= l->c->gen->born)
+		return false;
+	if (heard_between(l, link->off + IKW_SECOND, l->at))
+		return false;
+	return !link->up || link->gone || link->changed > l->at;
+}
+
+void ikw_see_link(struct ikw_look *l)
+{
+	const struct ikw_host *host = &l->w->host;
+	const struct ikw_tunnel *t = l->c->gen->tunnel;
+	const struct ikw_address *a = ikw_host_address(host, t->peer->local);
+	const struct ikw_link_state *link = NULL;
+	uint64_t since = l->f->gave_up ? l->f->gave_up->first + IKW_SECOND : l->at;
+
+	if (a)
+		link = ikw_host_link(host, a->ifindex);
+	if (!link_off(l, link, since))
+		link = ikw_host_link(host, t->peer->ifindex);
+	if (!link_off(l, link, since))
+		return;
+	l->f->link = link;
+	see(l, link->gone ? IKW_FACT(LINK_GONE) : IKW_FACT(LINK_DOWN));
+}

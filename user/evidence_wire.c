@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The facts that the IKE exchanges show: silence, Deletes, new IKE_SAs. */
+#include <string.h>
+#include "evidence_look.h"
+
+#define NEW_IKE_BEFORE (3 * IKW_SECOND)
+#define NEW_IKE_AFTER  (1 * IKW_SECOND)
+#define OUTCOME_QUIET  (1 * IKW_SECOND)
+#define OUTCOME_LIMIT  (10 * IKW_SECOND)
+#define DELETE_AT_ONCE (300 * IKW_MS)
+
+/*
+ * A daemon reads when the SAs were last used before it checks a silent peer.
+ * That it read nothing tells something of a daemon only that does so.
+ */
+static void see_asked(struct ikw_look *l, const struct ikw_exchange *x)
+{
+	const struct ikw_process *daemon = ikw_host_process(&l->w->host, l->c->first.by.tgid);
+
+	if (x->asked == IKW_ASKED_YES)
+		see(l, IKW_FACT(ASKED));
+	else if (x->asked == IKW_ASKED_NO && daemon && daemon->asks && !l->f->ike->unasked)
+		see(l, IKW_FACT(NOT_ASKED));
+}
+
+static void see_liveness_v2(struct ikw_look *l, const struct ikw_exchange *x)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+
+	see_asked(l, x);
+	l->f->content = ikw_ike_content(ike, x->length);
+	switch (l->f->content) {
+	case IKW_CONTENT_EMPTY:
+		see(l, IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(LIVENESS_EMPTY) |
+			       IKW_FACT(LIVENESS_CLEAR));
+		break;
+	case IKW_CONTENT_UNKNOWN:
+	case IKW_CONTENT_MAYBE_EMPTY:
+		see(l, IKW_FACT(GAVE_UP_LIVENESS));
+		if (ike->live_count && ike->live_length == x->length)
+			see(l, IKW_FACT(LIVENESS_CLEAR));
+		break;
+	default:
+		see(l, IKW_FACT(GAVE_UP_INFO));
+	}
+}
+
+uint64_t ikw_heard_by(const struct ikw_ike_sa *ike, uint64_t at)
+{
+	uint64_t heard = 0;
+
+	if (ike->last_in <= at)
+		return ike->last_in;
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		heard = later(x->answered, heard, x->ours ? at : 0);
+		heard = later(x->arrived, heard, at);
+		heard = later(x->last, heard, x->ours ? 0 : at);
+		heard = later(x->first, heard, x->ours ? 0 : at);
+	}
+	return heard;
+}
+
+/* An INFO of ours in the silence before the deletion. What goes out with the deletion is a Delete.
+ */
+static bool in_silence_v1(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	return x->type == IKW_V1_INFO && x->ours && (!x->answered || x->answered > l->at) &&
+	       x->first <= l->at && x->first >= ikw_heard_by(l->f->ike, l->at) &&
+	       x->last + 20 * IKW_MS <= l->at && !ikw_before_birth(l->c->gen, x->last);
+}
+
+static unsigned int count_silence_v1(const struct ikw_look *l, uint32_t length)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	unsigned int count = 0;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (in_silence_v1(l, x) && x->length == length)
+			count += x->copies;
+	}
+	return count;
+}
+
+/*
+ * The length that the checks have: that of the answered ones; where there were
+ * none, the one that most of the unanswered have. A Delete or two may follow
+ * them. 0: no INFO at all.
+ */
+static uint32_t check_length_v1(const struct ikw_look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	unsigned int most = 0;
+	uint32_t length = 0;
+
+	if (ike->live_count && count_silence_v1(l, ike->live_length))
+		return ike->live_length;
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+		unsigned int count = in_silence_v1(l, x) ? count_silence_v1(l, x->length) : 0;
+
+		if (count && count >= most) {
+			most = count;
+			length = x->length;
+		}
+	}
+	return length;
+}
+
+/* IKEv1 liveness checks have new message IDs each time (RFC 3706): count those in silence. */
+static void see_silence_v1(struct ikw_look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	uint32_t length = check_length_v1(l);
+	bool known;
+
+	/* they are sent whether the last was answered or not: silence is all there is to see */
+	if (!(l->w->host.sees & IKW_SEES_IKE_IN))
+		return;
+	for (unsigned int k = 0; length && k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (!in_silence_v1(l, x) || x->length != length)
+			continue;
+		l->f->gave_up = x;
+		l->f->silent_checks += x->copies;
+		l->f->silent_since = x->first;
+	}
+	if (!l->f->gave_up)
+		return;
+	known = ike->live_count && ike->live_length == length;
+	if (l->f->silent_checks < (known || ikw_ike_fits_dpd(ike, length) ? 1 : 3) ||
+	    l->at - l->f->silent_since < GIVE_UP_AGE) {
+		l->f->gave_up = NULL;
+		return;
+	}
+	see(l, IKW_FACT(GAVE_UP_LIVENESS));
+	see_asked(l, l->f->gave_up);
+	if (known && l->f->silent_checks >= 2)
+		see(l, IKW_FACT(LIVENESS_CLEAR));
+}
+
+static void see_gave_up(struct ikw_look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	const struct ikw_exchange *oldest = NULL;
+
+	for (unsigned int k = 0; ike && k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (ikw_exchange_sets_up(x->type) || x->type == IKW_V1_INFO ||
+		    !ikw_given_up_at(ike, x, l->at) || ikw_before_birth(l->c->gen, x->last))
+			continue;
+		/* a copy says that the daemon heard nothing; without one somebody has to have
+		 * listened */
+		if (x->copies < 2 &&
+		    (ikw_host_missed(&l->w->host, x->first, l->at) & IKW_SEES_IKE_IN))
+			continue;
+		if (!oldest || x->first < oldest->first)
+			oldest = x;
+	}
+	if (!oldest) {
+		if (ike && ike->version == 1)
+			see_silence_v1(l);
+		return;
+	}
+	l->f->gave_up = oldest;
+	l->f->silent_since = oldest->first;
+	if (oldest->type == IKW_V2_INFORMATIONAL)
+		see_liveness_v2(l, oldest);
+	/* the kernel does not wait for an answer: one that comes a little late was none too many */
+	else if (!(l->f->seen & IKW_FACT(HARD_LIMIT)) || !oldest->answered)
+		see(l, IKW_FACT(GAVE_UP_EXCHANGE));
+}
+
+static uint64_t window_of(enum ikw_content content)
+{
+	return content == IKW_CONTENT_UNKNOWN || content == IKW_CONTENT_MAYBE_EMPTY ? NEAR
+										    : CLEAR_NEAR;
+}
+
+/* When it was last said, or else answered to us, by then: it may have been repeated since. */
+static uint64_t done_by(const struct ikw_exchange *x, uint64_t at)
+{
+	uint64_t done = x->first;
+
+	if (x->ours && x->answered && x->answered <= at)
+		return x->answered;
+	if (x->last <= at)
+		return x->last;
+	for (unsigned int i = 1; i < x->copies && i < IKW_COPIES; i++)
+		if (x->first + x->copy_ms[i] * IKW_MS <= at)
+			done = x->first + x->copy_ms[i] * IKW_MS;
+	return done;
+}
+
+static void see_deletes_v2(struct ikw_look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+		enum ikw_content content;
+		uint64_t from, when;
+
+		if (x->type != IKW_V2_INFORMATIONAL || x == l->f->gave_up)
+			continue;
+		content = ikw_ike_content(ike, x->length);
+		if (content == IKW_CONTENT_EMPTY)
+			continue;
+		from = before(l->at, window_of(content));
+		when = done_by(x, l->at);
+		if (x->answered && within(x->answered, from, l->now))
+			see(l, IKW_FACT(DELETE_EXCHANGE));
+		if (!within(when, from, l->at))
+			continue;
+		if (x->ours && !l->f->local)
+			l->f->local = x;
+		else if (!x->ours && !l->f->peer)
+			l->f->peer = x;
+	}
+}
+
+static void see_deletes_v1(struct ikw_look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	unsigned int esp = 0, isakmp = 0, other = 0;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x->type != IKW_V1_INFO || (x->answered && x->answered <= l->at) ||
+		    x == l->f->gave_up)
+			continue;
+		if (x->ours && !l->f->gave_up && !l->f->local &&
+		    within(x->first, before(l->at, NEAR), l->at + NEAR))
+			l->f->local = x;
+		if (x->ours || !within(x->first, before(l->at, NEAR), l->at + 2 * IKW_SECOND))
+			continue;
+		if (x->first <= l->at)
+			l->f->peer = x;
+		if (ikw_ike_fits_esp_delete(ike, x->length))
+			esp++;
+		else if (ikw_ike_fits_isakmp_delete(ike, x->length))
+			isakmp++;
+		else
+			other++;
+	}
+	if (l->f->local || l->f->peer)
+		see(l, IKW_FACT(DELETE_EXCHANGE));
+	if (l->f->peer && isakmp && !esp && !other)
+		see(l, IKW_FACT(PEER_ISAKMP_DELETE));
+	if (l->f->peer && esp + isakmp + other > 1) /* both SAs', or several IPsec SAs' */
+		see(l, IKW_FACT(PEER_CLEAR));
+}
+
+/*
+ * More than something that happened to come by: of a Delete's length, or the
+ * deletion followed at once. IKEv1 answers none, so that what was not answered
+ * was one; but of which SA is to be told by its length alone, if it is the only one.
+ */
+static bool clearly_delete(const struct ikw_ike_sa *ike, const struct ikw_exchange *x, uint64_t at)
+{
+	if (ike->version != 2)
+		return ikw_ike_fits_esp_delete(ike, x->length) !=
+		       ikw_ike_fits_isakmp_delete(ike, x->length);
+	switch (ikw_ike_content(ike, x->length)) {
+	case IKW_CONTENT_DELETE_IKE:
+	case IKW_CONTENT_DELETE_CHILD:
+		return true;
+	default:
+		return at >= x->first && at - done_by(x, at) < DELETE_AT_ONCE;
+	}
+}
+
+/* The deletion went with it: not a liveness check that happened to come by. */
+static bool clearly_ours(const struct ikw_exchange *x, uint64_t at)
+{
+	uint64_t done = x->answered && x->answered <= at ? x->answered : x->first;
+
+	return done > at || at - done < DELETE_AT_ONCE;
+}
+
+/* A daemon that takes its SAs away first and tells the peer then (Libreswan, at the end of a life).
+ */
+static void see_late_delete(struct ikw_look *l)
+{
+	for (unsigned int k = 0; k < l->f->ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(l->f->ike, k);
+
+		if (x->ours && x->type == IKW_V2_INFORMATIONAL &&
+		    within(x->first, l->at, l->at + DELETE_AT_ONCE) &&
+		    ikw_ike_content(l->f->ike, x->length) != IKW_CONTENT_EMPTY)
+			l->f->late = x;
+	}
+	if (l->f->late)
+		see(l, IKW_FACT(DELETE_AFTER));
+}
+
+/* What has gone from the memory of its IKE_SA since the case was opened. */
+static void see_kept(struct ikw_look *l)
+{
+	const struct ikw_case *c = l->c;
+
+	if (l->f->local || l->f->peer || l->at != c->opened || l->f->gave_up || !c->kept)
+		return;
+	*(c->kept->ours ? &l->f->local : &l->f->peer) = c->kept;
+	see(l, IKW_FACT(DELETE_EXCHANGE));
+}
+
+/* Did an operator order something down just before this went out? */
+static bool ordered_end(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	const struct ikw_order *order =
+		ikw_host_order(&l->w->host, l->c->first.by.tgid, before(x->first, ORDER_AT_ONCE),
+			       x->first + 50 * IKW_MS);
+
+	return order && order->kind == IKW_ORDER_END;
+}
+
+/*
+ * Which of two Deletes is the root. One after the other: the later one, for the
+ * earlier ended something else or was a liveness check. When they crossed, the
+ * earlier one, unless it may have been such a check.
+ */
+static bool peers_came_first(struct ikw_look *l, const struct ikw_exchange *local,
+			     const struct ikw_exchange *peer)
+{
+	enum ikw_content content = ikw_ike_content(l->f->ike, local->length);
+
+	if (l->f->ike->version == 1) /* our own may come after the deed */
+		return peer->first <= local->first;
+	if (peer->first <= local->first)
+		return !local->answered || local->answered > l->at;
+	if (local->answered && local->answered < peer->first)
+		return true;
+	if (content == IKW_CONTENT_DELETE_IKE || content == IKW_CONTENT_DELETE_CHILD ||
+	    ordered_end(l, local))
+		return false;
+	l->f->vague |= IKW_FACT(PEER_DELETE);
+	return true;
+}
+
+/* A Delete that was answered, and then the same IKE_SA was used: what went was a CHILD_SA. */
+static bool ike_went_on(const struct ikw_ike_sa *ike, const struct ikw_exchange *deletion)
+{
+	for (unsigned int k = 0; ike->version == 2 && deletion->answered && k < ike->count; k++)
+		if (ikw_ike_exchange(ike, k)->first > deletion->answered)
+			return true;
+	return false;
+}
+
+static void see_peer_amid_silence(struct ikw_look *l)
+{
+	if (!l->f->peer || !l->f->gave_up || !(l->f->seen & IKW_FACT(PEER_CLEAR)))
+		return;
+	ikw_not_given_up(l);
+	if (ikw_ike_content(l->f->ike, l->f->peer->length) != IKW_CONTENT_DELETE_IKE)
+		l->f->vague |= IKW_FACT(PEER_DELETE);
+}
+
+static void see_deletes(struct ikw_look *l)
+{
+	const struct ikw_exchange *local, *peer;
+
+	if (!l->f->ike)
+		return;
+	if (l->f->ike->version == 2)
+		see_deletes_v2(l);
+	else
+		see_deletes_v1(l);
+	see_kept(l);
+	local = l->f->local;
+	peer = l->f->peer;
+	if (local && peer) {
+		if (peers_came_first(l, local, peer))
+			local = NULL;
+		else
+			peer = NULL;
+	}
+	l->f->local = local;
+	l->f->peer = peer;
+	if (!local && !peer && !l->f->gave_up && l->f->ike->version == 2)
+		see_late_delete(l);
+	if (local)
+		see(l, IKW_FACT(LOCAL_DELETE));
+	if (peer)
+		see(l, IKW_FACT(PEER_DELETE));
+	if (peer && clearly_delete(l->f->ike, peer, l->at))
+		see(l, IKW_FACT(PEER_CLEAR));
+	see_peer_amid_silence(l);
+	if (local && (ikw_ike_content(l->f->ike, local->length) == IKW_CONTENT_DELETE_CHILD ||
+		      ike_went_on(l->f->ike, local)))
+		see(l, IKW_FACT(CHILD_ONLY));
+	if (local && local->asked == IKW_ASKED_YES && clearly_ours(local, l->at))
+		see(l, IKW_FACT(DELETE_ASKED));
+}
+
+static bool negotiation_failed(const struct ikw_ike_sa *ike, uint64_t now)
+{
+	const struct ikw_exchange *x = ikw_ike_exchange(ike, 0);
+
+	if (ike->installed)
+		return false;
+	if (!x || now - ike->created > OUTCOME_LIMIT)
+		return true;
+	if (x->ours && !x->answered)
+		return x->copies >= 3;
+	if (ike->version == 2 && !x->answered) /* our daemon may be asking an AAA server */
+		return false;
+	return now - (x->answered > x->last ? x->answered : x->last) > OUTCOME_QUIET;
+}
+
+static bool setting_up_at(const struct ikw_ike_sa *ike, uint64_t at)
+{
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x->type != IKW_V2_AUTH && x->type != IKW_V1_MAIN &&
+		    x->type != IKW_V1_AGGRESSIVE && x->type != IKW_V1_QUICK)
+			continue;
+		if (x->began <= at && (!x->answered || x->answered + NEAR >= at) &&
+		    x->last + CLEAR_NEAR >= at)
+			return true;
+	}
+	return false;
+}
+
+/* RFC 7296 2.4: INITIAL_CONTACT is obeyed while our response to it is in the making. */
+static bool answering_at(const struct ikw_ike_sa *ike, uint64_t at)
+{
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x->type == IKW_V2_AUTH && !x->ours && x->first <= at &&
+		    (!x->answered || x->answered >= at) && done_by(x, at) + NEAR >= at)
+			return true;
+	}
+	return false;
+}
+
+/* A first message alone is anybody's; the second answers ours, which only who is there got. */
+static bool genuine(const struct ikw_ike_sa *ike)
+{
+	if (ike->ours || ike->installed)
+		return true;
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (ike->version == 2 ? x->type != IKW_V2_INIT
+				      : x->in > 1 || x->type == IKW_V1_QUICK)
+			return true;
+	}
+	return false;
+}
+
+/* Another peer behind the same address: other ports, and nothing of this tunnel is its. */
+static bool other_client(const struct ikw_look *l, const struct ikw_ike_sa *ike)
+{
+	const struct ikw_generation *gen;
+
+	if (ikw_ike_manages_port(ike, ikw_generation_encap(l->c->gen)))
+		return false;
+	for (gen = l->c->gen->tunnel->generations; gen; gen = gen->next)
+		if (gen->ike == ike)
+			return false;
+	return true;
+}
+
+/*
+ * How long ago a reauthentication may have failed that ends an IKE_SA now. A
+ * daemon that authenticates anew before it gives the old one up leaves it some
+ * part of its life for that.
+ */
+static uint64_t failed_since(const struct ikw_look *l)
+{
+	uint64_t life = l->f->ike && l->f->ike->created < l->at ? l->at - l->f->ike->created : 0;
+
+	return before(l->at, life / 4 > FAILED_LONG_AGO ? life / 4 : FAILED_LONG_AGO);
+}
+
+/* An IKE_SA of ours failed before, and that ended nothing: something else is being tried here. */
+static bool fails_anyway(const struct ikw_look *l)
+{
+	const struct ikw_ike_sa *ike = l->c->gen->tunnel->peer->ikes;
+
+	for (; ike; ike = ike->next)
+		if (ike->whole && ike->ours && !ike->installed && ike->created > l->c->gen->born &&
+		    ike->created < failed_since(l))
+			return true;
+	return false;
+}
+
+static void see_new_ike(struct ikw_look *l, const struct ikw_ike_sa *ike)
+{
+	bool soon = within(ike->created, before(l->at, NEW_IKE_BEFORE), l->at + NEW_IKE_AFTER);
+
+	if (!genuine(ike)) {
+		l->f->pending_outcome |= soon && ike->spoken && !negotiation_failed(ike, l->now);
+		return;
+	}
+	if (!ike->ours && ike->created <= l->at && setting_up_at(ike, l->at)) {
+		see(l, IKW_FACT(NEW_IKE_OPEN));
+		l->f->new_ike = ike;
+		if (l->f->gave_up && answering_at(ike, l->at))
+			ikw_not_given_up(l);
+	}
+	if (ike->ours && !ike->installed && fails_anyway(l))
+		return;
+	if (soon) {
+		see(l, ike->ours ? IKW_FACT(NEW_IKE_OUT) : IKW_FACT(NEW_IKE_IN));
+		if (ike->ours && ike->created < l->at)
+			see(l, IKW_FACT(NEW_IKE_FIRST));
+		l->f->new_ike = ike;
+		if (negotiation_failed(ike, l->now))
+			see(l, IKW_FACT(NEW_IKE_FAILED));
+		else if (!ike->installed)
+			l->f->pending_outcome = true;
+		return;
+	}
+	if (ike->ours && !ike->installed && ike->created > l->c->gen->born &&
+	    ike->created + NEW_IKE_BEFORE < l->at && ike->created >= failed_since(l) &&
+	    (!l->f->gave_up || ike->created < l->f->gave_up->first)) {
+		see(l, IKW_FACT(REAUTH_FAILED_BEFORE));
+		l->f->failed_ike = ike;
+	}
+}
+
+/*
+ * RFC 7296 1.5: INVALID_SPI holds the SPI of the ESP packet it complains of,
+ * INVALID_IKE_SPI is a response with the SPIs of the request. Who forges one
+ * without seeing our packets knows neither.
+ */
+static void see_notify(struct ikw_look *l)
+{
+	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
+	const struct ikw_sa_node *out = l->c->gen->out;
+	const struct ikw_ike_sa *ike = l->f->ike;
+	uint64_t from = before(l->at, 2 * IKW_SECOND);
+
+	if (l->f->gave_up && l->f->gave_up->first < from)
+		from = l->f->gave_up->first;
+	if (!within(peer->notify_time, from, l->at))
+		return;
+	see(l, IKW_FACT(INVALID_SPI));
+	if ((out && peer->notify_spi && peer->notify_spi == out->spi) ||
+	    (ike && within(ike->notify_time, from, l->at)))
+		see(l, IKW_FACT(INVALID_SPI_OURS));
+}
+
+void ikw_see_wire(struct ikw_look *l)
+{
+	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
+	const struct ikw_ike_sa *ike;
+
+	if (peer->ikes)
+		see(l, IKW_FACT(IKE_SEEN));
+	else if (!l->c->gen->dumped && !(ikw_host_missed(&l->w->host, l->c->gen->born, l->at) &
+					 (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)))
+		see(l, IKW_FACT(NO_IKE));
+	see_gave_up(l);
+	see_deletes(l);
+	ikw_see_left_behind(l);
+	for (ike = peer->ikes; ike; ike = ike->next)
+		if (ike != l->f->ike && ike->whole && ike->created > l->c->gen->born &&
+		    !other_client(l, ike))
+			see_new_ike(l, ike);
+	see_notify(l);
+}
