@@ -450,7 +450,11 @@ enum ikw_content ikw_ike_content(const struct ikw_ike_sa *ike, uint32_t length)
 	empty = sk_length(ike, c, 0);
 	if (c->block > 1)
 		return length > empty ? IKW_CONTENT_SOMETHING : IKW_CONTENT_MAYBE_EMPTY;
-	if (length <= empty)
+	/*
+	 * Delete, Notify and Configuration, which an INFORMATIONAL is made of, have eight
+	 * octets and more (RFC 7296 3.10, 3.11, 3.15): what is less is pad.
+	 */
+	if (length < sk_length(ike, c, 8))
 		return IKW_CONTENT_EMPTY;
 	/* a daemon that aligns where it need not: its own checks say how long empty is */
 	if (ike->live_count >= 2 && ike->live_length > empty)

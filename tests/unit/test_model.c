@@ -20,6 +20,29 @@ static void test_liveness_aead(void **state)
 	assert_false(s.told[0].tunnel_up);
 }
 
+/* iked pads what needs no pad: less than any payload of an INFORMATIONAL has is pad. */
+static void test_liveness_aead_padded(void **state)
+{
+	static const uint32_t empty[] = { 61, 64 };
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		silence(&s, 20000, V2(0xa0, 37, 2, empty[i]), 4);
+		down(&s, 29000, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+	}
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	silence(&s, 20000, V2(0xa0, 37, 2, 65), 4);
+	down(&s, 29000, 0, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 1);
+	assert_int_not_equal(s.told[0].reason, IKW_REASON_DPD_TIMEOUT);
+}
+
 static void test_liveness_cbc_regular(void **state)
 {
 	struct story s;
@@ -1471,6 +1494,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_links_come_and_go),
 		cmocka_unit_test(test_liveness_aead),
+		cmocka_unit_test(test_liveness_aead_padded),
 		cmocka_unit_test(test_liveness_cbc_regular),
 		cmocka_unit_test(test_liveness_cbc_restart),
 		cmocka_unit_test(test_reauth_cbc_not_looked),
