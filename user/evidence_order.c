@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The facts that this host shows: orders to the daemon, links. */
-#include <string.h>
 #include "evidence_look.h"
 
 /* The first thing that the daemon did about it. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The facts that the IKE exchanges show: silence, Deletes, new IKE_SAs. */
-#include <string.h>
 #include "evidence_look.h"
 
 #define NEW_IKE_BEFORE (3 * IKW_SECOND)

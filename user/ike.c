@@ -452,7 +452,7 @@ enum ikw_content ikw_ike_content(const struct ikw_ike_sa *ike, uint32_t length)
 		return length > empty ? IKW_CONTENT_SOMETHING : IKW_CONTENT_MAYBE_EMPTY;
 	/*
 	 * Delete, Notify and Configuration, which an INFORMATIONAL is made of, have eight
-	 * octets and more (RFC 7296 3.10, 3.11, 3.15): what is less is pad.
+	 * octets and more (RFC 7296 1.4, 3.10, 3.11, 3.15): what is less is pad, as iked adds it.
 	 */
 	if (length < sk_length(ike, c, 8))
 		return IKW_CONTENT_EMPTY;
