@@ -45,7 +45,7 @@ USER_OBJ := $(patsubst user/%.c,$(O)/user/%.o,$(USER_SRC))
 
 # What speaks to the network: a second program, so that the agent loads none of these libraries.
 SEND_LIBS := netsnmp libssl libcrypto libcurl libsystemd libnats libmicrohttpd jansson sqlite3 libconfuse libcap-ng libseccomp
-SEND_SRC := $(wildcard user/send/*.c) user/main.c user/cli.c user/control_client.c user/control_request.c user/alarm.c user/reason.c \
+SEND_SRC := $(wildcard user/send/*.c) user/main.c user/cli.c user/control_client.c user/control_request.c user/alarm.c user/format.c user/reason.c \
 	user/lock.c user/store.c user/store_sql.c user/store_write.c user/store_list.c user/store_salvage.c
 SEND_OBJ := $(patsubst user/%.c,$(O)/user/%.o,$(SEND_SRC))
 libexecdir ?= $(prefix)/libexec/ikewatch

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include "alarm.h"
+#include "format.h"
 
 static const uint8_t v4_mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
@@ -51,10 +52,7 @@ void ikw_alarm_clear(struct ikw_alarm *alarm)
 {
 	for (unsigned int i = 0; i < alarm->evidence_count; i++)
 		free(alarm->evidence[i].text);
-	for (unsigned int i = 0; i < alarm->blind_count; i++)
-		free(alarm->blind[i]);
 	free(alarm->evidence);
-	free(alarm->blind);
 	free(alarm->detail);
 	memset(alarm, 0, sizeof(*alarm));
 }
@@ -62,15 +60,16 @@ void ikw_alarm_clear(struct ikw_alarm *alarm)
 int ikw_alarm_line(const struct ikw_alarm *a, char *buf, size_t size)
 {
 	char dst[64], src[64];
-	int n = snprintf(buf, size,
-			 "IPSEC/4/IPSECTUNNELSTOP: OID " IKW_ALARM_OID
-			 " The IPSec tunnel is deleted. (Ifindex=%u, SeqNum=%u, TunnelIndex=%u, "
-			 "RuleNum=%u, DstIP=%s, InsideIP=%s, RemotePort=%u, CpuID=%u, SrcIP=%s, "
-			 "FlowInfo=%s, OfflineReason=%s, VsysName=%s, InterfaceName=%s, SlotID=%u)",
-			 a->ifindex, a->reqid, a->tunnel_index, a->rule_num,
-			 ikw_addr_text(a->dst, dst, sizeof(dst)), a->inside_ip, a->remote_port,
-			 a->cpu, ikw_addr_text(a->src, src, sizeof(src)), a->flow_info,
-			 ikw_reason_text(a->reason), a->vsys, a->ifname, a->slot);
+	int n = ikw_format(
+		buf, size,
+		"IPSEC/4/IPSECTUNNELSTOP: OID " IKW_ALARM_OID
+		" The IPSec tunnel is deleted. (Ifindex=%u, SeqNum=%u, TunnelIndex=%u, "
+		"RuleNum=%u, DstIP=%s, InsideIP=%s, RemotePort=%u, CpuID=%u, SrcIP=%s, "
+		"FlowInfo=%s, OfflineReason=%s, VsysName=%s, InterfaceName=%s, SlotID=%u)",
+		a->ifindex, a->reqid, a->tunnel_index, a->rule_num,
+		ikw_addr_text(a->dst, dst, sizeof(dst)), a->inside_ip, a->remote_port, a->cpu,
+		ikw_addr_text(a->src, src, sizeof(src)), a->flow_info, ikw_reason_text(a->reason),
+		a->vsys, a->ifname, a->slot);
 
 	return n < 0 || (size_t)n >= size ? -1 : n;
 }

@@ -14,6 +14,7 @@
 #include "reason.h"
 
 #define IKW_ALARM_NAME_LEN 64
+#define IKW_ALARM_BLIND	   24 /* more than user/compose.c has */
 #define IKW_ALARM_NAME	   "IPSECTUNNELSTOP"
 #define IKW_ALARM_ID	   4285734913ULL
 #define IKW_ALARM_OID	   "1.3.6.1.4.1.2011.6.122.26.6.2"
@@ -118,7 +119,7 @@ struct ikw_alarm {
 	unsigned int evidence_count;
 	struct ikw_evidence *evidence; /* owned, in order of time */
 	unsigned int blind_count;
-	char **blind; /* owned texts */
+	const char *blind[IKW_ALARM_BLIND]; /* static texts */
 };
 
 /* Frees what an alarm owns, not the struct itself. */

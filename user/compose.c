@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <netinet/in.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "compose.h"
+#include "format.h"
+
+#define EVIDENCE_ROOM 8 /* facts that are made room for at once */
 
 struct report {
 	struct ikw_alarm *a;
@@ -16,26 +18,6 @@ struct report {
 	struct ikw_evidence none; /* what a fact that was not added is filled into */
 };
 
-/* vasprintf(), but most texts are short and need no stream of their own. NULL without memory. */
-__attribute__((format(printf, 1, 0))) static char *text_of(const char *fmt, va_list ap)
-{
-	char brief[256], *text;
-	va_list again;
-	int n;
-
-	va_copy(again, ap);
-	n = vsnprintf(brief, sizeof(brief), fmt, ap);
-	if (n >= 0 && (size_t)n < sizeof(brief)) {
-		text = malloc((size_t)n + 1);
-		if (text)
-			memcpy(text, brief, (size_t)n + 1);
-	} else if (n < 0 || vasprintf(&text, fmt, again) < 0) {
-		text = NULL;
-	}
-	va_end(again);
-	return text;
-}
-
 /* Adds a fact of this host (time 0: none). The caller says more of it in what is returned. */
 __attribute__((format(printf, 4, 5))) static struct ikw_evidence *
 evidence(struct report *r, uint64_t time, const char *fact, const char *fmt, ...)
@@ -45,14 +27,16 @@ evidence(struct report *r, uint64_t time, const char *fact, const char *fmt, ...
 
 	if (!time)
 		return &r->none;
-	list = realloc(list, (r->a->evidence_count + 1) * sizeof(*list));
-	if (!list)
-		return &r->none;
-	r->a->evidence = list;
+	if (r->a->evidence_count % EVIDENCE_ROOM == 0) {
+		list = realloc(list, (r->a->evidence_count + EVIDENCE_ROOM) * sizeof(*list));
+		if (!list)
+			return &r->none;
+		r->a->evidence = list;
+	}
 	e = &list[r->a->evidence_count];
 	memset(e, 0, sizeof(*e));
 	va_start(ap, fmt);
-	e->text = text_of(fmt, ap);
+	e->text = ikw_format_new_args(fmt, ap);
 	va_end(ap);
 	if (!e->text)
 		return &r->none;
@@ -63,20 +47,11 @@ evidence(struct report *r, uint64_t time, const char *fact, const char *fmt, ...
 	return e;
 }
 
-__attribute__((format(printf, 2, 3))) static void blind(struct report *r, const char *fmt, ...)
+/* Adds a blind spot; the text is static. */
+static void blind(struct report *r, const char *text)
 {
-	char **list = realloc(r->a->blind, (r->a->blind_count + 1) * sizeof(*list));
-	char *text;
-	va_list ap;
-
-	if (!list)
-		return;
-	r->a->blind = list;
-	va_start(ap, fmt);
-	text = text_of(fmt, ap);
-	va_end(ap);
-	if (text)
-		list[r->a->blind_count++] = text;
+	if (r->a->blind_count < IKW_ALARM_BLIND)
+		r->a->blind[r->a->blind_count++] = text;
 }
 
 /* ---- fields ------------------------------------------------------------------ */
@@ -94,11 +69,11 @@ static const char *net_text(const uint8_t *addr, uint8_t family, char *buf, size
 static const char *port_text(uint16_t port, uint16_t mask, char *buf, size_t size)
 {
 	if (!mask)
-		snprintf(buf, size, "any");
+		ikw_format(buf, size, "any");
 	else if (mask == 0xffff)
-		snprintf(buf, size, "%u", port);
+		ikw_format(buf, size, "%u", port);
 	else
-		snprintf(buf, size, "%u/0x%x", port, mask);
+		ikw_format(buf, size, "%u/0x%x", port, mask);
 	return buf;
 }
 
@@ -109,12 +84,13 @@ const char *ikw_flow_text(const struct ikw_tunnel *t, char *buf, size_t size)
 	char src[64], dst[64], sport[24], dport[24], proto[16];
 
 	if (s->proto)
-		snprintf(proto, sizeof(proto), "%u", s->proto);
-	snprintf(buf, size, "src=%s/%u dst=%s/%u proto=%s sport=%s dport=%s dscp=any",
-		 net_text(s->saddr, family, src, sizeof(src)), s->prefixlen_s,
-		 net_text(s->daddr, family, dst, sizeof(dst)), s->prefixlen_d,
-		 s->proto ? proto : "any", port_text(s->sport, s->sport_mask, sport, sizeof(sport)),
-		 port_text(s->dport, s->dport_mask, dport, sizeof(dport)));
+		ikw_format(proto, sizeof(proto), "%u", s->proto);
+	ikw_format(buf, size, "src=%s/%u dst=%s/%u proto=%s sport=%s dport=%s dscp=any",
+		   net_text(s->saddr, family, src, sizeof(src)), s->prefixlen_s,
+		   net_text(s->daddr, family, dst, sizeof(dst)), s->prefixlen_d,
+		   s->proto ? proto : "any",
+		   port_text(s->sport, s->sport_mask, sport, sizeof(sport)),
+		   port_text(s->dport, s->dport_mask, dport, sizeof(dport)));
 	return buf;
 }
 
@@ -124,9 +100,9 @@ const char *ikw_inside_text(const struct ikw_tunnel *t, char *buf, size_t size)
 
 	if (!t->flow.known && !t->mode) /* transport mode: the peer itself */
 		return ikw_addr_text(t->peer->remote, buf, size);
-	snprintf(buf, size, "%s",
-		 net_text(t->flow.sel.daddr, t->peer->local[10] == 0xff ? 2 : 10, text,
-			  sizeof(text)));
+	ikw_format(buf, size, "%s",
+		   net_text(t->flow.sel.daddr, t->peer->local[10] == 0xff ? 2 : 10, text,
+			    sizeof(text)));
 	return buf;
 }
 
@@ -246,9 +222,9 @@ static void join_args(char *out, size_t size, const struct ikw_proc *p)
 static void fill_tty(struct ikw_alarm_process *out, const char *tty)
 {
 	if (!strncmp(tty, "pts", 3) && tty[3] >= '0' && tty[3] <= '9')
-		snprintf(out->tty, sizeof(out->tty), "pts/%.10s", tty + 3);
+		ikw_format(out->tty, sizeof(out->tty), "pts/%.10s", tty + 3);
 	else
-		snprintf(out->tty, sizeof(out->tty), "%.15s", tty);
+		ikw_format(out->tty, sizeof(out->tty), "%.15s", tty);
 }
 
 static void fill_process(const struct report *r, struct ikw_alarm_process *out,
@@ -308,10 +284,10 @@ static void fill_people(struct report *r)
 	fill_process(r, by, &order->by);
 	len = strlen(by->command);
 	if (order->signo)
-		snprintf(by->command + len, sizeof(by->command) - len, "%s(signal %u)",
-			 len ? " " : "", order->signo);
+		ikw_format(by->command + len, sizeof(by->command) - len, "%s(signal %u)",
+			   len ? " " : "", order->signo);
 	else if (!len && order->request[0])
-		snprintf(by->command, sizeof(by->command), "%s", order->request);
+		ikw_format(by->command, sizeof(by->command), "%s", order->request);
 }
 
 static void fill_fields(struct report *r)
@@ -633,18 +609,25 @@ static const struct {
 	{ IKW_SEES_CAUSE, "what made the kernel delete the SA could not be seen" },
 };
 
+static enum ikw_fact_bit first_of(ikw_fact_set set)
+{
+	uint64_t low = (uint64_t)set;
+
+	return low ? (enum ikw_fact_bit)__builtin_ctzll(low)
+		   : (enum ikw_fact_bit)(64 + __builtin_ctzll((uint64_t)(set >> 64)));
+}
+
 static void fill_blind(struct report *r)
 {
 	const struct ikw_host *host = &r->w->host;
 	uint32_t needs = 0, missing;
 
-	for (unsigned int i = 0; i < IKW_FACT_COUNT; i++)
-		if (r->v->blind & IKW_FACT_SET(i))
-			needs |= ikw_fact_needs(i);
+	for (ikw_fact_set left = r->v->blind; left; left &= left - 1)
+		needs |= ikw_fact_needs(first_of(left));
 	missing = needs & ~host->sees;
 	for (size_t i = 0; i < sizeof(blind_texts) / sizeof(blind_texts[0]); i++)
 		if (missing & blind_texts[i].sees)
-			blind(r, "%s", blind_texts[i].text);
+			blind(r, blind_texts[i].text);
 	if (needs && !missing)
 		blind(r, "the time before the deletion was not wholly observed (the agent began "
 			 "later, or records were lost)");
@@ -669,12 +652,12 @@ static const char *traffic_text(const struct report *r, char *buf, size_t size)
 		return buf;
 	if (!r->f->gave_up && !in->lost && !in->reordered)
 		return buf;
-	n = snprintf(buf, size, "; the last ESP packet came in %.1f s before",
-		     (double)(at - in->last) / 1e9);
+	n = ikw_format(buf, size, "; the last ESP packet came in %.1f s before",
+		       (double)(at - in->last) / 1e9);
 	if (in->lost || in->reordered)
-		snprintf(buf + n, size - (size_t)n,
-			 ", and in its last minute of traffic the path lost %u and reordered %u",
-			 in->lost, in->reordered);
+		ikw_format(buf + n, size - (size_t)n,
+			   ", and in its last minute of traffic the path lost %u and reordered %u",
+			   in->lost, in->reordered);
 	return buf;
 }
 
@@ -705,30 +688,30 @@ static void fill_detail(struct report *r)
 
 	if (x && (r->v->rule->needs & (IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_EXCHANGE) |
 				       IKW_FACT(GAVE_UP_INFO) | IKW_FACT(LIVENESS_EMPTY))))
-		snprintf(more, sizeof(more),
-			 " (%s, sent %u times from %.1f s before the deletion on, %s)",
-			 ikw_exchange_name(r->f->ike->version, x->type),
-			 r->f->silent_checks ? r->f->silent_checks : x->copies,
-			 (double)(r->c->anchor - r->f->silent_since) / 1e9, answer_text(r, x));
+		ikw_format(more, sizeof(more),
+			   " (%s, sent %u times from %.1f s before the deletion on, %s)",
+			   ikw_exchange_name(r->f->ike->version, x->type),
+			   r->f->silent_checks ? r->f->silent_checks : x->copies,
+			   (double)(r->c->anchor - r->f->silent_since) / 1e9, answer_text(r, x));
 	else if (reason == IKW_REASON_REAUTH_TIMEOUT && r->f->new_ike)
-		snprintf(more, sizeof(more), " (%s)",
-			 answered_last(r->f->new_ike) ? "it was refused" : "it was not answered");
+		ikw_format(more, sizeof(more), " (%s)",
+			   answered_last(r->f->new_ike) ? "it was refused" : "it was not answered");
 	else if (reason == IKW_REASON_REAUTH_TIMEOUT && r->f->failed_ike)
-		snprintf(more, sizeof(more), " (%s)",
-			 answered_last(r->f->failed_ike) ? "it was refused"
-							 : "it was not answered");
+		ikw_format(more, sizeof(more), " (%s)",
+			   answered_last(r->f->failed_ike) ? "it was refused"
+							   : "it was not answered");
 	else if (r->c->first.cause == IKW_CAUSE_TIMER)
-		snprintf(more, sizeof(more), " (%s limit)",
-			 r->c->first.limit == IKW_LIMIT_VOLUME ? "byte or packet" : "time");
+		ikw_format(more, sizeof(more), " (%s limit)",
+			   r->c->first.limit == IKW_LIMIT_VOLUME ? "byte or packet" : "time");
 	else if (r->a->has_ordered_by && r->a->ordered_by.command[0])
-		snprintf(more, sizeof(more), " (%.200s)", r->a->ordered_by.command);
+		ikw_format(more, sizeof(more), " (%.200s)", r->a->ordered_by.command);
 	else if (r->a->has_by)
-		snprintf(more, sizeof(more), " (deleted by %.16s, pid %u)", r->a->by.comm,
-			 r->a->by.pid);
-	if (asprintf(&r->a->detail, "The tunnel to %s was deleted: %s%s%s.",
-		     ikw_addr_text(r->a->dst, peer, sizeof(peer)), r->v->rule->sentence, more,
-		     traffic_text(r, traffic, sizeof(traffic))) < 0)
-		r->a->detail = NULL;
+		ikw_format(more, sizeof(more), " (deleted by %.16s, pid %u)", r->a->by.comm,
+			   r->a->by.pid);
+	r->a->detail =
+		ikw_format_new("The tunnel to %s was deleted: %s%s%s.",
+			       ikw_addr_text(r->a->dst, peer, sizeof(peer)), r->v->rule->sentence,
+			       more, traffic_text(r, traffic, sizeof(traffic)));
 }
 
 void ikw_compose(struct ikw_alarm *a, const struct ikw_case *c, const struct ikw_facts *f,
@@ -738,7 +721,7 @@ void ikw_compose(struct ikw_alarm *a, const struct ikw_case *c, const struct ikw
 	struct report r = { .a = a, .c = c, .f = f, .v = v, .w = w, .now = now };
 
 	memset(a, 0, sizeof(*a));
-	snprintf(a->vsys, sizeof(a->vsys), "%s", vsys);
+	ikw_format(a->vsys, sizeof(a->vsys), "%s", vsys);
 	fill_fields(&r);
 	fill_evidence(&r);
 	fill_blind(&r);

@@ -503,10 +503,11 @@ static uint64_t looked_from(const struct ikw_look *l)
 static void see_blind(struct ikw_look *l)
 {
 	uint32_t missed = ikw_host_missed(&l->w->host, looked_from(l), l->at);
+	uint64_t halves[2] = { 0, 0 };
 
-	for (unsigned int i = 0; i < IKW_FACT_COUNT; i++)
-		if (fact_needs[i] & missed)
-			l->f->blind |= IKW_FACT_SET(i);
+	for (unsigned int i = 0; missed && i < IKW_FACT_COUNT; i++)
+		halves[i / 64] |= (uint64_t) !!(fact_needs[i] & missed) << i % 64;
+	l->f->blind |= (ikw_fact_set)halves[1] << 64 | halves[0];
 	l->f->blind &= ~l->f->seen;
 }
 

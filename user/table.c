@@ -11,18 +11,16 @@
 uint64_t ikw_hash(const void *data, size_t size, uint64_t seed)
 {
 	const unsigned char *p = data;
-	uint64_t h = seed ^ 0x9e3779b97f4a7c15ULL;
+	uint64_t hash = ikw_hash_begin(seed);
 	uint64_t word;
 
 	for (; size >= 8; size -= 8, p += 8) {
 		memcpy(&word, p, 8);
-		h = (h ^ word) * 0xff51afd7ed558ccdULL;
-		h ^= h >> 32;
+		hash = ikw_hash_word(hash, word);
 	}
 	word = 0;
 	memcpy(&word, p, size);
-	h = (h ^ word ^ (size << 56)) * 0xc4ceb9fe1a85ec53ULL;
-	return h ^ (h >> 29);
+	return ikw_hash_end(hash, word, size);
 }
 
 /*

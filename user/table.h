@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct ikw_node {
 	struct ikw_node *next;
@@ -35,6 +36,34 @@ struct ikw_table {
 /* Hash of bytes; the same in every run, so that replays are the same. */
 uint64_t ikw_hash(const void *data, size_t size, uint64_t seed);
 
+/* Its parts: the seed, each whole word, and what is left with the size of all. */
+static inline uint64_t ikw_hash_begin(uint64_t seed)
+{
+	return seed ^ 0x9e3779b97f4a7c15ULL;
+}
+
+static inline uint64_t ikw_hash_word(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * 0xff51afd7ed558ccdULL;
+	return hash ^ hash >> 32;
+}
+
+static inline uint64_t ikw_hash_end(uint64_t hash, uint64_t rest, size_t size)
+{
+	hash = (hash ^ rest ^ (uint64_t)size << 56) * 0xc4ceb9fe1a85ec53ULL;
+	return hash ^ hash >> 29;
+}
+
+/* ikw_hash() of an address: every event has a few of them. */
+static inline uint64_t ikw_hash_16(const uint8_t data[16], uint64_t seed)
+{
+	uint64_t words[2];
+
+	memcpy(words, data, sizeof(words));
+	return ikw_hash_end(ikw_hash_word(ikw_hash_word(ikw_hash_begin(seed), words[0]), words[1]),
+			    0, 0);
+}
+
 /* 0, or -1 without memory. */
 int ikw_table_init(struct ikw_table *table);
 /* Frees the buckets; the nodes are their owner's. */
@@ -45,6 +74,12 @@ void ikw_table_add(struct ikw_table *table, struct ikw_node *node);
 void ikw_table_del(struct ikw_table *table, struct ikw_node *node);
 /* Asks for the bucket of a hash that will soon be looked for. */
 void ikw_table_prefetch(const struct ikw_table *table, uint64_t hash);
+/* Asks for all of an object that will soon be looked at; p may be NULL. */
+static inline void ikw_prefetch(const void *p, size_t size)
+{
+	for (size_t at = 0; at < size; at += 64)
+		__builtin_prefetch((const char *)p + at);
+}
 /* First node with that hash, and the next one with the same hash; NULL at the end. */
 struct ikw_node *ikw_table_first(const struct ikw_table *table, uint64_t hash);
 struct ikw_node *ikw_node_next(const struct ikw_node *node);

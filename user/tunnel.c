@@ -45,12 +45,12 @@ int ikw_world_init(struct ikw_world *w, const struct ikw_world_ops *ops)
 
 static uint64_t peer_hash(const uint8_t *local, const uint8_t *remote)
 {
-	return ikw_hash(remote, IKW_ADDR_LEN, ikw_hash(local, IKW_ADDR_LEN, 3));
+	return ikw_hash_16(remote, ikw_hash_16(local, 3));
 }
 
 static uint64_t remote_hash(const uint8_t *remote)
 {
-	return ikw_hash(remote, IKW_ADDR_LEN, 8);
+	return ikw_hash_16(remote, 8);
 }
 
 struct ikw_peer *ikw_world_peer(const struct ikw_world *w, const uint8_t *local,
@@ -826,6 +826,7 @@ static struct ikw_tunnel *tunnel_get(struct ikw_world *w, const struct ikw_sa *s
 
 	if (!p)
 		return NULL;
+	ikw_prefetch(p->tunnels, sizeof(*t));
 	key = key_of(p, sa, &ours);
 	t = tunnel_find(w, &key);
 	if (!t) {
@@ -842,7 +843,7 @@ static struct ikw_tunnel *tunnel_get(struct ikw_world *w, const struct ikw_sa *s
 
 static uint64_t sa_hash(const uint8_t *daddr, uint32_t spi)
 {
-	return ikw_hash(&spi, sizeof(spi), ikw_hash(daddr, IKW_ADDR_LEN, 6));
+	return ikw_hash_end(ikw_hash_begin(ikw_hash_16(daddr, 6)), spi, sizeof(spi));
 }
 
 static const uint8_t *sa_daddr(const struct ikw_sa_node *sa)
@@ -879,9 +880,10 @@ static struct ikw_sa_node *sa_find(const struct ikw_world *w, const uint8_t *dad
  * are two that differ in their source alone: the one with the event's source,
  * and if no_other is not set, any for want of it.
  */
-static struct ikw_sa_node *sa_of(const struct ikw_world *w, const struct ikw_sa *ev, bool no_other)
+static struct ikw_sa_node *sa_of(const struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash,
+				 bool no_other)
 {
-	struct ikw_node *node = ikw_table_first(&w->sas, sa_hash(ev->daddr, ev->spi));
+	struct ikw_node *node = ikw_table_first(&w->sas, hash);
 	struct ikw_sa_node *other = NULL;
 
 	for (; node; node = ikw_node_next(node)) {
@@ -988,11 +990,21 @@ static struct ikw_generation *other_half(const struct ikw_tunnel *t, const struc
 	return best;
 }
 
+static void generation_prefetch(const struct ikw_world *w, const struct ikw_generation *gen)
+{
+	if (gen->in)
+		ikw_table_prefetch(&w->sas, gen->in->node.hash);
+	if (gen->out)
+		ikw_table_prefetch(&w->sas, gen->out->node.hash);
+}
+
 static struct ikw_generation *generation_get(struct ikw_world *w, struct ikw_tunnel *t,
 					     const struct ikw_sa *sa, uint8_t dir)
 {
-	struct ikw_generation *gen = other_half(t, sa, dir);
+	struct ikw_generation *gen;
 
+	ikw_prefetch(t->generations, sizeof(*gen));
+	gen = other_half(t, sa, dir);
 	if (gen)
 		return gen;
 	gen = calloc(1, sizeof(*gen));
@@ -1006,6 +1018,8 @@ static struct ikw_generation *generation_get(struct ikw_world *w, struct ikw_tun
 	gen->next = t->generations;
 	t->generations = gen;
 	w->generations++;
+	if (gen->next) /* which this one replaces: its SAs are about to go */
+		generation_prefetch(w, gen->next);
 	return gen;
 }
 
@@ -1032,33 +1046,43 @@ static void sa_take(struct ikw_sa_node *node, const struct ikw_sa *sa)
 	node->encap_sport = sa->encap_sport;
 }
 
-static void note_added(struct ikw_world *w, const struct ikw_sa *ev)
-{
-	struct ikw_added *a = &w->added[w->added_head++ % IKW_ADDED];
-
-	a->time = ev->hdr.time;
-	a->add_wall_s = ev->add_wall_s;
-	a->spi = ev->spi;
-	a->reqid = ev->reqid;
-	a->proto = ev->proto;
-	memcpy(a->saddr, ev->saddr, IKW_ADDR_LEN);
-	memcpy(a->daddr, ev->daddr, IKW_ADDR_LEN);
-}
-
 /*
  * A clone keeps its original's time of addition (xfrm_state_clone), which lies
  * in the past when it is added; that of any other SA is the moment it is added.
  */
-static bool is_clone(const struct ikw_world *w, const struct ikw_added *a,
-		     const struct ikw_sa *original)
+static bool is_clone(const struct ikw_world *w, const struct ikw_sa *ev)
 {
-	return a->add_wall_s && a->add_wall_s == original->add_wall_s &&
-	       ikw_host_wall(&w->host, a->time) / IKW_SECOND > a->add_wall_s + 1;
+	return ev->add_wall_s &&
+	       ikw_host_wall(&w->host, ev->hdr.time) / IKW_SECOND > ev->add_wall_s + 1;
+}
+
+static void note_clone(struct ikw_world *w, const struct ikw_sa *ev)
+{
+	struct ikw_clone *clone = &w->clones[w->clone_head++ % IKW_CLONES];
+
+	clone->time = ev->hdr.time;
+	clone->add_wall_s = ev->add_wall_s;
+	clone->spi = ev->spi;
+	clone->reqid = ev->reqid;
+	clone->proto = ev->proto;
+	memcpy(clone->saddr, ev->saddr, IKW_ADDR_LEN);
+	memcpy(clone->daddr, ev->daddr, IKW_ADDR_LEN);
+	if (clone->time > w->clone_last)
+		w->clone_last = clone->time;
+}
+
+static bool is_clone_of(const struct ikw_clone *clone, const struct ikw_sa *gone)
+{
+	return clone->time && gone->hdr.time - clone->time < IKW_SECOND &&
+	       clone->add_wall_s == gone->add_wall_s && clone->spi == gone->spi &&
+	       clone->reqid == gone->reqid && clone->proto == gone->proto &&
+	       (memcmp(clone->saddr, gone->saddr, IKW_ADDR_LEN) ||
+		memcmp(clone->daddr, gone->daddr, IKW_ADDR_LEN));
 }
 
 /* Policies migrate in place, and nothing tells: the flow goes on with the clone. */
 static void flow_migrates(struct ikw_world *w, const struct ikw_tunnel *from,
-			  const struct ikw_added *to)
+			  const struct ikw_clone *to)
 {
 	struct ikw_node *node = ikw_table_first(&w->sas, sa_hash(to->daddr, to->spi));
 
@@ -1076,30 +1100,26 @@ static void flow_migrates(struct ikw_world *w, const struct ikw_tunnel *from,
 bool ikw_world_migrated(struct ikw_world *w, const struct ikw_tunnel *from,
 			const struct ikw_sa *gone)
 {
-	for (unsigned int i = 0; i < IKW_ADDED; i++) {
-		const struct ikw_added *a = &w->added[i];
-
-		if (a->time && gone->hdr.time - a->time < IKW_SECOND && a->spi == gone->spi &&
-		    a->reqid == gone->reqid && a->proto == gone->proto && is_clone(w, a, gone) &&
-		    (memcmp(a->saddr, gone->saddr, IKW_ADDR_LEN) ||
-		     memcmp(a->daddr, gone->daddr, IKW_ADDR_LEN))) {
-			flow_migrates(w, from, a);
+	if (w->clone_last + IKW_SECOND <= gone->hdr.time)
+		return false;
+	for (unsigned int i = 0; i < IKW_CLONES; i++)
+		if (is_clone_of(&w->clones[i], gone)) {
+			flow_migrates(w, from, &w->clones[i]);
 			return true;
 		}
-	}
 	return false;
 }
 
-static void sa_install(struct ikw_world *w, const struct ikw_sa *ev)
+static void sa_install(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
 {
 	uint8_t dir = sa_direction(w, ev);
-	struct ikw_sa_node *sa = sa_of(w, ev, ev->op == IKW_SA_ADD);
+	struct ikw_sa_node *sa = sa_of(w, ev, hash, ev->op == IKW_SA_ADD);
 	struct ikw_generation *gen;
 	struct ikw_tunnel *t;
 	bool first;
 
-	if (ev->op == IKW_SA_ADD)
-		note_added(w, ev);
+	if (ev->op == IKW_SA_ADD && is_clone(w, ev))
+		note_clone(w, ev);
 	if (sa) {
 		sa_take(sa, ev);
 		sa->dumped = w->dump;
@@ -1119,7 +1139,7 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev)
 	sa->installed = ev->op == IKW_SA_ADD ? ev->hdr.time : 0;
 	sa->dumped = w->dump;
 	sa_take(sa, ev);
-	sa->node.hash = sa_hash(ev->daddr, ev->spi);
+	sa->node.hash = hash;
 	*(dir == IKW_DIR_IN ? &gen->in : &gen->out) = sa;
 	ikw_table_add(&w->sas, &sa->node);
 	if (dir == IKW_DIR_OUT) {
@@ -1200,9 +1220,9 @@ static struct ikw_generation *ending_half(const struct ikw_generation *gen, uint
 	return NULL;
 }
 
-static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev)
+static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
 {
-	struct ikw_sa_node *sa = sa_of(w, ev, false);
+	struct ikw_sa_node *sa = sa_of(w, ev, hash, false);
 	struct ikw_generation *gen, *begun = NULL;
 	bool first;
 
@@ -1211,11 +1231,12 @@ static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev)
 		struct ikw_sa add = *ev;
 
 		add.op = IKW_SA_DUMP;
-		sa_install(w, &add);
-		sa = sa_of(w, ev, false);
+		sa_install(w, &add, hash);
+		sa = sa_of(w, ev, hash, false);
 		if (!sa)
 			return;
 	}
+	ikw_prefetch(sa->generation, sizeof(*gen));
 	sa_take(sa, ev);
 	sa->gone = ev->hdr.time;
 	ikw_table_del(&w->sas, &sa->node);
@@ -1252,47 +1273,49 @@ static void mishap(struct ikw_world *w, const struct ikw_sa *ev)
 	m->cause = ev->cause;
 }
 
-static void sa_change(struct ikw_world *w, const struct ikw_sa *ev)
+static void sa_change(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
 {
-	struct ikw_sa_node *sa = sa_of(w, ev, false);
+	struct ikw_sa_node *sa = sa_of(w, ev, hash, false);
 
 	if (sa)
 		sa_take(sa, ev);
 }
 
 /* The two tables that the event will be looked up in, asked for at once. */
-static void sa_prefetch(const struct ikw_world *w, const struct ikw_sa *ev)
+static void sa_prefetch(const struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
 {
-	ikw_table_prefetch(&w->sas, sa_hash(ev->daddr, ev->spi));
+	ikw_table_prefetch(&w->sas, hash);
 	if (ev->op != IKW_SA_DELETE && ev->dir)
 		ikw_table_prefetch(&w->peers, ev->dir == IKW_DIR_IN
 						      ? peer_hash(ev->daddr, ev->saddr)
 						      : peer_hash(ev->saddr, ev->daddr));
 }
 
-static void sa_asked(struct ikw_world *w, const struct ikw_sa *ev)
+static void sa_asked(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
 {
-	struct ikw_sa_node *sa = sa_of(w, ev, false);
+	struct ikw_sa_node *sa = sa_of(w, ev, hash, false);
 
 	asked_event(w, sa ? sa->generation->tunnel->peer : NULL, &ev->hdr, &ev->by);
 }
 
 static void sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 {
-	sa_prefetch(w, ev);
+	uint64_t hash = sa_hash(ev->daddr, ev->spi);
+
+	sa_prefetch(w, ev, hash);
 	/* IPComp and the like travel with an ESP or AH SA; they are no tunnel of their own */
 	if (ev->proto != IPPROTO_ESP && ev->proto != IPPROTO_AH)
 		return;
 	switch (ev->op) {
 	case IKW_SA_ADD:
 	case IKW_SA_DUMP:
-		sa_install(w, ev);
+		sa_install(w, ev, hash);
 		break;
 	case IKW_SA_CHANGE:
-		sa_change(w, ev);
+		sa_change(w, ev, hash);
 		break;
 	case IKW_SA_DELETE:
-		sa_delete(w, ev);
+		sa_delete(w, ev, hash);
 		break;
 	case IKW_SA_LARVAL:
 		if (ev->by.tgid)
@@ -1303,7 +1326,7 @@ static void sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 		mishap(w, ev);
 		break;
 	case IKW_SA_ASKED:
-		sa_asked(w, ev);
+		sa_asked(w, ev, hash);
 		break;
 	default:
 		break;
@@ -1337,7 +1360,7 @@ static void sa_vanish(struct ikw_world *w, const struct ikw_sa_node *sa, const s
 		ev.by = *by;
 	memcpy(ev.saddr, in ? t->peer->remote : t->peer->local, IKW_ADDR_LEN);
 	memcpy(ev.daddr, in ? t->peer->local : t->peer->remote, IKW_ADDR_LEN);
-	sa_delete(w, &ev);
+	sa_delete(w, &ev, sa->node.hash);
 }
 
 /* Takes every SA that `gone` picks, in a stable order: as they stand in the table. */

@@ -163,8 +163,8 @@ struct ikw_mishap {
 };
 #define IKW_MISHAPS 64
 
-/* An SA that was added, as far as one that is the same elsewhere is known by. */
-struct ikw_added {
+/* A clone that was added, as far as its original is known by. */
+struct ikw_clone {
 	uint64_t time;	     /* 0: empty */
 	uint64_t add_wall_s; /* curlft.add_time, Unix seconds */
 	uint32_t spi;
@@ -174,7 +174,7 @@ struct ikw_added {
 	uint8_t daddr[IKW_ADDR_LEN];
 };
 
-#define IKW_ADDED 64
+#define IKW_CLONES 64
 
 struct ikw_world {
 	struct ikw_world_ops ops;
@@ -189,8 +189,9 @@ struct ikw_world {
 	struct ikw_table policies;
 	struct ikw_mishap mishaps[IKW_MISHAPS];
 	unsigned int mishap_head;
-	struct ikw_added added[IKW_ADDED]; /* the last SAs added, a ring */
-	unsigned int added_head;
+	struct ikw_clone clones[IKW_CLONES]; /* the last ones added, a ring */
+	unsigned int clone_head;
+	uint64_t clone_last; /* time of the last one; 0: none yet */
 	uint64_t tunnels_up;
 	uint64_t ike_repeats; /* IKE messages sent again, by either side */
 	uint64_t generations;

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-UNIT_SRC_test_alarm := user/alarm.c user/reason.c
+UNIT_SRC_test_alarm := user/alarm.c user/format.c user/reason.c

@@ -41,8 +41,6 @@ static struct ikw_evidence evidence[] = {
 	  .kind = IKW_EVIDENCE_NOTE },
 };
 
-static char *blind[] = { "which process deleted the SA could not be seen" };
-
 static const struct ikw_alarm full = {
 	.id = 7,
 	.time = 5000000000,
@@ -91,7 +89,7 @@ static const struct ikw_alarm full = {
 	.evidence_count = sizeof(evidence) / sizeof(evidence[0]),
 	.evidence = evidence,
 	.blind_count = 1,
-	.blind = blind,
+	.blind = { "which process deleted the SA could not be seen" },
 };
 
 static void test_line(void **state)

@@ -91,7 +91,6 @@ static void raise_alarm(struct ikw_store *store, uint32_t tunnel, enum ikw_reaso
 			uint64_t wall)
 {
 	struct ikw_evidence evidence[FACTS];
-	char *blind[] = { "the CPU the deletion ran on could not be seen" };
 	struct ikw_alarm alarm = {
 		.time = 100 * S,
 		.wall = wall,
@@ -139,7 +138,7 @@ static void raise_alarm(struct ikw_store *store, uint32_t tunnel, enum ikw_reaso
 		.evidence_count = FACTS,
 		.evidence = evidence,
 		.blind_count = 1,
-		.blind = blind,
+		.blind = { "the CPU the deletion ran on could not be seen" },
 	};
 
 	for (size_t i = 0; i < FACTS; i++) {
