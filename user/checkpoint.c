@@ -318,9 +318,11 @@ static void give_tunnel(const struct writer *w, const struct ikw_node *node)
 static void each(const struct writer *w, const struct ikw_table *table,
 		 void (*fn)(const struct writer *, const struct ikw_node *))
 {
-	for (size_t i = 0; i <= table->mask; i++)
-		for (const struct ikw_node *node = table->buckets[i].first; node; node = node->next)
-			fn(w, node);
+	const struct ikw_node *node;
+	size_t at = 0;
+
+	while ((node = ikw_table_each(table, &at)))
+		fn(w, node);
 }
 
 void ikw_model_checkpoint(const struct ikw_model *model, ikw_checkpoint_fn fn, void *ctx)

@@ -21,16 +21,11 @@ int ikw_host_init(struct ikw_host *host)
 
 static void table_drop(struct ikw_table *table, size_t offset)
 {
-	for (size_t i = 0; table->buckets && i <= table->mask; i++) {
-		struct ikw_node *node = table->buckets[i].first;
+	struct ikw_node *node;
+	size_t at = 0;
 
-		while (node) {
-			struct ikw_node *next = node->next;
-
-			free((char *)node - offset);
-			node = next;
-		}
-	}
+	while ((node = ikw_table_each(table, &at)))
+		free((char *)node - offset);
 	ikw_table_free(table);
 }
 
@@ -55,12 +50,13 @@ static uint64_t tgid_hash(uint32_t tgid)
 
 struct ikw_process *ikw_host_process(const struct ikw_host *host, uint32_t tgid)
 {
+	struct ikw_find find;
 	struct ikw_node *node;
 
 	if (!tgid)
 		return NULL;
-	for (node = ikw_table_first(&host->processes, tgid_hash(tgid)); node;
-	     node = ikw_node_next(node)) {
+	for (node = ikw_find_first(&find, &host->processes, tgid_hash(tgid)); node;
+	     node = ikw_find_next(&find)) {
 		struct ikw_process *p = IKW_CONTAINER(node, struct ikw_process, node);
 
 		if (p->seen.tgid == tgid)
@@ -733,9 +729,11 @@ static void link_event(struct ikw_host *host, const struct ikw_link *ev)
 
 const struct ikw_address *ikw_host_address(const struct ikw_host *host, const uint8_t *addr)
 {
-	struct ikw_node *node = ikw_table_first(&host->addresses, ikw_hash(addr, IKW_ADDR_LEN, 2));
+	struct ikw_find find;
+	struct ikw_node *node =
+		ikw_find_first(&find, &host->addresses, ikw_hash(addr, IKW_ADDR_LEN, 2));
 
-	for (; node; node = ikw_node_next(node)) {
+	for (; node; node = ikw_find_next(&find)) {
 		const struct ikw_address *a = IKW_CONTAINER(node, struct ikw_address, node);
 
 		if (!memcmp(a->addr, addr, IKW_ADDR_LEN))
@@ -746,18 +744,17 @@ const struct ikw_address *ikw_host_address(const struct ikw_host *host, const ui
 
 static void prune_addresses(struct ikw_host *host, uint64_t before)
 {
-	for (size_t i = 0; i <= host->addresses.mask; i++) {
-		struct ikw_node *node = host->addresses.buckets[i].first, *next;
+	struct ikw_node *node;
+	size_t at = 0;
 
-		for (; node; node = next) {
-			struct ikw_address *a = IKW_CONTAINER(node, struct ikw_address, node);
+	while ((node = ikw_table_each(&host->addresses, &at))) {
+		struct ikw_address *a = IKW_CONTAINER(node, struct ikw_address, node);
 
-			next = node->next;
-			if (!a->gone || a->gone >= before)
-				continue;
-			ikw_table_del(&host->addresses, node);
-			free(a);
-		}
+		if (!a->gone || a->gone >= before)
+			continue;
+		ikw_table_del(&host->addresses, node);
+		at--;
+		free(a);
 	}
 	host->addresses_gone = 0;
 }

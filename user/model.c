@@ -344,9 +344,10 @@ static void on_installed(void *ctx, struct ikw_generation *gen, const struct ikw
 
 static struct known_tunnel *known_find(const struct ikw_model *m, const char *key)
 {
-	struct ikw_node *node = ikw_table_first(&m->known, ikw_hash(key, strlen(key), 7));
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &m->known, ikw_hash(key, strlen(key), 7));
 
-	for (; node; node = ikw_node_next(node)) {
+	for (; node; node = ikw_find_next(&find)) {
 		struct known_tunnel *k = IKW_CONTAINER(node, struct known_tunnel, node);
 
 		if (!strcmp(k->key, key))
@@ -408,14 +409,16 @@ static void tell_ending(struct ikw_model *m, const struct ending *e)
 		.time = e->time, .pid = e->tgid, .exit_code = e->exit_code, .tunnels = list
 	};
 
-	memcpy(lost.comm, e->comm, sizeof(lost.comm));
-	for (size_t i = 0; list && i <= table->mask; i++)
-		for (struct ikw_node *node = table->buckets[i].first; node; node = node->next) {
-			const struct ikw_tunnel *t = IKW_CONTAINER(node, struct ikw_tunnel, node);
+	struct ikw_node *node;
+	size_t at = 0;
 
-			if (unmanaged(t, e->tgid))
-				list[lost.count++] = t->index;
-		}
+	memcpy(lost.comm, e->comm, sizeof(lost.comm));
+	while (list && (node = ikw_table_each(table, &at))) {
+		const struct ikw_tunnel *t = IKW_CONTAINER(node, struct ikw_tunnel, node);
+
+		if (unmanaged(t, e->tgid))
+			list[lost.count++] = t->index;
+	}
 	if (lost.count && m->ops.daemon_lost) {
 		qsort(list, lost.count, sizeof(*list), by_number);
 		m->ops.daemon_lost(m->ops.ctx, &lost);
@@ -495,6 +498,9 @@ struct ikw_model *ikw_model_new(const struct ikw_model_config *config,
 
 void ikw_model_free(struct ikw_model *m)
 {
+	struct ikw_node *node;
+	size_t at = 0;
+
 	if (!m)
 		return;
 	while (m->first) {
@@ -505,13 +511,8 @@ void ikw_model_free(struct ikw_model *m)
 		free(c);
 	}
 	ikw_world_free(&m->world);
-	for (size_t i = 0; m->known.buckets && i <= m->known.mask; i++)
-		while (m->known.buckets[i].first) {
-			struct ikw_node *node = m->known.buckets[i].first;
-
-			ikw_table_del(&m->known, node);
-			free(IKW_CONTAINER(node, struct known_tunnel, node));
-		}
+	while ((node = ikw_table_each(&m->known, &at)))
+		free(IKW_CONTAINER(node, struct known_tunnel, node));
 	ikw_table_free(&m->known);
 	free(m);
 }
@@ -610,13 +611,14 @@ uint64_t ikw_model_tunnels_over(const struct ikw_model *m, uint32_t ifindex)
 {
 	const struct ikw_table *tunnels = &m->world.tunnels;
 	uint64_t count = 0;
+	struct ikw_node *node;
+	size_t at = 0;
 
-	for (size_t i = 0; i <= tunnels->mask; i++)
-		for (struct ikw_node *node = tunnels->buckets[i].first; node; node = node->next) {
-			struct ikw_tunnel *t = IKW_CONTAINER(node, struct ikw_tunnel, node);
+	while ((node = ikw_table_each(tunnels, &at))) {
+		struct ikw_tunnel *t = IKW_CONTAINER(node, struct ikw_tunnel, node);
 
-			count += t->up && t->peer->ifindex == ifindex;
-		}
+		count += t->up && t->peer->ifindex == ifindex;
+	}
 	return count;
 }
 
@@ -715,13 +717,13 @@ void ikw_model_tunnels(const struct ikw_model *m,
 	const struct ikw_table *table = &m->world.tunnels;
 	const struct ikw_tunnel **list = calloc(table->count + 1, sizeof(*list));
 	struct ikw_tunnel_info info;
-	size_t count = 0;
+	struct ikw_node *node;
+	size_t count = 0, at = 0;
 
 	if (!list)
 		return;
-	for (size_t i = 0; i <= table->mask; i++)
-		for (struct ikw_node *node = table->buckets[i].first; node; node = node->next)
-			list[count++] = IKW_CONTAINER(node, struct ikw_tunnel, node);
+	while ((node = ikw_table_each(table, &at)))
+		list[count++] = IKW_CONTAINER(node, struct ikw_tunnel, node);
 	qsort(list, count, sizeof(*list), by_index);
 	for (size_t i = 0; i < count; i++) {
 		info_fill(m, &info, list[i]);
@@ -733,7 +735,7 @@ void ikw_model_tunnels(const struct ikw_model *m,
 
 static uint64_t table_bytes(const struct ikw_table *table, size_t each)
 {
-	return (table->mask + 1) * sizeof(*table->buckets) + table->count * (each + 16);
+	return (table->mask + 1) * sizeof(*table->slots) + table->count * (each + 16);
 }
 
 void ikw_model_stats(const struct ikw_model *m, struct ikw_model_stats *s)

@@ -4,9 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define FIRST_BUCKETS 64
-#define TAGS_MANY     16
-#define HUGE_PAGE     (2UL << 20)
+#define FIRST_SLOTS 64
+#define HUGE_PAGE   (2UL << 20)
 
 uint64_t ikw_hash(const void *data, size_t size, uint64_t seed)
 {
@@ -24,126 +23,136 @@ uint64_t ikw_hash(const void *data, size_t size, uint64_t seed)
 }
 
 /*
- * Zeroed. Of large ones any bucket may be the next, which with small pages is a
+ * Zeroed. Of large ones any slot may be the next, which with small pages is a
  * miss of the TLB each time: they are asked for in huge pages.
  */
-static struct ikw_bucket *buckets_new(size_t count)
+static struct ikw_slot *slots_new(size_t count)
 {
-	size_t size = count * sizeof(struct ikw_bucket);
-	void *buckets;
+	size_t size = count * sizeof(struct ikw_slot);
+	void *slots;
 
 	if (size < HUGE_PAGE)
-		return calloc(count, sizeof(struct ikw_bucket));
-	buckets = aligned_alloc(HUGE_PAGE, size);
-	if (!buckets)
+		return calloc(count, sizeof(struct ikw_slot));
+	slots = aligned_alloc(HUGE_PAGE, size);
+	if (!slots)
 		return NULL;
-	madvise(buckets, size, MADV_HUGEPAGE);
-	memset(buckets, 0, size);
-	return buckets;
+	madvise(slots, size, MADV_HUGEPAGE);
+	memset(slots, 0, size);
+	return slots;
 }
 
 int ikw_table_init(struct ikw_table *table)
 {
-	table->buckets = buckets_new(FIRST_BUCKETS);
-	table->mask = FIRST_BUCKETS - 1;
+	table->slots = slots_new(FIRST_SLOTS);
+	table->mask = FIRST_SLOTS - 1;
 	table->count = 0;
-	return table->buckets ? 0 : -1;
+	return table->slots ? 0 : -1;
 }
 
 void ikw_table_free(struct ikw_table *table)
 {
-	free(table->buckets);
+	free(table->slots);
 	memset(table, 0, sizeof(*table));
 }
 
-/* The hash's lower bits choose the bucket, its highest the tag. */
-static uint64_t tag_of(uint64_t hash)
+static void put(struct ikw_table *table, const struct ikw_slot *slot)
 {
-	return 1ULL << (hash >> 58);
+	size_t at = slot->hash & table->mask;
+
+	while (table->slots[at].node)
+		at = (at + 1) & table->mask;
+	table->slots[at] = *slot;
 }
 
-static void bucket_add(struct ikw_bucket *bucket, struct ikw_node *node)
-{
-	node->next = bucket->first;
-	bucket->first = node;
-	bucket->tags |= tag_of(node->hash);
-}
-
-/* A table that cannot grow gets slower, not wrong. */
 static void table_grow(struct ikw_table *table)
 {
-	size_t mask = table->mask * 2 + 1;
-	struct ikw_bucket *buckets = buckets_new(mask + 1);
+	struct ikw_table grown = { .mask = table->mask * 2 + 1, .count = table->count };
 
-	if (!buckets)
+	grown.slots = slots_new(grown.mask + 1);
+	if (!grown.slots)
 		return;
-	for (size_t i = 0; i <= table->mask; i++) {
-		struct ikw_node *node = table->buckets[i].first;
-
-		while (node) {
-			struct ikw_node *next = node->next;
-
-			bucket_add(&buckets[node->hash & mask], node);
-			node = next;
-		}
-	}
-	free(table->buckets);
-	table->buckets = buckets;
-	table->mask = mask;
+	for (size_t i = 0; i <= table->mask; i++)
+		if (table->slots[i].node)
+			put(&grown, &table->slots[i]);
+	free(table->slots);
+	*table = grown;
 }
 
 void ikw_table_add(struct ikw_table *table, struct ikw_node *node)
 {
-	if (table->count > table->mask)
+	const struct ikw_slot slot = { .hash = node->hash, .node = node };
+
+	/* above five eighths the runs of full slots get long */
+	if (table->count * 8 >= (table->mask + 1) * 5)
 		table_grow(table);
-	bucket_add(&table->buckets[node->hash & table->mask], node);
+	if (table->count == table->mask)
+		return;
+	put(table, &slot);
 	table->count++;
 }
 
-/* Tags of what left stay, until there are so many that they say little. */
-static void forget_tags(struct ikw_bucket *bucket)
+/* Moves what follows back, as far as it may go, so that no search ends at the hole. */
+static void close_hole(struct ikw_table *table, size_t hole)
 {
-	if (bucket->first && __builtin_popcountll(bucket->tags) < TAGS_MANY)
-		return;
-	bucket->tags = 0;
-	for (const struct ikw_node *node = bucket->first; node; node = node->next)
-		bucket->tags |= tag_of(node->hash);
+	for (size_t at = (hole + 1) & table->mask; table->slots[at].node;
+	     at = (at + 1) & table->mask) {
+		size_t home = table->slots[at].hash & table->mask;
+
+		if (((at - home) & table->mask) < ((at - hole) & table->mask))
+			continue;
+		table->slots[hole] = table->slots[at];
+		hole = at;
+	}
+	table->slots[hole].node = NULL;
 }
 
-void ikw_table_del(struct ikw_table *table, struct ikw_node *node)
+void ikw_table_del(struct ikw_table *table, const struct ikw_node *node)
 {
-	struct ikw_bucket *bucket = &table->buckets[node->hash & table->mask];
-	struct ikw_node **at = &bucket->first;
+	size_t at = node->hash & table->mask;
 
-	while (*at && *at != node)
-		at = &(*at)->next;
-	if (!*at)
+	while (table->slots[at].node && table->slots[at].node != node)
+		at = (at + 1) & table->mask;
+	if (!table->slots[at].node)
 		return;
-	*at = node->next;
+	close_hole(table, at);
 	table->count--;
-	forget_tags(bucket);
 }
 
 void ikw_table_prefetch(const struct ikw_table *table, uint64_t hash)
 {
-	__builtin_prefetch(&table->buckets[hash & table->mask]);
+	__builtin_prefetch(&table->slots[hash & table->mask]);
 }
 
-static struct ikw_node *node_with(struct ikw_node *node, uint64_t hash)
+struct ikw_node *ikw_find_next(struct ikw_find *find)
 {
-	while (node && node->hash != hash)
-		node = node->next;
-	return node;
+	const struct ikw_table *table = find->table;
+
+	for (;;) {
+		const struct ikw_slot *slot = &table->slots[find->at & table->mask];
+
+		if (!slot->node)
+			return NULL;
+		find->at++;
+		if (slot->hash == find->hash)
+			return slot->node;
+	}
 }
 
-struct ikw_node *ikw_table_first(const struct ikw_table *table, uint64_t hash)
+struct ikw_node *ikw_find_first(struct ikw_find *find, const struct ikw_table *table, uint64_t hash)
 {
-	const struct ikw_bucket *bucket = &table->buckets[hash & table->mask];
-
-	return bucket->tags & tag_of(hash) ? node_with(bucket->first, hash) : NULL;
+	find->table = table;
+	find->hash = hash;
+	find->at = hash & table->mask;
+	return ikw_find_next(find);
 }
 
-struct ikw_node *ikw_node_next(const struct ikw_node *node)
+struct ikw_node *ikw_table_each(const struct ikw_table *table, size_t *at)
 {
-	return node_with(node->next, node->hash);
+	while (table->slots && *at <= table->mask) {
+		struct ikw_node *node = table->slots[(*at)++].node;
+
+		if (node)
+			return node;
+	}
+	return NULL;
 }

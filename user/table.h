@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * An intrusive chained hash table that grows by doubling. Sixteen bytes a node
- * against uthash's fifty-six: with a million tunnels that is the difference
- * between keeping to one KiB a tunnel and not.
+ * A hash table of nodes inside the objects: open addressing, linear probing, grown
+ * by doubling. The slots have the hash beside the node: with a million tunnels a
+ * lookup costs one miss of the cache in the slots and none but the right object's.
  */
 #ifndef IKEWATCH_TABLE_H
 #define IKEWATCH_TABLE_H
@@ -12,23 +12,25 @@
 #include <string.h>
 
 struct ikw_node {
-	struct ikw_node *next;
 	uint64_t hash;
 };
 
-/*
- * `tags` has a bit for each hash in the chain (and maybe for some that left it):
- * with a million tunnels a lookup in vain costs one miss of the cache, not two.
- */
-struct ikw_bucket {
-	struct ikw_node *first;
-	uint64_t tags;
+struct ikw_slot {
+	uint64_t hash;
+	struct ikw_node *node; /* NULL: free */
 };
 
 struct ikw_table {
-	struct ikw_bucket *buckets;
-	size_t mask; /* buckets - 1; the number of buckets is a power of two */
+	struct ikw_slot *slots;
+	size_t mask; /* slots - 1; the number of slots is a power of two */
 	size_t count;
+};
+
+/* A search for one hash. */
+struct ikw_find {
+	const struct ikw_table *table;
+	uint64_t hash;
+	size_t at;
 };
 
 #define IKW_CONTAINER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
@@ -66,22 +68,39 @@ static inline uint64_t ikw_hash_16(const uint8_t data[16], uint64_t seed)
 
 /* 0, or -1 without memory. */
 int ikw_table_init(struct ikw_table *table);
-/* Frees the buckets; the nodes are their owner's. */
+/* Frees the slots; the nodes are their owner's. */
 void ikw_table_free(struct ikw_table *table);
-/* Adds a node whose hash is set. Duplicates are the caller's affair. */
+/*
+ * Adds a node whose hash is set. Duplicates are the caller's affair. Without
+ * memory to grow a table gets slower, and full to its last slot takes none.
+ */
 void ikw_table_add(struct ikw_table *table, struct ikw_node *node);
-/* Removes a node that is in the table. */
-void ikw_table_del(struct ikw_table *table, struct ikw_node *node);
-/* Asks for the bucket of a hash that will soon be looked for. */
+/* Removes a node; one that is not in the table is left. */
+void ikw_table_del(struct ikw_table *table, const struct ikw_node *node);
+/* Asks for the slot of a hash that will soon be looked for. */
 void ikw_table_prefetch(const struct ikw_table *table, uint64_t hash);
+
+/*
+ * The nodes with that hash, one after the other; NULL: no more. The table must
+ * not change meanwhile.
+ */
+struct ikw_node *ikw_find_first(struct ikw_find *find, const struct ikw_table *table,
+				uint64_t hash);
+struct ikw_node *ikw_find_next(struct ikw_find *find);
+
+/*
+ * All nodes, one after the other, in no order but the same in every run; *at is 0
+ * at first. NULL: no more. Whoever deletes the last one returned sets *at one
+ * back, and may then meet a node again that was left. A table that was freed, or
+ * never made, has none.
+ */
+struct ikw_node *ikw_table_each(const struct ikw_table *table, size_t *at);
+
 /* Asks for all of an object that will soon be looked at; p may be NULL. */
 static inline void ikw_prefetch(const void *p, size_t size)
 {
 	for (size_t at = 0; at < size; at += 64)
 		__builtin_prefetch((const char *)p + at);
 }
-/* First node with that hash, and the next one with the same hash; NULL at the end. */
-struct ikw_node *ikw_table_first(const struct ikw_table *table, uint64_t hash);
-struct ikw_node *ikw_node_next(const struct ikw_node *node);
 
 #endif

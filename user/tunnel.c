@@ -56,9 +56,10 @@ static uint64_t remote_hash(const uint8_t *remote)
 struct ikw_peer *ikw_world_peer(const struct ikw_world *w, const uint8_t *local,
 				const uint8_t *remote)
 {
-	struct ikw_node *node = ikw_table_first(&w->peers, peer_hash(local, remote));
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->peers, peer_hash(local, remote));
 
-	for (; node; node = ikw_node_next(node)) {
+	for (; node; node = ikw_find_next(&find)) {
 		struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, node);
 
 		if (!memcmp(p->local, local, IKW_ADDR_LEN) &&
@@ -173,10 +174,11 @@ static struct ikw_peer *peer_get(struct ikw_world *w, const uint8_t *local, cons
 
 static struct ikw_ike_sa *ike_find(const struct ikw_world *w, const struct ikw_ike *m)
 {
-	struct ikw_node *node = ikw_table_first(&w->ikes, ikw_hash(&m->spi_i, 8, 4));
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->ikes, ikw_hash(&m->spi_i, 8, 4));
 	struct ikw_ike_sa *half = NULL;
 
-	for (; node; node = ikw_node_next(node)) {
+	for (; node; node = ikw_find_next(&find)) {
 		struct ikw_ike_sa *ike = IKW_CONTAINER(node, struct ikw_ike_sa, node);
 
 		if (ike->spi_i != m->spi_i || ike->version != m->version >> 4)
@@ -546,11 +548,13 @@ static bool has_key(const struct ikw_tunnel *t, const struct tunnel_key *key)
 static struct ikw_tunnel *tunnel_find(const struct ikw_world *w, const struct tunnel_key *key)
 {
 	struct ikw_tunnel *t = key->peer->tunnels;
+	struct ikw_find find;
 	struct ikw_node *node;
 
 	if (!t || has_key(t, key))
 		return t;
-	for (node = ikw_table_first(&w->tunnels, key_hash(key)); node; node = ikw_node_next(node)) {
+	for (node = ikw_find_first(&find, &w->tunnels, key_hash(key)); node;
+	     node = ikw_find_next(&find)) {
 		t = IKW_CONTAINER(node, struct ikw_tunnel, node);
 		if (has_key(t, key))
 			return t;
@@ -619,12 +623,13 @@ struct ikw_generation *ikw_flow_usable(const struct ikw_world *w, const struct i
 				       const struct ikw_generation *but)
 {
 	struct ikw_generation *gen = ikw_tunnel_usable(t, but);
+	struct ikw_find find;
 	struct ikw_node *node;
 
 	if (gen || !t->flow_node.hash)
 		return gen;
-	for (node = ikw_table_first(&w->flows, t->flow_node.hash); node && !gen;
-	     node = ikw_node_next(node)) {
+	for (node = ikw_find_first(&find, &w->flows, t->flow_node.hash); node && !gen;
+	     node = ikw_find_next(&find)) {
 		const struct ikw_tunnel *other = IKW_CONTAINER(node, struct ikw_tunnel, flow_node);
 
 		if (other != t && same_flow(other, t))
@@ -660,9 +665,11 @@ static uint64_t policy_hash(const uint8_t *saddr, const uint8_t *daddr, uint32_t
 static struct ikw_policy_node *policy_find(const struct ikw_world *w, const uint8_t *saddr,
 					   const uint8_t *daddr, uint32_t reqid)
 {
-	struct ikw_node *node = ikw_table_first(&w->policies, policy_hash(saddr, daddr, reqid));
+	struct ikw_find find;
+	struct ikw_node *node =
+		ikw_find_first(&find, &w->policies, policy_hash(saddr, daddr, reqid));
 
-	for (; node; node = ikw_node_next(node)) {
+	for (; node; node = ikw_find_next(&find)) {
 		struct ikw_policy_node *p = IKW_CONTAINER(node, struct ikw_policy_node, node);
 
 		if (p->reqid == reqid && !memcmp(p->saddr, saddr, IKW_ADDR_LEN) &&
@@ -863,9 +870,10 @@ static const uint8_t *sa_saddr(const struct ikw_sa_node *sa)
 static struct ikw_sa_node *sa_find(const struct ikw_world *w, const uint8_t *daddr, uint32_t spi,
 				   uint8_t proto, const uint32_t *mark)
 {
-	struct ikw_node *node = ikw_table_first(&w->sas, sa_hash(daddr, spi));
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->sas, sa_hash(daddr, spi));
 
-	for (; node; node = ikw_node_next(node)) {
+	for (; node; node = ikw_find_next(&find)) {
 		struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
 
 		if (sa->spi == spi && (!proto || sa->proto == proto) &&
@@ -883,10 +891,11 @@ static struct ikw_sa_node *sa_find(const struct ikw_world *w, const uint8_t *dad
 static struct ikw_sa_node *sa_of(const struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash,
 				 bool no_other)
 {
-	struct ikw_node *node = ikw_table_first(&w->sas, hash);
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->sas, hash);
 	struct ikw_sa_node *other = NULL;
 
-	for (; node; node = ikw_node_next(node)) {
+	for (; node; node = ikw_find_next(&find)) {
 		struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
 
 		if (sa->spi != ev->spi || sa->proto != ev->proto || sa->mark != ev->mark ||
@@ -1084,9 +1093,10 @@ static bool is_clone_of(const struct ikw_clone *clone, const struct ikw_sa *gone
 static void flow_migrates(struct ikw_world *w, const struct ikw_tunnel *from,
 			  const struct ikw_clone *to)
 {
-	struct ikw_node *node = ikw_table_first(&w->sas, sa_hash(to->daddr, to->spi));
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->sas, sa_hash(to->daddr, to->spi));
 
-	for (; node && from->flow.known; node = ikw_node_next(node)) {
+	for (; node && from->flow.known; node = ikw_find_next(&find)) {
 		const struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
 		struct ikw_tunnel *t = sa->generation ? sa->generation->tunnel : NULL;
 
@@ -1369,17 +1379,17 @@ static void sas_vanish(struct ikw_world *w, const struct ikw_hdr *hdr, const str
 		       const void *arg)
 {
 	struct ikw_sa_node **list = calloc(w->sas.count + 1, sizeof(*list));
-	size_t count = 0;
+	struct ikw_node *node;
+	size_t count = 0, at = 0;
 
 	if (!list)
 		return;
-	for (size_t i = 0; i <= w->sas.mask; i++)
-		for (struct ikw_node *node = w->sas.buckets[i].first; node; node = node->next) {
-			struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
+	while ((node = ikw_table_each(&w->sas, &at))) {
+		struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
 
-			if (gone(sa, arg))
-				list[count++] = sa;
-		}
+		if (gone(sa, arg))
+			list[count++] = sa;
+	}
 	for (size_t i = 0; i < count; i++)
 		sa_vanish(w, list[i], hdr, by, cause);
 	free(list);
@@ -1450,6 +1460,8 @@ static void pair_left(struct ikw_world *w, struct ikw_tunnel *t, uint64_t time)
 static void dump_event(struct ikw_world *w, const struct ikw_dump *ev)
 {
 	struct ikw_hdr hdr = ev->hdr;
+	struct ikw_node *node;
+	size_t at = 0;
 
 	if (ev->op == IKW_DUMP_BEGIN) {
 		w->dump++;
@@ -1463,9 +1475,8 @@ static void dump_event(struct ikw_world *w, const struct ikw_dump *ev)
 	w->dumping = false;
 	hdr.flags |= IKW_F_LATE;
 	sas_vanish(w, &hdr, NULL, IKW_CAUSE_UNKNOWN, undumped, &w->dump);
-	for (size_t i = 0; i <= w->tunnels.mask; i++)
-		for (struct ikw_node *node = w->tunnels.buckets[i].first; node; node = node->next)
-			pair_left(w, IKW_CONTAINER(node, struct ikw_tunnel, node), hdr.time);
+	while ((node = ikw_table_each(&w->tunnels, &at)))
+		pair_left(w, IKW_CONTAINER(node, struct ikw_tunnel, node), hdr.time);
 }
 
 /* Comes with an SA's end only, so that memory goes to those few. */
@@ -1500,10 +1511,11 @@ static void esp_event(struct ikw_world *w, const struct ikw_esp *ev)
 
 static void route_event(struct ikw_world *w, const struct ikw_route *ev)
 {
-	struct ikw_node *node = ikw_table_first(&w->remotes, remote_hash(ev->peer));
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->remotes, remote_hash(ev->peer));
 
 	/* by remote address alone: every local address that talks to it */
-	for (; node; node = ikw_node_next(node)) {
+	for (; node; node = ikw_find_next(&find)) {
 		struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, by_remote);
 
 		if (!memcmp(p->remote, ev->peer, IKW_ADDR_LEN) && ev->ifindex)
@@ -1553,7 +1565,7 @@ static void tunnel_free(struct ikw_world *w, struct ikw_tunnel *t)
 	free(t);
 }
 
-static void peer_free(struct ikw_world *w, struct ikw_peer *p)
+static void peer_free_tunnels(struct ikw_world *w, struct ikw_peer *p)
 {
 	while (p->tunnels) {
 		struct ikw_tunnel *t = p->tunnels;
@@ -1563,22 +1575,29 @@ static void peer_free(struct ikw_world *w, struct ikw_peer *p)
 	}
 }
 
+static void peer_free(struct ikw_peer *p)
+{
+	while (p->ikes) {
+		struct ikw_ike_sa *ike = p->ikes;
+
+		p->ikes = ike->next;
+		free(ike);
+	}
+	free(p);
+}
+
 void ikw_world_free(struct ikw_world *w)
 {
-	for (size_t i = 0; w->peers.buckets && i <= w->peers.mask; i++)
-		for (struct ikw_node *node = w->peers.buckets[i].first; node; node = node->next)
-			peer_free(w, IKW_CONTAINER(node, struct ikw_peer, node));
-	for (size_t i = 0; w->peers.buckets && i <= w->peers.mask; i++)
-		while (w->peers.buckets[i].first)
-			peer_forget(
-				w, IKW_CONTAINER(w->peers.buckets[i].first, struct ikw_peer, node));
-	for (size_t i = 0; w->policies.buckets && i <= w->policies.mask; i++)
-		while (w->policies.buckets[i].first) {
-			struct ikw_node *node = w->policies.buckets[i].first;
+	struct ikw_node *node;
+	size_t at;
 
-			ikw_table_del(&w->policies, node);
-			free(IKW_CONTAINER(node, struct ikw_policy_node, node));
-		}
+	/* before any IKE_SA: a generation's may be another peer's by now */
+	for (at = 0; (node = ikw_table_each(&w->peers, &at));)
+		peer_free_tunnels(w, IKW_CONTAINER(node, struct ikw_peer, node));
+	for (at = 0; (node = ikw_table_each(&w->peers, &at));)
+		peer_free(IKW_CONTAINER(node, struct ikw_peer, node));
+	for (at = 0; (node = ikw_table_each(&w->policies, &at));)
+		free(IKW_CONTAINER(node, struct ikw_policy_node, node));
 	ikw_table_free(&w->peers);
 	ikw_table_free(&w->remotes);
 	ikw_table_free(&w->ikes);
