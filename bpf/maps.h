@@ -77,7 +77,7 @@ static __always_inline void *ikw_emit_take(__u16 size)
 
 /* Fills a record's header but for seq. */
 static __always_inline void ikw_emit_head(struct ikw_hdr *hdr, __u16 type, __u16 size, __u32 netns,
-					  __u64 now)
+					  __u64 now, __u32 cpu)
 {
 	hdr->type = type;
 	hdr->size = size;
@@ -85,7 +85,7 @@ static __always_inline void ikw_emit_head(struct ikw_hdr *hdr, __u16 type, __u16
 	hdr->seq = 0;
 	hdr->netns = netns;
 	hdr->flags = 0;
-	hdr->cpu = bpf_get_smp_processor_id();
+	hdr->cpu = cpu;
 }
 
 /* Room for one record, its header filled but for seq; what follows is not zeroed. NULL as above. */
@@ -94,7 +94,7 @@ static __always_inline void *ikw_emit_room(__u16 type, __u16 size, __u32 netns, 
 	struct ikw_hdr *hdr = ikw_emit_take(size);
 
 	if (hdr)
-		ikw_emit_head(hdr, type, size, netns, now);
+		ikw_emit_head(hdr, type, size, netns, now, bpf_get_smp_processor_id());
 	return hdr;
 }
 

@@ -23,7 +23,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* ---- set by user space before load ------------------------------------ */
 
 const volatile struct ikw_parse_cfg ikw_cfg = IKW_PARSE_CFG_DEFAULT;
-const volatile __u32 ikw_netns = 0; /* inode of the namespace these are attached in */
+const volatile __u32 ikw_netns = 0;	/* inode of the namespace these are attached in */
+const volatile __u32 ikw_esp_shift = 0; /* slots are halved as often */
 const volatile __u64 ikw_esp_stale_ns = 60000000000;  /* a slot nobody vouched for may be taken */
 const volatile __u64 ikw_window_ns = 100000000;	      /* rate limit: events per CPU and window */
 const volatile __u32 ikw_window_free = 500;	      /* this many pass unasked, */
@@ -122,18 +123,29 @@ static __always_inline int same_sa(const struct ikw_esp_slot *slot, const struct
 	       slot->key.daddr[0] == key->daddr[0];
 }
 
-static __always_inline void slot_count(struct ikw_esp_slot *slot, __u32 bytes, __u32 seq)
+/*
+ * The first of all, one that wrapped around, or one that others overtook. (After a
+ * wrap one from before it is taken for the highest, until the next one comes.)
+ */
+static __always_inline void seq_unusual(struct ikw_esp_slot *slot, __u32 seq)
 {
-	if (unlikely(slot->packets++ == 0)) {
-		slot->seq_first = seq;
-		slot->seq_high = seq - 1; /* so that the first is none too late */
-	}
-	slot->bytes += bytes;
-	slot->last = ikw_tick;
-	if (likely((__s32)(seq - slot->seq_high) > 0))
+	if (IKW_AGAIN(__u64, &slot->packets) == 1)
+		slot->seq_first = slot->seq_high = seq;
+	else if ((__s32)(seq - slot->seq_high) > 0)
 		slot->seq_high = seq;
 	else
 		slot->reordered++;
+}
+
+static __always_inline void slot_count(struct ikw_esp_slot *slot, __u64 bytes, __u32 seq)
+{
+	slot->packets++;
+	slot->bytes += bytes;
+	slot->last = ikw_tick;
+	if (likely(seq > slot->seq_high))
+		slot->seq_high = seq;
+	else
+		seq_unusual(slot, seq);
 }
 
 static __always_inline void slot_open(struct ikw_esp_slot *slot, const struct ikw_esp_key *key)
@@ -141,6 +153,7 @@ static __always_inline void slot_open(struct ikw_esp_slot *slot, const struct ik
 	slot->key = *key;
 	slot->packets = 0;
 	slot->bytes = 0;
+	slot->seq_high = IKW_ESP_NO_SEQ;
 	slot->reordered = 0;
 	slot->known = 0;
 }
@@ -182,7 +195,7 @@ static __noinline int esp_miss(const struct ikw_esp_key *key, __u32 at, __u32 by
 	struct ikw_esp_slot *first, *second;
 
 	first = bpf_map_lookup_elem(&ikw_esp, &at);
-	at = ikw_esp_second(key, at);
+	at = ikw_esp_second(key, at, ikw_esp_shift);
 	second = bpf_map_lookup_elem(&ikw_esp, &at);
 	if (!first || !second || !counts)
 		return 0;
@@ -232,6 +245,31 @@ static __noinline int miss_v6(const __u8 *ip, __u32 at, __u32 place, enum ikw_di
 }
 
 /*
+ * ESP behind a plain IPv4 header, nearly all that a gateway gets: of an SA in its
+ * first place, counted before anything else of the packet is asked, for what a slot
+ * is named after was a packet once. 0: it is not that simple, and nothing was done;
+ * *place is where it would have been.
+ */
+static __always_inline int count_quick(const __u8 *ip, enum ikw_dir dir, __u32 *place)
+{
+	const __u32 at = sizeof(struct ikw_ipv4);
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct ikw_esp_slot *slot;
+	__u64 bytes;
+
+	*place = ikw_esp_first(word_v4(ip, at), cpu, ikw_esp_shift);
+	slot = bpf_map_lookup_elem(&ikw_esp, place);
+	if (unlikely(!slot || word_of_slot(slot) != word_v4(ip, at) ||
+		     slot->key.kind != IKW_ESP_KIND(dir, 4)))
+		return 0;
+	bytes = ikw_again16(ip + offsetof(struct ikw_ipv4, total));
+	if (unlikely(bytes < at + sizeof(struct ikw_esp_header)))
+		return 0;
+	slot_count(slot, bytes, ikw_be32(ip + at + 4));
+	return 1;
+}
+
+/*
  * Where an SA's packets come to mostly, so that each instruction counts: what is
  * needed of the packet is read where it is needed (volatile, or it would be kept
  * in registers that every packet had to pay for), and the key is only put
@@ -242,7 +280,7 @@ static __always_inline void count_v4(const __u8 *ip, __u32 at, enum ikw_dir dir)
 	__u32 cpu = bpf_get_smp_processor_id(), place;
 	struct ikw_esp_slot *slot;
 
-	place = ikw_esp_first(word_v4(ip, at), cpu);
+	place = ikw_esp_first(word_v4(ip, at), cpu, ikw_esp_shift);
 	slot = bpf_map_lookup_elem(&ikw_esp, &place);
 	if (unlikely(!slot))
 		return;
@@ -271,7 +309,7 @@ static __always_inline void count_v6(const __u8 *ip, __u32 at, enum ikw_dir dir)
 	__u32 cpu = bpf_get_smp_processor_id(), place;
 	struct ikw_esp_slot *slot;
 
-	place = ikw_esp_first(word_v6(ip, at), cpu);
+	place = ikw_esp_first(word_v6(ip, at), cpu, ikw_esp_shift);
 	slot = bpf_map_lookup_elem(&ikw_esp, &place);
 	if (unlikely(!slot))
 		return;
@@ -286,7 +324,7 @@ static __always_inline void count_v6(const __u8 *ip, __u32 at, enum ikw_dir dir)
 static __always_inline void count_key(const struct ikw_esp_key *key, __u32 bytes, __u32 seq)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
-	__u32 place = ikw_esp_first(word_of_key(key), cpu);
+	__u32 place = ikw_esp_first(word_of_key(key), cpu, ikw_esp_shift);
 	struct ikw_esp_slot *slot = bpf_map_lookup_elem(&ikw_esp, &place);
 
 	if (unlikely(!slot))
@@ -436,7 +474,7 @@ static __always_inline void emit_ike(struct ikw_counts *counts, const struct ikw
  * r6 to r9 that it uses anywhere, for every packet: what only IKE and UDP would
  * keep there goes to the stack, where it costs those packets alone.
  */
-#define IKW_FEW_REGISTERS() asm volatile("" ::: "r8", "r9")
+#define IKW_FEW_REGISTERS() asm volatile("" ::: "r7", "r8", "r9")
 
 /*
  * Nearly every message of a flood, or of thousands of peers at once: behind plain
@@ -448,7 +486,7 @@ static __always_inline int ike_quick(struct xdp_md *ctx, const __u8 *ip, __u32 a
 {
 	const struct ikw_udp *udp = (const void *)(ip + sizeof(struct ikw_ipv4));
 	struct ikw_counts *counts;
-	volatile __u32 ifindex = ctx->ingress_ifindex;
+	volatile __u32 ifindex = ctx->ingress_ifindex, cpu;
 	volatile __u64 now;
 	struct ikw_ike *ike;
 	__u64 jiffy;
@@ -457,7 +495,8 @@ static __always_inline int ike_quick(struct xdp_md *ctx, const __u8 *ip, __u32 a
 	    !ikw_is_quick(ip + at, ikw_be16(udp->length) - (at - (__u32)sizeof(struct ikw_ipv4))))
 		return 0;
 	IKW_FEW_REGISTERS();
-	counts = counts_row(bpf_get_smp_processor_id());
+	cpu = bpf_get_smp_processor_id();
+	counts = counts_row(cpu);
 	if (!counts)
 		return 0;
 	IKW_FEW_REGISTERS();
@@ -473,7 +512,7 @@ static __always_inline int ike_quick(struct xdp_md *ctx, const __u8 *ip, __u32 a
 	ike = ikw_emit_take(sizeof(*ike));
 	if (!ike)
 		return 1;
-	ikw_emit_head(&ike->hdr, IKW_EV_IKE, sizeof(*ike), ikw_netns, now);
+	ikw_emit_head(&ike->hdr, IKW_EV_IKE, sizeof(*ike), ikw_netns, now, cpu);
 	IKW_FEW_REGISTERS();
 	ikw_fill_quick(ip, at, IKW_DIR_IN, ike);
 	ike->ifindex = ifindex;
@@ -758,6 +797,22 @@ static __always_inline void see_other(struct xdp_md *ctx, const __u8 *ip)
 		ike_xdp(ctx, ip, glance);
 }
 
+/* Ethertype and the first byte of the header at once: IPv4 without options, untagged. */
+static __always_inline int is_plain_v4(const __u8 *ip)
+{
+	return (IKW_AGAIN(__u32, ip - 2) & IKW_SWAP(32, 0xffffff00U)) ==
+	       IKW_SWAP(32, (__u32)IKW_ETH_IPV4 << 16 | 0x4500U);
+}
+
+/* Fragment field and protocol at once. */
+static __always_inline int is_whole_esp(const __u8 *ip)
+{
+	const __u32 asked = (__u32)(IKW_IPV4_OFFSET | IKW_IPV4_MORE) << 16 | 0xff;
+
+	return (IKW_AGAIN(__u32, ip + offsetof(struct ikw_ipv4, fragment)) & IKW_SWAP(32, asked)) ==
+	       IKW_SWAP(32, (__u32)IKW_PROTO_ESP);
+}
+
 /*
  * TCP and ESP come first and leave in one line of instructions, with hardly a
  * register to save: a jump or two more is felt at their rates.
@@ -765,28 +820,30 @@ static __always_inline void see_other(struct xdp_md *ctx, const __u8 *ip)
 static __always_inline void see_xdp(struct xdp_md *ctx)
 {
 	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct xdp_md *volatile kept = ctx; /* in memory: see IKW_FEW_REGISTERS */
 	const __u8 *ip = ikw_glance_ip(data);
+	__u32 place;
 
 	/* here and above: or the compiler would keep `data` and sums as well */
 	asm volatile("" : "+r"(ip));
-	if (unlikely(ip + sizeof(struct ikw_ipv4) + IKW_GLANCE_NEED > end)) {
-		look_xdp(ctx);
-		return;
-	}
-	if (likely(IKW_AGAIN(__u16, ip - 2) == IKW_SWAP(16, (__u16)IKW_ETH_IPV4))) {
-		__u8 protocol = IKW_AGAIN(__u8, ip + offsetof(struct ikw_ipv4, protocol));
-
-		if (protocol == IKW_GLANCE_TCP)
+	if (unlikely(ip + sizeof(struct ikw_ipv4) + IKW_GLANCE_NEED > end))
+		goto look;
+	if (likely(is_plain_v4(ip))) {
+		if (IKW_AGAIN(__u8, ip + offsetof(struct ikw_ipv4, protocol)) == IKW_GLANCE_TCP)
 			return;
-		if (likely(protocol == IKW_PROTO_ESP)) {
-			if (likely(ikw_glance_esp_v4((const void *)ip) == IKW_GLANCE_ESP))
-				count_v4(ip, ikw_glance_offset(IKW_GLANCE_ESP), IKW_DIR_IN);
-			else
-				look_xdp(ctx);
+		if (likely(is_whole_esp(ip))) {
+			if (likely(count_quick(ip, IKW_DIR_IN, &place)))
+				return;
+			if (ikw_glance_esp_v4((const void *)ip) != IKW_GLANCE_ESP)
+				goto look;
+			miss_v4(ip, ikw_glance_offset(IKW_GLANCE_ESP), place, IKW_DIR_IN);
 			return;
 		}
 	}
-	see_other(ctx, ip);
+	see_other(kept, ip);
+	return;
+look:
+	look_xdp(kept);
 }
 
 /*

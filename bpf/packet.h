@@ -3,8 +3,8 @@
  * What the packet programs keep in maps, laid out for user space too, which
  * reads it through mmap without a system call.
  *
- * ESP is counted in slots, IKW_ESP_SLOTS of them for each CPU, one after the
- * other in the array map ikw_esp: slot i of CPU c is entry c * IKW_ESP_SLOTS + i.
+ * ESP is counted in slots, S = IKW_ESP_SLOTS >> ikw_esp_shift of them for each CPU,
+ * one after the other in the array map ikw_esp: slot i of CPU c is entry c * S + i.
  * Only CPU c writes its slots, so counting needs no atomics. An SA has two
  * places it may be (ikw_esp_place); when both are others', it is counted in the
  * hash map ikw_esp_more. What an SA got in all is the sum over all of these.
@@ -14,10 +14,12 @@
 
 #include "bpf/ikewatch_event.h"
 
-#define IKW_ESP_SLOTS 4096 /* on each CPU; ikw_esp_first() gives 12 bits */
-#define IKW_ESP_MORE  4096
-#define IKW_PEERS     65536
-#define IKW_SOURCES   8192
+#define IKW_ESP_BITS 15 /* of an SPI that choose its first place, where there are as many */
+#define IKW_ESP_SLOTS                                                                              \
+	(1U << IKW_ESP_BITS) /* on each CPU; with less memory ikw_esp_shift halves it */
+#define IKW_ESP_MORE 4096
+#define IKW_PEERS    65536
+#define IKW_SOURCES  8192
 
 #define IKW_JIFFY_EXACT 8 /* IKE messages of one CPU and jiffy that have a time of their own */
 
@@ -52,6 +54,9 @@ struct ikw_esp_key {
 #else
 #define IKW_ESP_KIND(dir, family) ((__u32)(dir) << 24 | (__u32)(family) << 16)
 #endif
+
+/* seq_high before the first packet: none is above it, so that the usual path need not ask */
+#define IKW_ESP_NO_SEQ 0xffffffffU
 
 #define IKW_ESP_WORD 12 /* offset of that word in struct ikw_esp_key */
 
@@ -112,36 +117,39 @@ static inline __attribute__((always_inline)) __u32 ikw_esp_fold(const struct ikw
 }
 
 /*
- * Entry of ikw_esp in which an SA has its first place on a CPU: by the last byte
- * of the SPI and half of the one before, which whoever chooses SPIs makes differ.
+ * Entry of ikw_esp in which an SA has its first place on a CPU: by the last bits
+ * of the SPI, which whoever chooses SPIs makes differ. With some thousand SAs the
+ * place has to be free nearly always, or a packet costs a branch guessed wrong.
  * An instruction more here is one more for each ESP packet.
  */
-static inline __attribute__((always_inline)) __u32 ikw_esp_first(__u64 word, __u32 cpu)
+static inline __attribute__((always_inline)) __u32 ikw_esp_first(__u64 word, __u32 cpu, __u32 shift)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return cpu * IKW_ESP_SLOTS | word >> 52;
+	return (cpu * IKW_ESP_SLOTS | word >> (64 - IKW_ESP_BITS)) >> shift;
 #else
-	return cpu * IKW_ESP_SLOTS | ((word & 0xff) << 4 | (word >> 12 & 0xf));
+	return (cpu * IKW_ESP_SLOTS |
+		((word & 0xff) << (IKW_ESP_BITS - 8) | (word & 0xffff) >> (24 - IKW_ESP_BITS))) >>
+	       shift;
 #endif
 }
 
 /* And its second: the other is another's. */
 static inline __attribute__((always_inline)) __u32 ikw_esp_second(const struct ikw_esp_key *key,
-								  __u32 first)
+								  __u32 first, __u32 shift)
 {
-	return first ^ ((ikw_esp_fold(key) | 1) & (IKW_ESP_SLOTS - 1));
+	return first ^ ((ikw_esp_fold(key) | 1) & ((IKW_ESP_SLOTS >> shift) - 1));
 }
 
 #ifndef __bpf__
 /* Either of the two, as the programs find them. */
-static inline __u32 ikw_esp_place(const struct ikw_esp_key *key, int which, __u32 cpu)
+static inline __u32 ikw_esp_place(const struct ikw_esp_key *key, int which, __u32 cpu, __u32 shift)
 {
 	__u64 word;
 	__u32 first;
 
 	__builtin_memcpy(&word, key->address + IKW_ESP_WORD, sizeof(word));
-	first = ikw_esp_first(word, cpu);
-	return which ? ikw_esp_second(key, first) : first;
+	first = ikw_esp_first(word, cpu, shift);
+	return which ? ikw_esp_second(key, first, shift) : first;
 }
 #endif
 

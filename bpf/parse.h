@@ -802,12 +802,12 @@ static __always_inline enum ikw_glance ikw_glance_udp(const __u8 *p,
 	return IKW_GLANCE_PASS;
 }
 
-/* No options, no fragment. */
+/* No options, no fragment: asked of the header's first eight bytes at once. */
 static __always_inline int ikw_is_plain_v4(const struct ikw_ipv4 *ip)
 {
-	const __u16 fragment = IKW_IPV4_OFFSET | IKW_IPV4_MORE;
+	const __u64 asked = 0xffULL << 56 | IKW_IPV4_OFFSET | IKW_IPV4_MORE;
 
-	return ip->version_ihl == 0x45 && !(IKW_LOAD(__u16, ip->fragment) & IKW_SWAP(16, fragment));
+	return (IKW_LOAD(__u64, ip) & IKW_SWAP(64, asked)) == IKW_SWAP(64, 0x45ULL << 56);
 }
 
 /* An IPv4 header of which only the protocol is known: ESP. */

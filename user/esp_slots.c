@@ -8,6 +8,8 @@
 #include <bpf/bpf.h>
 #include <uthash.h>
 
+#define SLOTS_LEAST  1024
+#define MEMORY_SHARE 512
 #define SAMPLES	     6
 #define SAMPLE_EVERY (IKW_ESP_SPAN_S * 1000000000ULL) /* ns; six of them are the minute */
 
@@ -36,6 +38,7 @@ struct track {
 struct ikw_esp_slots {
 	struct ikw_esp_slot *slots;
 	size_t bytes; /* mapped */
+	uint32_t shift;
 	uint32_t per_cpu;
 	uint32_t cpus;
 	int more_fd;
@@ -45,7 +48,17 @@ struct ikw_esp_slots {
 	uint64_t gone; /* packets in slots that claim() emptied */
 };
 
-struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t slots, uint32_t cpus)
+uint32_t ikw_esp_slots_shift(uint32_t cpus, uint64_t memory)
+{
+	uint64_t bytes = (uint64_t)cpus * IKW_ESP_SLOTS * sizeof(struct ikw_esp_slot);
+	uint32_t shift = 0;
+
+	while (bytes >> shift > memory / MEMORY_SHARE && IKW_ESP_SLOTS >> shift > SLOTS_LEAST)
+		shift++;
+	return shift;
+}
+
+struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t shift, uint32_t cpus)
 {
 	struct ikw_esp_slots *s = calloc(1, sizeof(*s));
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -53,14 +66,15 @@ struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t slo
 
 	if (!s)
 		return NULL;
-	s->bytes = ((size_t)slots * cpus * sizeof(*s->slots) + page - 1) & ~(page - 1);
+	s->shift = shift;
+	s->per_cpu = IKW_ESP_SLOTS >> shift;
+	s->bytes = ((size_t)s->per_cpu * cpus * sizeof(*s->slots) + page - 1) & ~(page - 1);
 	memory = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, slots_fd, 0);
 	if (memory == MAP_FAILED) {
 		free(s);
 		return NULL;
 	}
 	s->slots = memory;
-	s->per_cpu = slots;
 	s->cpus = cpus;
 	s->more_fd = more_fd;
 	return s;
@@ -111,7 +125,7 @@ static void add(struct sum *sum, const struct ikw_esp_slot *slot)
 static struct ikw_esp_slot *place(const struct ikw_esp_slots *s, const struct ikw_esp_key *key,
 				  uint32_t cpu, int which)
 {
-	return &s->slots[ikw_esp_place(key, which, cpu)];
+	return &s->slots[ikw_esp_place(key, which, cpu, s->shift)];
 }
 
 static void add_slots(const struct ikw_esp_slots *s, const struct ikw_esp_key *key, struct sum *sum)
@@ -292,6 +306,7 @@ static void claim(struct ikw_esp_slots *s, struct ikw_esp_slot *slot, const stru
 	slot->packets = 0;
 	slot->bytes = 0;
 	slot->last = 0;
+	slot->seq_high = IKW_ESP_NO_SEQ;
 	slot->reordered = 0;
 	slot->known = 1;
 	memcpy(slot->key.daddr, key->daddr, sizeof(key->daddr));

@@ -14,10 +14,17 @@
 struct ikw_esp_slots;
 
 /*
- * Over the maps ikw_esp (cpus times `slots` entries) and ikw_esp_more, which
- * stay the caller's. NULL with errno.
+ * Over the maps ikw_esp (for each CPU IKW_ESP_SLOTS >> shift entries) and
+ * ikw_esp_more, which stay the caller's. NULL with errno.
  */
-struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t slots, uint32_t cpus);
+struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t shift, uint32_t cpus);
+
+/*
+ * The shift for so many CPUs (those that may ever be: there can be many more than
+ * there are) and so much memory, in bytes: a 512th of it at most, but never less
+ * than 1,024 slots each.
+ */
+uint32_t ikw_esp_slots_shift(uint32_t cpus, uint64_t memory);
 
 /* Sums up all places of one SA, and fills all but out->hdr. False: no packet was seen. */
 bool ikw_esp_slots_read(const struct ikw_esp_slots *s, const uint8_t daddr[IKW_ADDR_LEN],

@@ -95,7 +95,7 @@ static int open_all(struct ikw_hooks *h, const struct ikw_hooks_config *config)
 
 	if (err)
 		return err;
-	h->esp = ikw_esp_slots_open(h->packets.esp, h->packets.esp_more, IKW_ESP_SLOTS,
+	h->esp = ikw_esp_slots_open(h->packets.esp, h->packets.esp_more, h->packets.esp_shift,
 				    (uint32_t)h->packets.cpus);
 	if (!h->esp)
 		return -errno;

@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 #include "bpf/parse.h"
 #include "packet.skel.h"
+#include "esp_slots.h"
 #include "pin.h"
 #include "table.h"
 
@@ -16,10 +17,17 @@
 
 /* ---- which programs ------------------------------------------------------------ */
 
+static uint32_t esp_shift(int cpus)
+{
+	uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return ikw_esp_slots_shift((uint32_t)cpus, memory);
+}
+
 static uint64_t digest_of(const struct ikw_hooks_config *config, int cpus)
 {
 	const uint64_t numbers[] = { config->netns, config->wire, config->radius_port,
-				     (uint64_t)cpus, IKW_ESP_SLOTS };
+				     (uint64_t)cpus, esp_shift(cpus) };
 	size_t size;
 	const void *elf = packet_bpf__elf_bytes(&size);
 	uint64_t sum = ikw_hash(elf, size, 11);
@@ -127,8 +135,10 @@ static bool adopt(struct ikw_packets *packets, const char *dir)
 
 /* ---- loaded ------------------------------------------------------------------------ */
 
-static void set_config(struct packet_bpf *skel, const struct ikw_hooks_config *config)
+static void set_config(struct packet_bpf *skel, const struct ikw_packets *packets,
+		       const struct ikw_hooks_config *config)
 {
+	skel->rodata->ikw_esp_shift = packets->esp_shift;
 	skel->rodata->ikw_netns = config->netns;
 	skel->rodata->ikw_cfg.wire = config->wire;
 	if (config->radius_port)
@@ -180,10 +190,11 @@ static int load(struct ikw_packets *packets, const struct ikw_hooks_config *conf
 	if (!skel)
 		return -errno;
 	packets->skel = skel;
-	set_config(skel, config);
+	set_config(skel, packets, config);
 	bpf_program__set_autoload(skel->progs.ikw_tc_in, true);
 	bpf_program__set_autoload(skel->progs.ikw_tc_out, true);
-	err = bpf_map__set_max_entries(skel->maps.ikw_esp, IKW_ESP_SLOTS * cpus);
+	err = bpf_map__set_max_entries(skel->maps.ikw_esp,
+				       (IKW_ESP_SLOTS >> packets->esp_shift) * cpus);
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.ikw_counts, cpus);
 	if (!err && config->pin_dir && config->found)
@@ -248,7 +259,7 @@ static int load_later(struct ikw_packets *packets, enum ikw_packet_program which
 
 	if (!skel)
 		return -errno;
-	set_config(skel, &packets->config);
+	set_config(skel, packets, &packets->config);
 	program = program_in(skel, which);
 	bpf_program__set_autoload(program, true);
 	fd = share_maps(packets, skel);
@@ -306,6 +317,7 @@ int ikw_packets_open(struct ikw_packets *packets, const struct ikw_hooks_config 
 	if (config->pin_dir && config->found == digest && !adopt(packets, config->pin_dir))
 		ikw_packets_close(packets);
 	packets->cpus = cpus;
+	packets->esp_shift = esp_shift(cpus);
 	packets->digest = digest;
 	keep_config(packets, config);
 	return packets->shared ? 0 : load(packets, config);

@@ -35,6 +35,7 @@ struct ikw_packets {
 	size_t shared_bytes;
 	uint64_t digest;
 	int cpus;
+	uint32_t esp_shift; /* of the slots (bpf/packet.h) */
 };
 
 /* 0, or a negative errno. */

@@ -92,6 +92,43 @@ int bench_naive(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+/* ---- numbered packets ------------------------------------------------------- */
+
+#define BENCH_SAS 4096
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} bench_next SEC(".maps");
+
+__u32 bench_at = 0;		  /* offset of the four bytes before the ESP header */
+__u32 bench_turn = 0;		  /* packets so far */
+__u32 bench_spis[BENCH_SAS] = {}; /* as on the wire */
+__u32 bench_sas = 1;		  /* how many of them take turns */
+
+/*
+ * A test run repeats one packet, and an SA's packets are numbered: it becomes the
+ * next one each time, of the next SA, before the program in bench_next gets it.
+ */
+SEC("xdp.frags")
+int bench_numbered(struct xdp_md *ctx)
+{
+	__u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u8 *at = data + (bench_at & 0xff);
+	__u32 turn = ++bench_turn;
+
+	if (at + 12 > end)
+		return XDP_ABORTED;
+	/* in one piece, as a card writes: a load over the end of a store would wait for it */
+	IKW_STORE(__u64, at,
+		  IKW_LOAD(__u32, at) | (__u64)bench_spis[turn % bench_sas % BENCH_SAS] << 32);
+	IKW_STORE(__u32, at + 8, IKW_SWAP(32, turn));
+	bpf_tail_call(ctx, &bench_next, 0);
+	return XDP_ABORTED;
+}
+
 /*
  * What no program that tells of an IKE message can be cheaper than: room in the
  * ring and its handing over, for nothing. Its cost is the kernel's.

@@ -9,6 +9,7 @@
  *
  * usage: packet [LOADS [KIND...]]   KIND: those packets only, as "tcp esp_known"
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -49,6 +50,7 @@ struct kind {
 	bool tcp;
 	bool naive; /* the naive program counts it too */
 	struct frame frame;
+	uint32_t sas; /* known ones that take turns; 0: one */
 	bool left_out;
 	double cost[PROGRAMS][LOADS_MAX]; /* of each load, the least */
 };
@@ -74,6 +76,8 @@ static struct kind kinds[] = {
 	  .naive = true },
 	{ .name = "udp_other", .sport = 443, .dport = 50000, .payload = msg_esp, .naive = true },
 	{ .name = "esp_known", .payload = msg_esp, .spi = KNOWN, .naive = true },
+	{ .name = "esp_1000", .payload = msg_esp, .spi = KNOWN, .sas = 1000, .naive = true },
+	{ .name = "esp_3000", .payload = msg_esp, .spi = KNOWN, .sas = 3000, .naive = true },
 	{ .name = "esp_unknown", .payload = msg_esp, .spi = UNKNOWN, .naive = true },
 	{ .name = "esp_crowded", .payload = msg_esp, .spi = CROWDED, .naive = true },
 	{ .name = "esp_udp",
@@ -137,6 +141,16 @@ static void make(struct kind *kind)
 	frame_make(f, kind->link, kind->net, kind->sport, kind->dport, bytes, len);
 	if (kind->tcp)
 		f->bytes[f->ip + (kind->net == NET_V6 ? 6 : 9)] = 6;
+}
+
+/* As if by chance, as daemons choose them, and the same in every run (splitmix64). */
+static uint32_t spi_of(const struct kind *kind, uint32_t i)
+{
+	uint64_t mix = i * 0x9e3779b97f4a7c15ULL;
+
+	mix = (mix ^ mix >> 30) * 0xbf58476d1ce4e5b9ULL;
+	mix = (mix ^ mix >> 27) * 0x94d049bb133111ebULL;
+	return i ? 0xc0000000U | (uint32_t)(mix >> 34) : kind->spi;
 }
 
 static struct ikw_esp_key key_of(const struct kind *kind, uint32_t spi)
@@ -210,12 +224,13 @@ static void know(void)
 	for (size_t i = 0; i < KINDS; i++) {
 		struct ikw_esp_key key = key_of(&kinds[i], kinds[i].spi);
 
-		if (kinds[i].spi == KNOWN)
-			ikw_esp_slots_know(slots, (uint8_t *)key.daddr, KNOWN, IKW_DIR_IN);
+		for (uint32_t n = 0; kinds[i].spi == KNOWN && n <= kinds[i].sas; n++)
+			ikw_esp_slots_know(slots, (uint8_t *)key.daddr, spi_of(&kinds[i], n),
+					   IKW_DIR_IN);
 		if (strcmp(kinds[i].name, "esp_crowded"))
 			continue;
 		for (int which = 0; which < 2; which++)
-			occupy(memory, ikw_esp_place(&key, which, (uint32_t)sched_getcpu()));
+			occupy(memory, ikw_esp_place(&key, which, (uint32_t)sched_getcpu(), 0));
 	}
 	munmap(memory, size);
 	ikw_esp_slots_close(slots);
@@ -223,16 +238,37 @@ static void know(void)
 
 /* ---- measuring ---------------------------------------------------------------- */
 
-static double run(const struct kind *kind, enum program program)
+/* The program to run: for ESP the one that numbers the packets, before the one that is meant. */
+static int prepare(struct kind *kind, enum program program)
+{
+	__u32 zero = 0;
+
+	if (!kind->spi)
+		return fds[program];
+	if (bpf_map_update_elem(bpf_map__fd(bench->maps.bench_next), &zero, &fds[program], BPF_ANY))
+		die("bench_next");
+	bench->bss->bench_at = (uint32_t)kind->frame.payload - 4;
+	bench->data->bench_sas = kind->sas ? kind->sas : 1;
+	for (uint32_t i = 0; i < bench->data->bench_sas; i++)
+		bench->bss->bench_spis[i] = htonl(spi_of(kind, i));
+	return bpf_program__fd(bench->progs.bench_numbered);
+}
+
+static double run(struct kind *kind, enum program program)
 {
 	uint32_t repeat = kind->len ? REPEAT_IKE : REPEAT;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = kind->frame.bytes,
 		    .data_size_in = (__u32)kind->frame.len, .repeat = (int)repeat);
+	int fd = prepare(kind, program);
 	uint64_t start = clock_ns(), took;
 
-	if (bpf_prog_test_run_opts(fds[program], &opts))
+	if (bpf_prog_test_run_opts(fd, &opts))
 		die("test run");
 	took = clock_ns() - start;
+	if (opts.retval != XDP_PASS) {
+		fprintf(stderr, "packet: %s: the program did not pass it\n", kind->name);
+		exit(1);
+	}
 	if (kind->len && program != EMPTY && ring_buffer__consume(ring) < 0)
 		die("ring");
 	return (double)took / repeat;

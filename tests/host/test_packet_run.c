@@ -28,6 +28,7 @@
 #define NETNS	 4026531840u
 #define ALIKE	 64 /* SAs */
 #define SKIP	 77
+#define SHIFT	 3 /* 4,096 slots */
 #define MESSAGES 512
 
 struct fixture {
@@ -91,7 +92,9 @@ static void open_skel(void)
 		fx.skel->progs.ikw_xdp,
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1);
 	fx.skel->rodata->ikw_netns = NETNS;
-	bpf_map__set_max_entries(fx.skel->maps.ikw_esp, IKW_ESP_SLOTS * (unsigned int)cpus);
+	fx.skel->rodata->ikw_esp_shift = SHIFT;
+	bpf_map__set_max_entries(fx.skel->maps.ikw_esp,
+				 (IKW_ESP_SLOTS >> SHIFT) * (unsigned int)cpus);
 	bpf_map__set_max_entries(fx.skel->maps.ikw_counts, (unsigned int)cpus);
 }
 
@@ -446,7 +449,7 @@ static struct ikw_esp_key key_of(struct esp_frame e, enum ikw_dir dir)
 
 static int in_slot(const struct ikw_esp_key *key, int which, struct ikw_esp_slot *slot)
 {
-	uint32_t at = ikw_esp_place(key, which, (uint32_t)fx.cpu);
+	uint32_t at = ikw_esp_place(key, which, (uint32_t)fx.cpu, SHIFT);
 
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(fx.skel->maps.ikw_esp), &at, slot), 0);
 	return !memcmp(&slot->key, key, sizeof(*key));
@@ -500,6 +503,95 @@ static void test_esp_counts(void **state)
 	assert_int_equal(find(e, IKW_DIR_OUT, &slot), -1);
 	drain();
 	assert_int_equal(fx.count, 0);
+}
+
+/* A packet that has the name of a counted SA where the usual one would have it, and is not usual.
+ */
+static const struct {
+	const char *what;
+	unsigned int at; /* of the IP header */
+	uint8_t bytes[2];
+	unsigned int packets;
+	unsigned int malformed;
+	unsigned int fragments;
+} unusual[] = {
+	{ "nothing", 8, { 64, 50 }, 1, 0, 0 },
+	{ "TTL and DF", 6, { 0x40, 0 }, 1, 0, 0 },
+	{ "shorter than the ESP header", 2, { 0, 27 }, 0, 1, 0 },
+	{ "shorter than the IP header", 2, { 0, 3 }, 0, 1, 0 },
+	{ "just the ESP header", 2, { 0, 28 }, 1, 0, 0 },
+	{ "first fragment", 6, { 0x20, 0 }, 1, 0, 0 },
+	{ "later fragment", 6, { 0x20, 1 }, 0, 0, 1 },
+	{ "last fragment", 6, { 0, 0xb9 }, 0, 0, 1 },
+	{ "IP version 6", 0, { 0x65, 0 }, 0, 1, 0 },
+	{ "AH", 8, { 64, 51 }, 0, 0, 0 },
+	{ "no SPI", 20, { 0, 0 }, 0, 0, 0 }, /* another SPI, in fact: the upper half is zero */
+};
+
+static void test_esp_unusual(void **state)
+{
+	struct esp_frame e = { .spi = 0xc2d37a2c, .host = 2 };
+	struct ikw_esp_slot before, after;
+	struct ikw_counts old, new;
+	struct frame f;
+
+	(void)state;
+	frame_make(&f, LINK_ETH, NET_V4, 0, 0, msg_esp, sizeof(msg_esp));
+	run(&ways[2], f.bytes, f.len);
+	for (size_t i = 0; i < sizeof(unusual) / sizeof(unusual[0]); i++)
+		for (size_t way = 0; way < 3; way++) {
+			struct frame g = f;
+
+			memcpy(g.bytes + g.ip + unusual[i].at, unusual[i].bytes, 2);
+			old = counts();
+			assert_int_equal(find(e, IKW_DIR_IN, &before), 0);
+			assert_int_equal(run(&ways[way], g.bytes, g.len), ways[way].verdict);
+			new = counts();
+			assert_int_equal(find(e, IKW_DIR_IN, &after), 0);
+			if (after.packets - before.packets != unusual[i].packets ||
+			    new.malformed - old.malformed != unusual[i].malformed ||
+			    new.fragment - old.fragment != unusual[i].fragments)
+				fail_msg("%s by %s: %llu packets, %llu malformed, %llu fragments",
+					 unusual[i].what, ways[way].name,
+					 (unsigned long long)(after.packets - before.packets),
+					 (unsigned long long)(new.malformed - old.malformed),
+					 (unsigned long long)(new.fragment - old.fragment));
+		}
+	drain();
+	assert_int_equal(fx.count, 0);
+}
+
+/* An SA that is known before its first packet, whose number may be any. */
+static void test_esp_first_number(void **state)
+{
+	static const uint32_t numbers[] = { 1, 7, 0x7fffffff, 0x80000001, 0xfffffffd };
+	struct ikw_esp_slot slot;
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct esp_frame e = { .spi = 0xc2d30000 + i * 64, .seq = numbers[i], .host = 2 };
+		struct ikw_esp_key key = key_of(e, IKW_DIR_IN);
+		uint32_t at = ikw_esp_place(&key, 0, (uint32_t)fx.cpu, SHIFT);
+
+		memset(&slot, 0, sizeof(slot));
+		slot.key = key;
+		slot.seq_high = IKW_ESP_NO_SEQ;
+		slot.known = 1;
+		assert_int_equal(bpf_map_update_elem(bpf_map__fd(fx.skel->maps.ikw_esp), &at, &slot,
+						     BPF_ANY),
+				 0);
+		send_esp(&ways[0], e, 100);
+		e.seq += 2;
+		send_esp(&ways[0], e, 100);
+		e.seq -= 1;
+		send_esp(&ways[0], e, 100);
+		assert_int_equal(find(e, IKW_DIR_IN, &slot), 0);
+		assert_int_equal(slot.packets, 3);
+		assert_int_equal(slot.seq_first, numbers[i]);
+		assert_int_equal(slot.seq_high, numbers[i] + 2);
+		assert_int_equal(slot.reordered, 1);
+		assert_int_equal(slot.known, 1);
+	}
 }
 
 /* In UDP it is the same SA. */
@@ -584,7 +676,7 @@ static void test_esp_never_mixed(void **state)
 	for (uint32_t i = 0; i < ALIKE; i += 4) {
 		struct ikw_esp_key key = key_of(alike(i), IKW_DIR_OUT);
 
-		occupy(ikw_esp_place(&key, 1, (uint32_t)fx.cpu));
+		occupy(ikw_esp_place(&key, 1, (uint32_t)fx.cpu, SHIFT));
 	}
 	for (int round = 0; round < 3; round++)
 		for (uint32_t i = 0; i < ALIKE; i++)
@@ -608,7 +700,7 @@ static void test_esp_stale(void **state)
 	struct esp_frame old = { .spi = 1, .seq = 1, .host = 2 };
 	struct esp_frame fresh = { .spi = 1 + 0x10000, .seq = 1, .host = 2 };
 	struct ikw_esp_key key = key_of(old, IKW_DIR_IN);
-	uint32_t at = ikw_esp_place(&key, 0, (uint32_t)fx.cpu);
+	uint32_t at = ikw_esp_place(&key, 0, (uint32_t)fx.cpu, SHIFT);
 	int fd = bpf_map__fd(fx.skel->maps.ikw_esp);
 	struct ikw_esp_slot slot;
 
@@ -784,6 +876,8 @@ int main(void)
 		ON(test_burst),
 		ON(test_counts),
 		ON(test_esp_counts),
+		ON(test_esp_unusual),
+		ON(test_esp_first_number),
 		ON(test_esp_in_udp),
 		ON(test_esp_extended),
 		ON(test_esp_wrap),
