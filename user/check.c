@@ -218,6 +218,9 @@ static unsigned long long cgroup_limit(void)
 	return limit;
 }
 
+/* The ring and the ESP slots, 32 MiB each at most, and as much for all else. */
+#define MEMORY_LEAST (96ull << 20)
+
 /* Maps count against RLIMIT_MEMLOCK before 5.11 and against the cgroup since. */
 static struct ikw_trial try_memory(void)
 {
@@ -230,7 +233,7 @@ static struct ikw_trial try_memory(void)
 			 (unsigned long long)limit.rlim_cur / 1024);
 	if (cgroup)
 		snprintf(group, sizeof(group), "%llu MiB", cgroup >> 20);
-	return result(!cgroup || cgroup >= 64ull << 20, "cgroup limit %s, memlock %s", group,
+	return result(!cgroup || cgroup >= MEMORY_LEAST, "cgroup limit %s, memlock %s", group,
 		      memlock);
 }
 

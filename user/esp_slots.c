@@ -10,6 +10,7 @@
 
 #define SLOTS_LEAST  1024
 #define MEMORY_SHARE 512
+#define MEMORY_MOST  (32ULL << 20)
 #define SAMPLES	     6
 #define SAMPLE_EVERY (IKW_ESP_SPAN_S * 1000000000ULL) /* ns; six of them are the minute */
 
@@ -51,9 +52,12 @@ struct ikw_esp_slots {
 uint32_t ikw_esp_slots_shift(uint32_t cpus, uint64_t memory)
 {
 	uint64_t bytes = (uint64_t)cpus * IKW_ESP_SLOTS * sizeof(struct ikw_esp_slot);
+	uint64_t most = memory / MEMORY_SHARE;
 	uint32_t shift = 0;
 
-	while (bytes >> shift > memory / MEMORY_SHARE && IKW_ESP_SLOTS >> shift > SLOTS_LEAST)
+	if (most > MEMORY_MOST)
+		most = MEMORY_MOST;
+	while (bytes >> shift > most && IKW_ESP_SLOTS >> shift > SLOTS_LEAST)
 		shift++;
 	return shift;
 }

@@ -21,8 +21,8 @@ struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t shi
 
 /*
  * The shift for so many CPUs (those that may ever be: there can be many more than
- * there are) and so much memory, in bytes: a 512th of it at most, but never less
- * than 1,024 slots each.
+ * there are) and so much memory, in bytes: 32 MiB or a 512th of it at most, but
+ * never less than 1,024 slots each.
  */
 uint32_t ikw_esp_slots_shift(uint32_t cpus, uint64_t memory);
 

@@ -187,7 +187,7 @@ static void test_shift(void **state)
 	assert_int_equal(ikw_esp_slots_shift(2, 2 * gib - 1), 1);
 	assert_int_equal(ikw_esp_slots_shift(16, 16 * gib), 0);
 	/* many that may be, few that are: never more than a 512th, never fewer than 1,024 slots */
-	assert_int_equal(ikw_esp_slots_shift(128, 32 * gib), 2);
+	assert_int_equal(ikw_esp_slots_shift(128, 512 * gib), 3);
 	assert_int_equal(ikw_esp_slots_shift(128, 4 * gib), 5);
 	assert_int_equal(ikw_esp_slots_shift(1024, gib / 4), 5);
 	assert_int_equal(IKW_ESP_SLOTS >> 5, 1024);
