@@ -184,8 +184,11 @@ static __always_inline void more_count(const struct ikw_esp_key *key, __u32 byte
 			return;
 		slot = bpf_map_lookup_elem(&ikw_esp_more, key);
 	}
-	if (slot)
-		slot_count(slot, bytes, seq);
+	if (!slot)
+		return;
+	if (!slot->packets) /* another CPU's update, which left this one's value zeroed */
+		slot->seq_high = IKW_ESP_NO_SEQ;
+	slot_count(slot, bytes, seq);
 }
 
 /* The first place is another's or free: the second, a free one, or the hash. */

@@ -62,6 +62,14 @@ uint32_t ikw_esp_slots_shift(uint32_t cpus, uint64_t memory)
 	return shift;
 }
 
+/* Slots kept from an earlier version, that have a name and no packet yet. */
+static void make_ready(struct ikw_esp_slots *s)
+{
+	for (size_t i = 0; i < (size_t)s->per_cpu * s->cpus; i++)
+		if (s->slots[i].key.name && !s->slots[i].packets)
+			s->slots[i].seq_high = IKW_ESP_NO_SEQ;
+}
+
 struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t shift, uint32_t cpus)
 {
 	struct ikw_esp_slots *s = calloc(1, sizeof(*s));
@@ -72,6 +80,7 @@ struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t shi
 		return NULL;
 	s->shift = shift;
 	s->per_cpu = IKW_ESP_SLOTS >> shift;
+	s->cpus = cpus;
 	s->bytes = ((size_t)s->per_cpu * cpus * sizeof(*s->slots) + page - 1) & ~(page - 1);
 	memory = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, slots_fd, 0);
 	if (memory == MAP_FAILED) {
@@ -79,7 +88,7 @@ struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t shi
 		return NULL;
 	}
 	s->slots = memory;
-	s->cpus = cpus;
+	make_ready(s);
 	s->more_fd = more_fd;
 	return s;
 }

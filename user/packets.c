@@ -148,9 +148,21 @@ static void set_config(struct packet_bpf *skel, const struct ikw_packets *packet
 	choose_none(skel);
 }
 
+/* What an SA got is the sum of both: the hash is kept only where the slots are. */
+static bool keeps_esp(const struct packet_bpf *skel, const char *dir)
+{
+	int fd = ikw_pin_get(dir, NULL, "ikw_esp");
+	bool fits = fd >= 0 && ikw_pin_fits(fd, skel->maps.ikw_esp);
+
+	if (fd >= 0)
+		close(fd);
+	return fits;
+}
+
 /* Counters go on under new programs where they look the same. */
 static int keep_maps(struct packet_bpf *skel, const char *dir)
 {
+	bool esp = keeps_esp(skel, dir);
 	struct bpf_map *map;
 	int err = 0;
 
@@ -160,7 +172,7 @@ static int keep_maps(struct packet_bpf *skel, const char *dir)
 
 		if (fd < 0)
 			continue;
-		if (ikw_pin_fits(fd, map))
+		if (ikw_pin_fits(fd, map) && (esp || map != skel->maps.ikw_esp_more))
 			err = bpf_map__reuse_fd(map, fd);
 		close(fd);
 	}
@@ -323,6 +335,22 @@ int ikw_packets_open(struct ikw_packets *packets, const struct ikw_hooks_config 
 	return packets->shared ? 0 : load(packets, config);
 }
 
+/* Programs that are loaded later: those pinned by an earlier run may count into other maps. */
+static void unpin_older(const struct ikw_packets *packets, const char *dir)
+{
+	static const struct {
+		enum ikw_packet_program which;
+		const char *name;
+	} later[] = { { IKW_PACKET_XDP, "ikw_xdp" },
+		      { IKW_PACKET_XDP, "ikw_xdp_plain" },
+		      { IKW_PACKET_TC_IN_IP, "ikw_tc_in_ip" },
+		      { IKW_PACKET_TC_OUT_IP, "ikw_tc_out_ip" } };
+
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		if (packets->program[later[i].which] < 0)
+			ikw_pin_del(dir, IKW_PIN_PROGRAMS, later[i].name);
+}
+
 void ikw_packets_pin(const struct ikw_packets *packets, const char *dir)
 {
 	struct bpf_program *program;
@@ -331,6 +359,7 @@ void ikw_packets_pin(const struct ikw_packets *packets, const char *dir)
 	if (!packets->skel)
 		return;
 	ikw_pin_subdirs(dir);
+	unpin_older(packets, dir);
 	bpf_object__for_each_map(map, packets->skel->obj)
 	{
 		if (is_own(map))

@@ -99,7 +99,7 @@ struct ikw_node *ikw_table_each(const struct ikw_table *table, size_t *at);
 /* Asks for all of an object that will soon be looked at; p may be NULL. */
 static inline void ikw_prefetch(const void *p, size_t size)
 {
-	for (size_t at = 0; at < size; at += 64)
+	for (size_t at = 0; p && at < size; at += 64)
 		__builtin_prefetch((const char *)p + at);
 }
 

@@ -214,7 +214,7 @@ static void know(void)
 	uint32_t cpus = (uint32_t)libbpf_num_possible_cpus();
 	int fd = bpf_map__fd(ours->maps.ikw_esp);
 	struct ikw_esp_slots *slots =
-		ikw_esp_slots_open(fd, bpf_map__fd(ours->maps.ikw_esp_more), IKW_ESP_SLOTS, cpus);
+		ikw_esp_slots_open(fd, bpf_map__fd(ours->maps.ikw_esp_more), 0, cpus);
 	struct ikw_esp_slot *memory;
 	size_t size = (size_t)IKW_ESP_SLOTS * cpus * sizeof(*memory);
 

@@ -694,6 +694,40 @@ static void test_esp_never_mixed(void **state)
 	assert_true(places[0] && places[1] && places[2]);
 }
 
+/* Where both places are taken, each CPU has a row in the hash, and a first number of its own. */
+static void test_esp_hash_on_each_cpu(void **state)
+{
+	struct esp_frame e = { .spi = 0xc2d37a2c, .seq = 500, .host = 2 };
+	struct ikw_esp_key key = key_of(e, IKW_DIR_IN);
+	struct ikw_esp_slot slot;
+	cpu_set_t set;
+
+	(void)state;
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+		print_message("skipped: there is one CPU here\n");
+		skip();
+	}
+	for (int cpu = 0; cpu < 2; cpu++)
+		for (int which = 0; which < 2; which++)
+			occupy(ikw_esp_place(&key, which, (uint32_t)cpu, SHIFT));
+	for (fx.cpu = 0; fx.cpu < 2; fx.cpu++, e.seq++) {
+		CPU_ZERO(&set);
+		CPU_SET(fx.cpu, &set);
+		assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+		send_esp(&ways[0], e, 100);
+	}
+	for (fx.cpu = 0; fx.cpu < 2; fx.cpu++) {
+		assert_int_equal(find(e, IKW_DIR_IN, &slot), 2);
+		assert_int_equal(slot.packets, 1);
+		assert_int_equal(slot.seq_first, 500 + fx.cpu);
+		assert_int_equal(slot.seq_high, 500 + fx.cpu);
+		assert_int_equal(slot.reordered, 0);
+	}
+	for (int cpu = 0; cpu < 2; cpu++)
+		CPU_SET(cpu, &set);
+	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
 /* A slot nobody vouched for is taken when it has been silent long enough, a known one never. */
 static void test_esp_stale(void **state)
 {
@@ -882,6 +916,7 @@ int main(void)
 		ON(test_esp_extended),
 		ON(test_esp_wrap),
 		ON(test_esp_never_mixed),
+		ON(test_esp_hash_on_each_cpu),
 		ON(test_esp_stale),
 		FLOOD(test_flood_of_one),
 		FLOOD(test_suppressed_is_told_by_source),

@@ -176,6 +176,23 @@ static void test_minute(void **state)
 	assert_int_equal(read_sa(fx, 77).packets, 800 - 45);
 }
 
+/* Slots of an earlier version, named and never counted in, are made ready for a first packet. */
+static void test_kept(void **state)
+{
+	struct fixture *fx = *state;
+
+	slot_of(fx, 77, 0, 0)->key = key_of(77);
+	slot_of(fx, 77, 0, 0)->seq_high = 9;
+	slot_of(fx, 77, 0, 1)->key = key_of(77);
+	count(slot_of(fx, 77, 0, 1), 5, 9, 0);
+	ikw_esp_slots_close(fx->slots);
+	fx->slots = ikw_esp_slots_open(fx->fd, -1, SHIFT, CPUS);
+	assert_non_null(fx->slots);
+	assert_int_equal(slot_of(fx, 77, 0, 0)->seq_high, IKW_ESP_NO_SEQ);
+	assert_int_equal(slot_of(fx, 77, 0, 1)->seq_high, 9);
+	assert_int_equal(read_sa(fx, 77).packets, 5);
+}
+
 static void test_shift(void **state)
 {
 	const uint64_t gib = 1ULL << 30;
@@ -197,11 +214,8 @@ int main(void)
 {
 #define ON(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		ON(test_know),
-		ON(test_taken),
-		ON(test_sum),
-		ON(test_minute),
-		cmocka_unit_test(test_shift),
+		ON(test_know),	 ON(test_taken), ON(test_sum),
+		ON(test_minute), ON(test_kept),	 cmocka_unit_test(test_shift),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
