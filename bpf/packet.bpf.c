@@ -126,6 +126,7 @@ static __always_inline int same_sa(const struct ikw_esp_slot *slot, const struct
 /*
  * The first of all, one that wrapped around, or one that others overtook. (After a
  * wrap one from before it is taken for the highest, until the next one comes.)
+ * `packets` is read again, or the usual path would keep what it was.
  */
 static __always_inline void seq_unusual(struct ikw_esp_slot *slot, __u32 seq)
 {
@@ -248,22 +249,38 @@ static __noinline int miss_v6(const __u8 *ip, __u32 at, __u32 place, enum ikw_di
 }
 
 /*
- * ESP behind a plain IPv4 header, nearly all that a gateway gets: of an SA in its
- * first place, counted before anything else of the packet is asked, for what a slot
- * is named after was a packet once. 0: it is not that simple, and nothing was done;
- * *place is where it would have been.
+ * Where an SA's packets come to mostly, so that each instruction counts: what is
+ * needed of the packet is read where it is needed (volatile, or it would be kept
+ * in registers that every packet had to pay for), and the key is only put
+ * together where the SA is not in its first place. `at`: offset of the ESP header.
+ *
+ * The slot of its SA, if that is in its first place, which *place is; or NULL.
  */
-static __always_inline int count_quick(const __u8 *ip, enum ikw_dir dir, __u32 *place)
+static __always_inline struct ikw_esp_slot *first_v4(const __u8 *ip, __u32 at, enum ikw_dir dir,
+						     __u32 *place)
 {
-	const __u32 at = sizeof(struct ikw_ipv4);
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct ikw_esp_slot *slot;
-	__u64 bytes;
 
 	*place = ikw_esp_first(word_v4(ip, at), cpu, ikw_esp_shift);
 	slot = bpf_map_lookup_elem(&ikw_esp, place);
 	if (unlikely(!slot || word_of_slot(slot) != word_v4(ip, at) ||
 		     slot->key.kind != IKW_ESP_KIND(dir, 4)))
+		return 0;
+	return slot;
+}
+
+/*
+ * ESP behind an IPv4 header without options, whole, of which nothing else was asked
+ * yet: of an SA in its first place. 0: it is not that simple, and nothing was done.
+ */
+static __always_inline int count_quick(const __u8 *ip, enum ikw_dir dir, __u32 *place)
+{
+	const __u32 at = sizeof(struct ikw_ipv4);
+	struct ikw_esp_slot *slot = first_v4(ip, at, dir, place);
+	__u64 bytes;
+
+	if (unlikely(!slot))
 		return 0;
 	bytes = ikw_again16(ip + offsetof(struct ikw_ipv4, total));
 	if (unlikely(bytes < at + sizeof(struct ikw_esp_header)))
@@ -272,28 +289,16 @@ static __always_inline int count_quick(const __u8 *ip, enum ikw_dir dir, __u32 *
 	return 1;
 }
 
-/*
- * Where an SA's packets come to mostly, so that each instruction counts: what is
- * needed of the packet is read where it is needed (volatile, or it would be kept
- * in registers that every packet had to pay for), and the key is only put
- * together where the SA is not in its first place. `at`: offset of the ESP header.
- */
 static __always_inline void count_v4(const __u8 *ip, __u32 at, enum ikw_dir dir)
 {
-	__u32 cpu = bpf_get_smp_processor_id(), place;
-	struct ikw_esp_slot *slot;
+	__u32 place;
+	struct ikw_esp_slot *slot = first_v4(ip, at, dir, &place);
 
-	place = ikw_esp_first(word_v4(ip, at), cpu, ikw_esp_shift);
-	slot = bpf_map_lookup_elem(&ikw_esp, &place);
-	if (unlikely(!slot))
-		return;
-	if (likely(word_of_slot(slot) == word_v4(ip, at) &&
-		   slot->key.kind == IKW_ESP_KIND(dir, 4))) {
+	if (likely(slot))
 		slot_count(slot, ikw_again16(ip + offsetof(struct ikw_ipv4, total)),
 			   ikw_be32(ip + at + 4));
-	} else {
+	else
 		miss_v4(ip, at, place, dir);
-	}
 }
 
 static __always_inline int same_v6(const struct ikw_esp_slot *slot, const __u8 *ip, __u32 at,
@@ -801,7 +806,7 @@ static __always_inline void see_other(struct xdp_md *ctx, const __u8 *ip)
 }
 
 /* Ethertype and the first byte of the header at once: IPv4 without options, untagged. */
-static __always_inline int is_plain_v4(const __u8 *ip)
+static __always_inline int is_bare_v4(const __u8 *ip)
 {
 	return (IKW_AGAIN(__u32, ip - 2) & IKW_SWAP(32, 0xffffff00U)) ==
 	       IKW_SWAP(32, (__u32)IKW_ETH_IPV4 << 16 | 0x4500U);
@@ -831,7 +836,7 @@ static __always_inline void see_xdp(struct xdp_md *ctx)
 	asm volatile("" : "+r"(ip));
 	if (unlikely(ip + sizeof(struct ikw_ipv4) + IKW_GLANCE_NEED > end))
 		goto look;
-	if (likely(is_plain_v4(ip))) {
+	if (likely(is_bare_v4(ip))) {
 		if (IKW_AGAIN(__u8, ip + offsetof(struct ikw_ipv4, protocol)) == IKW_GLANCE_TCP)
 			return;
 		if (likely(is_whole_esp(ip))) {
