@@ -506,23 +506,51 @@ static __always_inline int ikw_is_quick(const __u8 *p, __u32 len)
 	       ike->version >> 4 == 2;
 }
 
-/* As ikw_fill_sealed(), of such a message, `at` bytes behind a plain IPv4 header. */
-static __always_inline void ikw_fill_quick(const __u8 *ip, __u32 at, enum ikw_dir dir,
-					   struct ikw_ike *out)
+/*
+ * Such a message, `at` bytes (28 or 32, a constant) behind the start of a plain IPv4
+ * header; `hdr` and `ifindex` are the caller's.
+ */
+static __always_inline void ikw_quick_fill(const __u8 *ip, __u32 at, enum ikw_dir dir,
+					   struct ikw_quick *out)
 {
-	const struct ikw_udp *udp = (const void *)(ip + sizeof(struct ikw_ipv4));
-	const struct ikw_ipv4 *v4 = (const void *)ip;
-	__u64 *words = (void *)&out->sport;
+	const __u8 *from = ip + __builtin_offsetof(struct ikw_ipv4, src);
 
-	out->digest = ikw_digest_full(ip + at + sizeof(struct ikw_ike_header));
-	words[0] = words[1] = words[2] = words[3] = 0;
-	ikw_fill_addrs(v4->src, v4->src + 8, 4, out->saddr, out->daddr);
-	ikw_fill_header((const void *)(ip + at), out);
-	out->sport = ikw_be16(udp->sport);
-	out->dport = ikw_be16(udp->dport);
+	out->at = at;
 	out->dir = dir;
-	if (at != sizeof(*v4) + sizeof(*udp))
+	out->pad[0] = out->pad[1] = 0;
+	IKW_UNROLL
+	for (__u32 i = 0; i < IKW_QUICK_LEN / 8 - 1; i++)
+		IKW_STORE(__u64, out->data + 8 * i, IKW_LOAD(__u64, from + 8 * i));
+	IKW_STORE(__u32, out->data + IKW_QUICK_LEN - 8, IKW_LOAD(__u32, from + IKW_QUICK_LEN - 8));
+	if (at == sizeof(struct ikw_ipv4) + sizeof(struct ikw_udp))
+		return;
+	IKW_STORE(__u32, out->data + IKW_QUICK_LEN - 4, IKW_LOAD(__u32, from + IKW_QUICK_LEN - 4));
+}
+
+/*
+ * The record that ikw_fill_ike() would have made of the same packet, its header and
+ * `ifindex` included. 0: no program of ours made this.
+ */
+static __always_inline int ikw_quick_open(const struct ikw_quick *quick, struct ikw_ike *out)
+{
+	const __u32 plain = sizeof(struct ikw_ipv4) + sizeof(struct ikw_udp);
+	const __u8 *udp = quick->data + 2 * sizeof(__u32), *at;
+
+	if (quick->at != plain && quick->at != plain + IKW_MARKER_LEN)
+		return 0;
+	at = udp + quick->at - sizeof(struct ikw_ipv4);
+	*out = (struct ikw_ike){ .hdr = quick->hdr, .ifindex = quick->ifindex };
+	out->hdr.type = IKW_EV_IKE;
+	out->hdr.size = sizeof(*out);
+	ikw_fill_addrs(quick->data, udp, 4, out->saddr, out->daddr);
+	out->sport = ikw_be16(((const struct ikw_udp *)udp)->sport);
+	out->dport = ikw_be16(((const struct ikw_udp *)udp)->dport);
+	out->dir = quick->dir;
+	ikw_fill_header((const void *)at, out);
+	out->digest = ikw_digest_full(at + sizeof(struct ikw_ike_header));
+	if (quick->at != plain)
 		out->flags2 = IKW_IKE_NATT;
+	return 1;
 }
 
 /*

@@ -45,6 +45,8 @@ enum ikw_event_type {
 	IKW_EV_SIGNAL = 7,  /* struct ikw_signal: a unix signal sent to an IKE daemon */
 	IKW_EV_WIRE = 8,    /* struct ikw_wire: RADIUS, BFD, VRRP, DNS, DHCP, ICMP echo */
 	IKW_EV_RAW = 9,	    /* struct ikw_raw: such a packet's bytes; user space makes WIRE of it */
+	IKW_EV_QUICK =
+		10, /* struct ikw_quick: an IKE message's bytes; user space makes IKE of it */
 	/* made by user space only */
 	IKW_EV_CLOCK = 16,  /* struct ikw_clock: wall time of a boot time */
 	IKW_EV_PROBES = 17, /* struct ikw_probes: what can be observed from now on */
@@ -129,6 +131,23 @@ struct ikw_ike {
 	__u16 prf;
 	__u16 dh;
 	__u16 pad;
+};
+
+/*
+ * A sealed IKE message as it came behind a plain IPv4 header, from the addresses on:
+ * to copy it costs the packet half of what filling a struct ikw_ike does, which
+ * ikw_quick_open() (bpf/ike.h) does later. Only between the packet programs and
+ * user space, never in a recording.
+ */
+#define IKW_QUICK_LEN 72
+
+struct ikw_quick {
+	struct ikw_hdr hdr;
+	__u32 ifindex;
+	__u8 at; /* offset of the IKE header in the IPv4 packet: 28, or 32 behind a marker */
+	__u8 dir;
+	__u8 pad[2];
+	__u8 data[IKW_QUICK_LEN]; /* addresses, UDP header, marker, IKE header, 24 bytes */
 };
 
 /* Signals from other protocols that explain a deletion (DESIGN.md "other signals"). */
@@ -509,6 +528,7 @@ union ikw_event {
 	struct ikw_ike ike;
 	struct ikw_wire wire;
 	struct ikw_raw raw;
+	struct ikw_quick quick;
 	struct ikw_sa sa;
 	struct ikw_policy policy;
 	struct ikw_flush flush;
@@ -535,6 +555,7 @@ IKW_ASSERT_SIZE(ikw_selector, 48);
 IKW_ASSERT_SIZE(ikw_ike, 128);
 IKW_ASSERT_SIZE(ikw_wire, 168);
 IKW_ASSERT_SIZE(ikw_raw, 512);
+IKW_ASSERT_SIZE(ikw_quick, 112);
 IKW_ASSERT_SIZE(ikw_sa, 272);
 IKW_ASSERT_SIZE(ikw_policy, 184);
 IKW_ASSERT_SIZE(ikw_flush, 72);

@@ -11,7 +11,7 @@
 #include "bpf/ikewatch_event.h"
 
 /* One more whenever a pinned map changes in meaning without changing in size. */
-#define IKW_LAYOUT_VERSION 3
+#define IKW_LAYOUT_VERSION 4
 
 #define IKW_PROBE_ROWS 64
 #define IKW_INTERFACES 4096

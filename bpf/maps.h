@@ -82,7 +82,6 @@ static __always_inline void ikw_emit_head(struct ikw_hdr *hdr, __u16 type, __u16
 	hdr->type = type;
 	hdr->size = size;
 	hdr->time = now;
-	hdr->seq = 0;
 	hdr->netns = netns;
 	hdr->flags = 0;
 	hdr->cpu = cpu;
@@ -124,8 +123,7 @@ static __always_inline void ikw_emit_end(struct ikw_hdr *hdr)
 {
 	struct ikw_cpu_state *state = ikw_cpu_state();
 
-	if (state)
-		hdr->seq = ++state->seq;
+	hdr->seq = state ? ++state->seq : 0;
 	bpf_ringbuf_submit(hdr, 0);
 }
 

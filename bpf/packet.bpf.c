@@ -413,23 +413,24 @@ static __always_inline int remote_allowed(const struct ikw_remote *remote, __u64
 /*
  * While IKE is as rare as it always is, nothing is asked and nothing looked up.
  * Above that each remote has its rate, and above a full window only the peers
- * that user space vouches for get through.
+ * that user space vouches for get through. This message is counted already.
  */
 static __always_inline int may_emit(struct ikw_counts *counts, const struct ikw_packet *pkt,
 				    const __u8 *end, __u32 dir, __u64 now)
 {
 	struct ikw_remote saddr, daddr;
+	__u64 used;
 
 	if (now - counts->window > ikw_window_ns) {
 		counts->window = now;
-		counts->used = 0;
+		counts->window_ike = counts->ike - 1;
 	}
-	if (++counts->used <= ikw_window_free)
+	used = counts->ike - counts->window_ike;
+	if (used <= ikw_window_free)
 		return 1;
 	if (!ikw_fill_addrs(pkt->saddr, end, pkt->family, saddr.addr, daddr.addr))
 		return 0;
-	return remote_allowed(dir == IKW_DIR_IN ? &saddr : &daddr, now,
-			      counts->used > ikw_window_events);
+	return remote_allowed(dir == IKW_DIR_IN ? &saddr : &daddr, now, used > ikw_window_events);
 }
 
 /*
@@ -444,12 +445,11 @@ static __always_inline __u64 ike_time(struct ikw_counts *counts)
 
 	if (counts->jiffy != jiffy) {
 		counts->jiffy = jiffy;
-		counts->jiffy_used = 0;
+		counts->jiffy_ike = counts->ike;
+		counts->jiffy_quick = 0;
 	}
-	if (counts->jiffy_used >= IKW_JIFFY_EXACT)
-		return counts->jiffy_time;
-	counts->jiffy_used++;
-	counts->jiffy_time = bpf_ktime_get_boot_ns();
+	if (counts->ike - counts->jiffy_ike < IKW_JIFFY_EXACT)
+		counts->jiffy_time = bpf_ktime_get_boot_ns();
 	return counts->jiffy_time;
 }
 
@@ -465,6 +465,8 @@ static __always_inline void emit_ike(struct ikw_counts *counts, const struct ikw
 		counts->suppressed++;
 		return;
 	}
+	if (counts->ike - counts->jiffy_ike >= IKW_JIFFY_EXACT)
+		counts->jiffy_quick = counts->window_ike + ikw_window_free;
 	ike = sealed ? ikw_emit_room(IKW_EV_IKE, sizeof(*ike), ikw_netns, now)
 		     : ikw_emit_begin_at(IKW_EV_IKE, sizeof(*ike), ikw_netns, now);
 	if (!ike)
@@ -487,44 +489,40 @@ static __always_inline void emit_ike(struct ikw_counts *counts, const struct ikw
 /*
  * Nearly every message of a flood, or of thousands of peers at once: behind plain
  * IPv4 headers, sealed, within the window and with a time that is known already.
- * Made into a record where it was found, for a subprogram costs as much as
- * filling the record does. 0: it is not that simple, and nothing was done.
+ * Copied to a record where it was found, for a subprogram costs as much as
+ * that does. 0: it is not that simple, and nothing was done.
  */
 static __always_inline int ike_quick(struct xdp_md *ctx, const __u8 *ip, __u32 at)
 {
 	const struct ikw_udp *udp = (const void *)(ip + sizeof(struct ikw_ipv4));
 	struct ikw_counts *counts;
-	volatile __u32 ifindex = ctx->ingress_ifindex, cpu;
-	volatile __u64 now;
-	struct ikw_ike *ike;
-	__u64 jiffy;
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct ikw_quick *quick;
+	__u64 jiffy, count;
 
 	if (ip + at + IKW_QUICK_MIN > (const __u8 *)(long)ctx->data_end ||
 	    !ikw_is_quick(ip + at, ikw_be16(udp->length) - (at - (__u32)sizeof(struct ikw_ipv4))))
 		return 0;
 	IKW_FEW_REGISTERS();
-	cpu = bpf_get_smp_processor_id();
-	counts = counts_row(cpu);
+	counts = bpf_map_lookup_elem(&ikw_counts, &cpu);
 	if (!counts)
 		return 0;
 	IKW_FEW_REGISTERS();
 	jiffy = bpf_jiffies64();
-	if (IKW_AGAIN(__u64, &counts->jiffy) != jiffy || counts->jiffy_used < IKW_JIFFY_EXACT)
+	count = counts->ike;
+	if (IKW_AGAIN(__u64, &counts->jiffy) != jiffy || count >= counts->jiffy_quick)
 		return 0;
-	now = counts->jiffy_time;
-	if (now - counts->window > ikw_window_ns || counts->used >= ikw_window_free)
-		return 0;
-	counts->used++;
-	counts->ike++;
+	counts->ike = count + 1;
 	IKW_FEW_REGISTERS();
-	ike = ikw_emit_take(sizeof(*ike));
-	if (!ike)
+	quick = ikw_emit_take(sizeof(*quick));
+	if (!quick)
 		return 1;
-	ikw_emit_head(&ike->hdr, IKW_EV_IKE, sizeof(*ike), ikw_netns, now, cpu);
+	ikw_emit_head(&quick->hdr, IKW_EV_QUICK, sizeof(*quick), ikw_netns, counts->jiffy_time,
+		      cpu);
+	quick->ifindex = ctx->ingress_ifindex;
 	IKW_FEW_REGISTERS();
-	ikw_fill_quick(ip, at, IKW_DIR_IN, ike);
-	ike->ifindex = ifindex;
-	ikw_emit_end(&ike->hdr);
+	ikw_quick_fill(ip, at, IKW_DIR_IN, quick);
+	ikw_emit_end(&quick->hdr);
 	return 1;
 }
 

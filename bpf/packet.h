@@ -74,6 +74,12 @@ struct ikw_esp_slot {
 /* One per CPU in the array map ikw_counts. */
 struct ikw_counts {
 	__u64 ike;
+	__u64 jiffy;	   /* of the last IKE message; */
+	__u64 jiffy_ike;   /* what `ike` was before this jiffy, */
+	__u64 jiffy_time;  /* the boot time that further ones share, */
+	__u64 jiffy_quick; /* and as long as `ike` is below this they are told unasked */
+	__u64 window;	   /* boot time at which the rate limit's window began, */
+	__u64 window_ike;  /* and what `ike` was before it */
 	__u64 esp; /* of SAs that have no slot any more, or never had one; the slots say the rest */
 	__u64 keepalive;
 	__u64 fragment; /* later IP fragments of UDP and ESP */
@@ -81,16 +87,12 @@ struct ikw_counts {
 	__u64 wire;
 	__u64 suppressed; /* IKE messages that the rate limit kept from the ring */
 	__u64 unread;	  /* headers beyond what the hook could reach */
-	__u64 window;	  /* boot time at which the rate limit's window began */
-	__u32 used;	  /* IKE messages in it */
-	__u32 jiffy_used; /* and in this jiffy */
 	/* between the parts of one program */
 	__u64 handle[2];
 	__u32 scratch;
 	__u32 wire_used;   /* packets of other protocols told in their window */
 	__u64 wire_window; /* boot time at which it began */
-	__u64 jiffy;	   /* of the last IKE message */
-	__u64 jiffy_time;  /* and its boot time */
+	__u64 pad[6];
 };
 
 /* Key of ikw_peers and ikw_sources: the remote address. */
@@ -154,6 +156,6 @@ static inline __u32 ikw_esp_place(const struct ikw_esp_key *key, int which, __u3
 #endif
 
 _Static_assert(sizeof(struct ikw_esp_slot) == 64, "a slot is one cache line");
-_Static_assert(sizeof(struct ikw_counts) == 128, "CPUs must not share a cache line");
+_Static_assert(sizeof(struct ikw_counts) == 192, "CPUs must not share a cache line");
 
 #endif /* IKEWATCH_PACKET_H */

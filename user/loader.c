@@ -13,6 +13,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include "bpf/ike.h"
 #include "bpf/maps.h"
 #include "bpf/probes.h"
 #include "event.h"
@@ -696,12 +697,12 @@ int ikw_loader_poll_fd(const struct ikw_loader *loader)
 	return ring_buffer__epoll_fd(loader->ring);
 }
 
-static bool is_raw(const void *data, size_t size)
+/* A record that user space makes others of. */
+static bool is_inner(const void *data, size_t size, unsigned int type, size_t need)
 {
 	const struct ikw_hdr *hdr = data;
 
-	return size >= sizeof(struct ikw_raw) && hdr->type == IKW_EV_RAW &&
-	       hdr->size == sizeof(struct ikw_raw);
+	return size >= need && hdr->type == type && hdr->size == need;
 }
 
 /* Packets of other protocols become records of what they say. */
@@ -720,7 +721,6 @@ static void take_raw(struct ikw_loader *loader, const void *data)
 	}
 }
 
-/* Records are copied: they lie in read-only memory that the kernel writes. */
 /*
  * In a flood IKE messages share the time of an earlier one of their jiffy
  * (bpf/packet.bpf.c), but none came before what stands before it in the ring.
@@ -731,6 +731,18 @@ static void keep_order(struct ikw_loader *loader, struct ikw_hdr *hdr)
 		hdr->time = loader->latest;
 	else if (hdr->time > loader->latest)
 		loader->latest = hdr->time;
+}
+
+static void take_quick(struct ikw_loader *loader, const void *data)
+{
+	struct ikw_quick quick;
+	union ikw_event event;
+
+	memcpy(&quick, data, sizeof(quick));
+	if (!ikw_quick_open(&quick, &event.ike))
+		return;
+	keep_order(loader, &event.hdr);
+	loader->fn(loader->ctx, &event);
 }
 
 static void earlier(uint64_t *time, uint64_t other)
@@ -755,6 +767,7 @@ static void note_number(struct ikw_loader *loader, const void *data, size_t size
 	*seen = (struct last_record){ hdr->seq, hdr->time };
 }
 
+/* Records are copied: they lie in read-only memory that the kernel writes. */
 static int take(void *ctx, void *data, size_t size)
 {
 	struct ikw_loader *loader = ctx;
@@ -762,8 +775,10 @@ static int take(void *ctx, void *data, size_t size)
 	const char *why;
 
 	note_number(loader, data, size);
-	if (is_raw(data, size)) {
+	if (is_inner(data, size, IKW_EV_RAW, sizeof(struct ikw_raw))) {
 		take_raw(loader, data);
+	} else if (is_inner(data, size, IKW_EV_QUICK, sizeof(struct ikw_quick))) {
+		take_quick(loader, data);
 	} else if (ikw_event_valid(data, size, &why)) {
 		memcpy(&event, data, ((const struct ikw_hdr *)data)->size);
 		keep_order(loader, &event.hdr);

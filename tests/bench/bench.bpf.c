@@ -136,7 +136,7 @@ int bench_numbered(struct xdp_md *ctx)
 SEC("xdp.frags")
 int bench_record(struct xdp_md *ctx)
 {
-	__u8 *record = bpf_ringbuf_reserve(&ikw_events, sizeof(struct ikw_ike), 0);
+	__u8 *record = bpf_ringbuf_reserve(&ikw_events, sizeof(struct ikw_quick), 0);
 
 	(void)ctx;
 	if (record)
@@ -148,7 +148,7 @@ int bench_record(struct xdp_md *ctx)
 SEC("xdp.frags")
 int bench_record_timed(struct xdp_md *ctx)
 {
-	struct ikw_hdr *hdr = bpf_ringbuf_reserve(&ikw_events, sizeof(struct ikw_ike), 0);
+	struct ikw_hdr *hdr = bpf_ringbuf_reserve(&ikw_events, sizeof(struct ikw_quick), 0);
 
 	(void)ctx;
 	if (!hdr)

@@ -36,6 +36,7 @@ struct fixture {
 	struct ring_buffer *ring;
 	int cpu;
 	int count;
+	int quick; /* of these came as bytes */
 	struct ikw_ike got[MESSAGES];
 };
 
@@ -62,10 +63,23 @@ static struct fixture fx;
 
 static int keep(void *ctx, void *data, size_t size)
 {
+	const struct ikw_hdr *hdr = data;
+	struct ikw_quick quick;
+	struct ikw_ike ike;
+
 	(void)ctx;
-	assert_int_equal(size, sizeof(struct ikw_ike));
+	assert_int_equal(size, hdr->size);
+	if (hdr->type == IKW_EV_QUICK) {
+		assert_int_equal(size, sizeof(quick));
+		memcpy(&quick, data, sizeof(quick));
+		assert_true(ikw_quick_open(&quick, &ike));
+		fx.quick++;
+	} else {
+		assert_int_equal(size, sizeof(ike));
+		memcpy(&ike, data, sizeof(ike));
+	}
 	if (fx.count < MESSAGES)
-		memcpy(&fx.got[fx.count], data, size);
+		fx.got[fx.count] = ike;
 	fx.count++;
 	return 0;
 }
@@ -144,7 +158,7 @@ static int run(const struct way *way, const void *bytes, size_t len)
 
 static void drain(void)
 {
-	fx.count = 0;
+	fx.count = fx.quick = 0;
 	assert_true(ring_buffer__consume(fx.ring) >= 0);
 }
 
@@ -361,6 +375,24 @@ static void check_burst(const struct message *m, int net)
 		check_record(&fx.got[i], &want);
 	}
 	assert_true(shared > 0); /* or it was no burst */
+	if (net == NET_V4 && ikw_is_sealed((const void *)m->bytes))
+		assert_true(fx.quick > 0 && fx.quick < MESSAGES);
+	else
+		assert_int_equal(fx.quick, 0);
+}
+
+/* What none of the programs makes is not read as one. */
+static void test_no_quick(void **state)
+{
+	struct ikw_quick quick = { .at = 28 };
+	struct ikw_ike ike;
+
+	(void)state;
+	assert_true(ikw_quick_open(&quick, &ike));
+	for (unsigned int at = 0; at < 256; at++) {
+		quick.at = (uint8_t)at;
+		assert_int_equal(ikw_quick_open(&quick, &ike), at == 28 || at == 32);
+	}
 }
 
 static void test_burst(void **state)
@@ -864,7 +896,7 @@ static void test_full_ring(void **state)
 {
 	int fd = bpf_map__fd(fx.skel->maps.ikw_state), cpus = libbpf_num_possible_cpus();
 	struct ikw_cpu_state *rows = calloc((size_t)cpus, sizeof(*rows));
-	int fits = getpagesize() / (int)(sizeof(struct ikw_ike) + 8);
+	int fits = getpagesize() / (int)(sizeof(struct ikw_quick) + 8);
 	uint32_t zero = 0;
 
 	(void)state;
@@ -908,6 +940,7 @@ int main(void)
 		ON(test_sequence),
 		ON(test_times),
 		ON(test_burst),
+		cmocka_unit_test(test_no_quick),
 		ON(test_counts),
 		ON(test_esp_counts),
 		ON(test_esp_unusual),
