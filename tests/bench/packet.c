@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What the packet programs cost, in nanoseconds above a program that does
- * nothing, beside a naive hash. BPF_PROG_TEST_RUN; programs and packets take
+ * nothing, beside naive hashes. BPF_PROG_TEST_RUN; programs and packets take
  * turns in every round. What else the machine does can only make a run slower,
  * so that the quickest of a program's runs is the program's. They are loaded
  * anew now and then, for where the JIT puts a program is worth a nanosecond or
@@ -36,7 +36,7 @@
 #define LOADS_MAX  99
 #define LOAD_TURNS 7 /* rounds with the programs where they are */
 
-enum program { EMPTY, OURS, NAIVE, RECORD, TIMED, PROGRAMS };
+enum program { EMPTY, OURS, NAIVE, NAIVE_LRU, RECORD, TIMED, PROGRAMS };
 
 /* A packet that is measured. */
 struct kind {
@@ -197,6 +197,7 @@ static void load(void)
 	fds[EMPTY] = bpf_program__fd(bench->progs.bench_empty);
 	fds[OURS] = bpf_program__fd(ours->progs.ikw_xdp);
 	fds[NAIVE] = bpf_program__fd(bench->progs.bench_naive);
+	fds[NAIVE_LRU] = bpf_program__fd(bench->progs.bench_naive_lru);
 	fds[RECORD] = bpf_program__fd(bench->progs.bench_record);
 	fds[TIMED] = bpf_program__fd(bench->progs.bench_record_timed);
 }
@@ -274,11 +275,13 @@ static double run(struct kind *kind, enum program program)
 	return (double)took / repeat;
 }
 
-/* The naive program counts ESP only; bare records are compared with IKE's. */
+/* The naive programs count ESP only; bare records are compared with IKE's. */
 static bool measured(const struct kind *kind, enum program p)
 {
 	if (kind->left_out)
 		return false;
+	if (p == NAIVE_LRU)
+		return kind->naive && kind->spi;
 	return p < NAIVE || (p == NAIVE ? kind->naive : kind->len > 0);
 }
 
@@ -375,6 +378,9 @@ static void print_kind(const struct kind *kind, unsigned int loads)
 	if (kind->naive)
 		printf(", \"packet.%s.naive_extra_ns\": %.2f", kind->name,
 		       extra(kind, NAIVE, loads));
+	if (measured(kind, NAIVE_LRU))
+		printf(", \"packet.%s.naive_lru_extra_ns\": %.2f", kind->name,
+		       extra(kind, NAIVE_LRU, loads));
 	if (kind->len)
 		printf(", \"packet.%s.bare_record_ns\": %.2f, \"packet.%s.timed_record_ns\": %.2f",
 		       kind->name, extra(kind, RECORD, loads), kind->name,
