@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "loader.h"
-#include "wire.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,11 +12,10 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
-#include "bpf/ike.h"
 #include "bpf/maps.h"
 #include "bpf/probes.h"
-#include "event.h"
 #include "host.skel.h"
+#include "intake.h"
 #include "pin.h"
 #include "table.h"
 #include "trial.h"
@@ -33,20 +31,13 @@ struct row {
 	struct bpf_link *links[SIDES];
 };
 
-/* The last record that a CPU made. */
-struct last_record {
-	uint64_t seq;
-	uint64_t time;
-};
-
 struct ikw_loader {
 	struct ikw_loader_config config;
 	struct bpf_object *maps;
 	struct bpf_object *parts[IKW_PARTS];
 	struct btf *btf; /* the kernel's; NULL: none */
 	struct ring_buffer *ring;
-	struct last_record *seen; /* by CPU */
-	uint64_t hole; /* the record before the first that is missing: its time; 0: none is */
+	struct ikw_intake *intake;
 	struct row *rows;
 	struct ikw_probe_status *status;
 	struct ikw_layout layout;
@@ -62,7 +53,6 @@ struct ikw_loader {
 	ikw_event_fn fn;
 	void *ctx;
 	int left;
-	uint64_t latest; /* time of a record */
 };
 
 /* ---- what libbpf says --------------------------------------------------- */
@@ -697,93 +687,12 @@ int ikw_loader_poll_fd(const struct ikw_loader *loader)
 	return ring_buffer__epoll_fd(loader->ring);
 }
 
-/* A record that user space makes others of. */
-static bool is_inner(const void *data, size_t size, unsigned int type, size_t need)
-{
-	const struct ikw_hdr *hdr = data;
-
-	return size >= need && hdr->type == type && hdr->size == need;
-}
-
-/* Packets of other protocols become records of what they say. */
-static void take_raw(struct ikw_loader *loader, const void *data)
-{
-	struct ikw_wire wires[IKW_WIRE_RECORDS];
-	struct ikw_raw raw;
-	union ikw_event event;
-	size_t n;
-
-	memcpy(&raw, data, sizeof(raw));
-	n = ikw_wire_read(&raw, wires);
-	for (size_t i = 0; i < n; i++) {
-		event.wire = wires[i];
-		loader->fn(loader->ctx, &event);
-	}
-}
-
-/*
- * In a flood IKE messages share the time of an earlier one of their jiffy
- * (bpf/packet.bpf.c), but none came before what stands before it in the ring.
- */
-static void keep_order(struct ikw_loader *loader, struct ikw_hdr *hdr)
-{
-	if (hdr->type == IKW_EV_IKE && hdr->time < loader->latest)
-		hdr->time = loader->latest;
-	else if (hdr->time > loader->latest)
-		loader->latest = hdr->time;
-}
-
-static void take_quick(struct ikw_loader *loader, const void *data)
-{
-	struct ikw_quick quick;
-	union ikw_event event;
-
-	memcpy(&quick, data, sizeof(quick));
-	if (!ikw_quick_open(&quick, &event.ike))
-		return;
-	keep_order(loader, &event.hdr);
-	loader->fn(loader->ctx, &event);
-}
-
-static void earlier(uint64_t *time, uint64_t other)
-{
-	if (!*time || other < *time)
-		*time = other;
-}
-
-/* Numbers that a CPU's records skip are those of records that were lost. */
-static void note_number(struct ikw_loader *loader, const void *data, size_t size)
-{
-	const struct ikw_hdr *hdr = data;
-	struct last_record *seen;
-
-	if (size < sizeof(*hdr) || hdr->cpu >= (unsigned int)loader->cpus)
-		return;
-	seen = &loader->seen[hdr->cpu];
-	if (hdr->seq <= seen->seq)
-		return;
-	if (seen->seq && hdr->seq != seen->seq + 1)
-		earlier(&loader->hole, seen->time);
-	*seen = (struct last_record){ hdr->seq, hdr->time };
-}
-
-/* Records are copied: they lie in read-only memory that the kernel writes. */
+/* Records lie in read-only memory that the kernel writes. */
 static int take(void *ctx, void *data, size_t size)
 {
 	struct ikw_loader *loader = ctx;
-	union ikw_event event;
-	const char *why;
 
-	note_number(loader, data, size);
-	if (is_inner(data, size, IKW_EV_RAW, sizeof(struct ikw_raw))) {
-		take_raw(loader, data);
-	} else if (is_inner(data, size, IKW_EV_QUICK, sizeof(struct ikw_quick))) {
-		take_quick(loader, data);
-	} else if (ikw_event_valid(data, size, &why)) {
-		memcpy(&event, data, ((const struct ikw_hdr *)data)->size);
-		keep_order(loader, &event.hdr);
-		loader->fn(loader->ctx, &event);
-	}
+	ikw_intake_take(loader->intake, data, size, loader->fn, loader->ctx);
 	return --loader->left > 0 ? 0 : -ECANCELED;
 }
 
@@ -824,14 +733,9 @@ uint64_t ikw_loader_lost(const struct ikw_loader *loader)
 uint64_t ikw_loader_lost_since(struct ikw_loader *loader)
 {
 	struct ikw_cpu_state *state = read_state(loader);
-	uint64_t since = loader->hole;
+	uint64_t since = ikw_intake_lost_since(loader->intake, state);
 
-	/* behind the last record that there was room for */
-	for (int i = 0; state && i < loader->cpus; i++)
-		if (loader->seen[i].seq && state[i].seq > loader->seen[i].seq)
-			earlier(&since, loader->seen[i].time);
 	free(state);
-	loader->hole = 0;
 	return since;
 }
 
@@ -1155,8 +1059,8 @@ static int init(struct ikw_loader *loader)
 	loader->cpus = libbpf_num_possible_cpus();
 	if (loader->cpus < 0)
 		return loader->cpus;
-	loader->seen = calloc((size_t)loader->cpus, sizeof(*loader->seen));
-	if (!loader->seen)
+	loader->intake = ikw_intake_new(loader->cpus);
+	if (!loader->intake)
 		return -ENOMEM;
 	for (size_t i = 0; i < ikw_probe_count; i++) {
 		loader->rows[i].probe = &ikw_probe_table[i];
@@ -1209,6 +1113,6 @@ void ikw_loader_close(struct ikw_loader *loader)
 	bpf_object__close(loader->maps);
 	free(loader->rows);
 	free(loader->status);
-	free(loader->seen);
+	ikw_intake_free(loader->intake);
 	free(loader);
 }

@@ -381,20 +381,6 @@ static void check_burst(const struct message *m, int net)
 		assert_int_equal(fx.quick, 0);
 }
 
-/* What none of the programs makes is not read as one. */
-static void test_no_quick(void **state)
-{
-	struct ikw_quick quick = { .at = 28 };
-	struct ikw_ike ike;
-
-	(void)state;
-	assert_true(ikw_quick_open(&quick, &ike));
-	for (unsigned int at = 0; at < 256; at++) {
-		quick.at = (uint8_t)at;
-		assert_int_equal(ikw_quick_open(&quick, &ike), at == 28 || at == 32);
-	}
-}
-
 static void test_burst(void **state)
 {
 	static const struct message kinds[] = {
@@ -940,7 +926,6 @@ int main(void)
 		ON(test_sequence),
 		ON(test_times),
 		ON(test_burst),
-		cmocka_unit_test(test_no_quick),
 		ON(test_counts),
 		ON(test_esp_counts),
 		ON(test_esp_unusual),
