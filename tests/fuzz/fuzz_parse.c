@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The packet parser on anything. Besides what the sanitizers see: a packet's
- * parts lie inside it, and a record's counts and flags agree.
+ * parts lie inside it, a record's counts and flags agree, and a message that the
+ * programs would copy is the parser's too, with the same record.
  *
  * First byte of the input: bit 0 raw IP, bits 1-2 direction, bit 3 all wire protocols.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -44,6 +46,41 @@ static void check_ike(const struct ikw_packet *pkt, const uint8_t *end, enum ikw
 	check(!(ike.flags2 & IKW_IKE_FRAGMENT) || !(ike.flags2 & IKW_IKE_SHORT));
 }
 
+/* As ike_quick() in bpf/packet.bpf.c decides, of an untagged Ethernet frame. */
+static bool is_copied(const uint8_t *start, const uint8_t *end, const struct ikw_parse_cfg *cfg,
+		      const uint8_t **ip, uint32_t *at)
+{
+	enum ikw_glance glance = ikw_glance(start, end, cfg, IKW_DIR_IN, 0, ip);
+	const struct ikw_udp *udp;
+
+	if (glance != IKW_GLANCE_IKE && glance != IKW_GLANCE_IKE_NATT)
+		return false;
+	*at = ikw_glance_offset(glance);
+	udp = (const void *)(*ip + sizeof(struct ikw_ipv4));
+	return *ip + *at + IKW_QUICK_MIN <= end &&
+	       ikw_is_quick(*ip + *at,
+			    ikw_be16(udp->length) - (*at - (uint32_t)sizeof(struct ikw_ipv4)));
+}
+
+static void check_copy(const uint8_t *start, const uint8_t *end, const struct ikw_parse_cfg *cfg)
+{
+	struct ikw_quick quick = { .hdr = { .seq = 1 }, .ifindex = 2 };
+	struct ikw_ike want = { 0 }, got;
+	struct ikw_packet pkt = { 0 };
+	const uint8_t *ip = start;
+	uint32_t at;
+
+	if (!is_copied(start, end, cfg, &ip, &at))
+		return;
+	check(ikw_parse(start, end, IKW_START_ETHERNET, cfg, IKW_DIR_IN, &pkt) == IKW_KIND_IKE);
+	ikw_fill_ike(&pkt, end, IKW_DIR_IN, &want);
+	want.hdr = (struct ikw_hdr){ .type = IKW_EV_IKE, .size = sizeof(want), .seq = 1 };
+	want.ifindex = 2;
+	ikw_quick_fill(ip, at, IKW_DIR_IN, &quick);
+	check(ikw_quick_open(&quick, &got));
+	check(!memcmp(&got, &want, sizeof(got)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -66,5 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_parts(kind, &pkt, start, end);
 	if (kind == IKW_KIND_IKE)
 		check_ike(&pkt, end, dir);
+	if (from == IKW_START_ETHERNET)
+		check_copy(start, end, &cfg);
 	return 0;
 }
