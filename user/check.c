@@ -195,12 +195,28 @@ static struct ikw_trial try_esp(void)
 	return result(false, "an ESP SA cannot be added: %s", strerror(WEXITSTATUS(status)));
 }
 
-/* memory.max of this process's cgroup; 0: no limit or none known. */
+/* memory.max of one cgroup (a path below the hierarchy); 0: no limit or none known. */
+static unsigned long long limit_of(const char *cgroup)
+{
+	unsigned long long limit = 0;
+	char path[640];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", cgroup);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%llu", &limit) != 1)
+		limit = 0;
+	if (f)
+		fclose(f);
+	return limit;
+}
+
+/* The least of this process's cgroup and of those it is in; 0 as above. */
 static unsigned long long cgroup_limit(void)
 {
-	char line[512] = "", path[640];
+	unsigned long long least = 0, limit;
 	FILE *f = fopen("/proc/self/cgroup", "re");
-	unsigned long long limit = 0;
+	char line[512] = "", *cgroup = line + 3, *end;
 
 	if (!f || !fgets(line, sizeof(line), f) || strncmp(line, "0::", 3))
 		line[0] = 0;
@@ -208,14 +224,13 @@ static unsigned long long cgroup_limit(void)
 		fclose(f);
 	if (!line[0])
 		return 0;
-	line[strcspn(line, "\n")] = 0;
-	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", line + 3);
-	f = fopen(path, "re");
-	if (f && fscanf(f, "%llu", &limit) != 1)
-		limit = 0;
-	if (f)
-		fclose(f);
-	return limit;
+	cgroup[strcspn(cgroup, "\n")] = 0;
+	for (; (end = strrchr(cgroup, '/')); *end = 0) {
+		limit = limit_of(cgroup);
+		if (limit && (!least || limit < least))
+			least = limit;
+	}
+	return least;
 }
 
 /* The ring and the ESP slots, 32 MiB each at most, and as much for all else. */
@@ -225,16 +240,19 @@ static unsigned long long cgroup_limit(void)
 static struct ikw_trial try_memory(void)
 {
 	unsigned long long cgroup = cgroup_limit();
-	char memlock[32] = "unlimited", group[32] = "none";
+	char memlock[32] = "unlimited", group[64] = "none";
+	bool enough = !cgroup || cgroup >= MEMORY_LEAST;
 	struct rlimit limit;
 
 	if (!getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY)
 		snprintf(memlock, sizeof(memlock), "%llu KiB",
 			 (unsigned long long)limit.rlim_cur / 1024);
-	if (cgroup)
+	if (cgroup && enough)
 		snprintf(group, sizeof(group), "%llu MiB", cgroup >> 20);
-	return result(!cgroup || cgroup >= MEMORY_LEAST, "cgroup limit %s, memlock %s", group,
-		      memlock);
+	else if (cgroup)
+		snprintf(group, sizeof(group), "%llu MiB of %llu needed", cgroup >> 20,
+			 MEMORY_LEAST >> 20);
+	return result(enough, "cgroup limit %s, memlock %s", group, memlock);
 }
 
 /* ---- the table ----------------------------------------------------------- */

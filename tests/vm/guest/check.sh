@@ -32,9 +32,12 @@ none)
 	mount -t bpf bpf /sys/fs/bpf
 	says memlock '.checks[] | select(.name == "memory").why | contains("memlock 64 KiB")' "$(ulimit -l 64; check)"
 	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-	mkdir /sys/fs/cgroup/small
+	mkdir -p /sys/fs/cgroup/small/below
 	echo 56M >/sys/fs/cgroup/small/memory.max
-	says memory "$(no memory) and .can_run" "$(echo $BASHPID >/sys/fs/cgroup/small/cgroup.procs; check)"
+	for group in small small/below; do
+		says memory "$(no memory) and .can_run and (.checks[] | select(.name == \"memory\").why | contains(\"56 MiB of 96 needed\"))" \
+			"$(echo $BASHPID >"/sys/fs/cgroup/$group/cgroup.procs"; check)"
+	done
 	;;
 integrity)
 	says nothing-lost '.can_run and .tier == "fentry" and .lost == [] and all(.checks[]; .can)' "$all"
