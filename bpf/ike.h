@@ -507,24 +507,27 @@ static __always_inline int ikw_is_quick(const __u8 *p, __u32 len)
 }
 
 /*
- * Such a message, `at` bytes (28 or 32, a constant) behind the start of a plain IPv4
- * header; `hdr` and `ifindex` are the caller's.
+ * What a struct ikw_quick has of such a message, `at` bytes (28 or 32, a constant)
+ * behind the start of a plain IPv4 header; `digest` and what comes before the
+ * addresses, but for `udp_length`, are the caller's.
  */
-static __always_inline void ikw_quick_fill(const __u8 *ip, __u32 at, enum ikw_dir dir,
-					   struct ikw_quick *out)
+static __always_inline void ikw_quick_fill(const __u8 *ip, __u32 at, struct ikw_quick *out)
 {
-	const __u8 *from = ip + __builtin_offsetof(struct ikw_ipv4, src);
+	const struct ikw_udp *udp = (const void *)(ip + sizeof(struct ikw_ipv4));
 
-	out->at = at;
-	out->dir = dir;
-	out->pad[0] = out->pad[1] = 0;
-	IKW_UNROLL
-	for (__u32 i = 0; i < IKW_QUICK_LEN / 8 - 1; i++)
-		IKW_STORE(__u64, out->data + 8 * i, IKW_LOAD(__u64, from + 8 * i));
-	IKW_STORE(__u32, out->data + IKW_QUICK_LEN - 8, IKW_LOAD(__u32, from + IKW_QUICK_LEN - 8));
-	if (at == sizeof(struct ikw_ipv4) + sizeof(struct ikw_udp))
-		return;
-	IKW_STORE(__u32, out->data + IKW_QUICK_LEN - 4, IKW_LOAD(__u32, from + IKW_QUICK_LEN - 4));
+	IKW_STORE(__u16, out->udp_length, IKW_LOAD(__u16, udp->length));
+	IKW_STORE(__u64, out->saddr, IKW_LOAD(__u64, ((const struct ikw_ipv4 *)ip)->src));
+	IKW_STORE(__u32, out->sport, IKW_LOAD(__u32, udp->sport));
+	IKW_STORE(__u64, out->spi_i, IKW_LOAD(__u64, ip + at));
+	IKW_STORE(__u64, out->spi_r, IKW_LOAD(__u64, ip + at + 8));
+	IKW_STORE(__u64, &out->marked, IKW_LOAD(__u64, ip + at + 16));
+	out->marked = at != sizeof(struct ikw_ipv4) + sizeof(*udp);
+}
+
+/* The digest of such a message. */
+static __always_inline __u32 ikw_quick_digest(const __u8 *ip, __u32 at)
+{
+	return ikw_digest_full(ip + at + sizeof(struct ikw_ike_header));
 }
 
 /*
@@ -533,23 +536,32 @@ static __always_inline void ikw_quick_fill(const __u8 *ip, __u32 at, enum ikw_di
  */
 static __always_inline int ikw_quick_open(const struct ikw_quick *quick, struct ikw_ike *out)
 {
-	const __u32 plain = sizeof(struct ikw_ipv4) + sizeof(struct ikw_udp);
-	const __u8 *udp = quick->data + 2 * sizeof(__u32), *at;
+	__u32 outside = sizeof(struct ikw_udp), length = ikw_be16(quick->udp_length);
 
-	if (quick->at != plain && quick->at != plain + IKW_MARKER_LEN)
+	if (quick->marked)
+		outside += IKW_MARKER_LEN;
+	if (quick->marked > 1 || length < outside + IKW_QUICK_MIN)
 		return 0;
-	at = udp + quick->at - sizeof(struct ikw_ipv4);
-	*out = (struct ikw_ike){ .hdr = quick->hdr, .ifindex = quick->ifindex };
-	out->hdr.type = IKW_EV_IKE;
-	out->hdr.size = sizeof(*out);
-	ikw_fill_addrs(quick->data, udp, 4, out->saddr, out->daddr);
-	out->sport = ikw_be16(((const struct ikw_udp *)udp)->sport);
-	out->dport = ikw_be16(((const struct ikw_udp *)udp)->dport);
-	out->dir = quick->dir;
-	ikw_fill_header((const void *)at, out);
-	out->digest = ikw_digest_full(at + sizeof(struct ikw_ike_header));
-	if (quick->at != plain)
-		out->flags2 = IKW_IKE_NATT;
+	*out = (struct ikw_ike){ .hdr = { .type = IKW_EV_IKE, .size = sizeof(*out) } };
+	out->hdr.cpu = quick->cpu;
+	out->hdr.time = quick->time;
+	out->hdr.seq = quick->seq;
+	out->hdr.netns = quick->netns;
+	out->ifindex = quick->ifindex;
+	ikw_fill_addrs(quick->saddr, quick->sport, 4, out->saddr, out->daddr);
+	out->spi_i = ikw_be64(quick->spi_i);
+	out->spi_r = ikw_be64(quick->spi_r);
+	out->message_id = ikw_be32(quick->message_id);
+	out->length = length - outside;
+	out->digest = quick->digest;
+	out->sport = ikw_be16(quick->sport);
+	out->dport = ikw_be16(quick->dport);
+	out->version = quick->version;
+	out->exchange = quick->exchange;
+	out->ike_flags = quick->ike_flags;
+	out->next_payload = IKW_IKE2_SK;
+	out->dir = IKW_DIR_IN;
+	out->flags2 = quick->marked ? IKW_IKE_NATT : 0;
 	return 1;
 }
 

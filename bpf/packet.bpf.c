@@ -489,14 +489,14 @@ static __always_inline void emit_ike(struct ikw_counts *counts, const struct ikw
 /*
  * Nearly every message of a flood, or of thousands of peers at once: behind plain
  * IPv4 headers, sealed, within the window and with a time that is known already.
- * Copied to a record where it was found, for a subprogram costs as much as
+ * Told in short, and where it was found, for a subprogram costs as much as
  * that does. 0: it is not that simple, and nothing was done.
  */
 static __always_inline int ike_quick(struct xdp_md *ctx, const __u8 *ip, __u32 at)
 {
 	const struct ikw_udp *udp = (const void *)(ip + sizeof(struct ikw_ipv4));
 	struct ikw_counts *counts;
-	__u32 cpu = bpf_get_smp_processor_id();
+	__u32 cpu = bpf_get_smp_processor_id(), digest;
 	struct ikw_quick *quick;
 	__u64 jiffy, count;
 
@@ -513,16 +513,22 @@ static __always_inline int ike_quick(struct xdp_md *ctx, const __u8 *ip, __u32 a
 	if (IKW_AGAIN(__u64, &counts->jiffy) != jiffy || count >= counts->jiffy_quick)
 		return 0;
 	counts->ike = count + 1;
+	/* here, where its multiplications need not be waited for */
+	digest = ikw_quick_digest(ip, at);
 	IKW_FEW_REGISTERS();
 	quick = ikw_emit_take(sizeof(*quick));
 	if (!quick)
 		return 1;
-	ikw_emit_head(&quick->hdr, IKW_EV_QUICK, sizeof(*quick), ikw_netns, counts->jiffy_time,
-		      cpu);
+	quick->type = IKW_EV_QUICK;
+	quick->size = sizeof(*quick);
+	quick->cpu = cpu;
+	quick->time = counts->jiffy_time;
+	quick->netns = ikw_netns;
 	quick->ifindex = ctx->ingress_ifindex;
+	quick->digest = digest;
 	IKW_FEW_REGISTERS();
-	ikw_quick_fill(ip, at, IKW_DIR_IN, quick);
-	ikw_emit_end(&quick->hdr);
+	ikw_quick_fill(ip, at, quick);
+	ikw_emit_end((struct ikw_hdr *)quick);
 	return 1;
 }
 

@@ -83,6 +83,7 @@ static void take_raw(const void *data, ikw_event_fn fn, void *ctx)
 	}
 }
 
+/* Its header is not one like the others'. */
 static void take_quick(struct ikw_intake *intake, const void *data, ikw_event_fn fn, void *ctx)
 {
 	union ikw_event event;
@@ -91,6 +92,7 @@ static void take_quick(struct ikw_intake *intake, const void *data, ikw_event_fn
 	memcpy(&quick, data, sizeof(quick));
 	if (!ikw_quick_open(&quick, &event.ike))
 		return;
+	note_number(intake, &event.hdr);
 	keep_order(intake, &event.hdr);
 	fn(ctx, &event);
 }
@@ -105,13 +107,14 @@ void ikw_intake_take(struct ikw_intake *intake, const void *data, size_t size, i
 	if (size < sizeof(hdr))
 		return;
 	memcpy(&hdr, data, sizeof(hdr));
-	note_number(intake, &hdr);
-	if (hdr.size > size)
+	if (hdr.type == IKW_EV_QUICK) {
+		if (hdr.size == sizeof(struct ikw_quick) && size >= hdr.size)
+			take_quick(intake, data, fn, ctx);
 		return;
-	if (hdr.type == IKW_EV_RAW && hdr.size == sizeof(struct ikw_raw)) {
+	}
+	note_number(intake, &hdr);
+	if (hdr.type == IKW_EV_RAW && hdr.size == sizeof(struct ikw_raw) && size >= hdr.size) {
 		take_raw(data, fn, ctx);
-	} else if (hdr.type == IKW_EV_QUICK && hdr.size == sizeof(struct ikw_quick)) {
-		take_quick(intake, data, fn, ctx);
 	} else if (ikw_event_valid(data, size, &why)) {
 		memcpy(&event, data, hdr.size);
 		keep_order(intake, &event.hdr);

@@ -2,7 +2,7 @@
 /*
  * The packet parser on anything. Besides what the sanitizers see: a packet's
  * parts lie inside it, a record's counts and flags agree, and a message that the
- * programs would copy is the parser's too, with the same record.
+ * programs would tell in short is the parser's too, with the same record.
  *
  * First byte of the input: bit 0 raw IP, bits 1-2 direction, bit 3 all wire protocols.
  */
@@ -47,8 +47,8 @@ static void check_ike(const struct ikw_packet *pkt, const uint8_t *end, enum ikw
 }
 
 /* As ike_quick() in bpf/packet.bpf.c decides, of an untagged Ethernet frame. */
-static bool is_copied(const uint8_t *start, const uint8_t *end, const struct ikw_parse_cfg *cfg,
-		      const uint8_t **ip, uint32_t *at)
+static bool is_quick(const uint8_t *start, const uint8_t *end, const struct ikw_parse_cfg *cfg,
+		     const uint8_t **ip, uint32_t *at)
 {
 	enum ikw_glance glance = ikw_glance(start, end, cfg, IKW_DIR_IN, 0, ip);
 	const struct ikw_udp *udp;
@@ -64,19 +64,20 @@ static bool is_copied(const uint8_t *start, const uint8_t *end, const struct ikw
 
 static void check_copy(const uint8_t *start, const uint8_t *end, const struct ikw_parse_cfg *cfg)
 {
-	struct ikw_quick quick = { .hdr = { .seq = 1 }, .ifindex = 2 };
+	struct ikw_quick quick = { .seq = 1, .ifindex = 2 };
 	struct ikw_ike want = { 0 }, got;
 	struct ikw_packet pkt = { 0 };
 	const uint8_t *ip = start;
 	uint32_t at;
 
-	if (!is_copied(start, end, cfg, &ip, &at))
+	if (!is_quick(start, end, cfg, &ip, &at))
 		return;
 	check(ikw_parse(start, end, IKW_START_ETHERNET, cfg, IKW_DIR_IN, &pkt) == IKW_KIND_IKE);
 	ikw_fill_ike(&pkt, end, IKW_DIR_IN, &want);
 	want.hdr = (struct ikw_hdr){ .type = IKW_EV_IKE, .size = sizeof(want), .seq = 1 };
 	want.ifindex = 2;
-	ikw_quick_fill(ip, at, IKW_DIR_IN, &quick);
+	ikw_quick_fill(ip, at, &quick);
+	quick.digest = ikw_quick_digest(ip, at);
 	check(ikw_quick_open(&quick, &got));
 	check(!memcmp(&got, &want, sizeof(got)));
 }

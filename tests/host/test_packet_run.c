@@ -36,7 +36,7 @@ struct fixture {
 	struct ring_buffer *ring;
 	int cpu;
 	int count;
-	int quick; /* of these came as bytes */
+	int quick; /* of these came in short */
 	struct ikw_ike got[MESSAGES];
 };
 

@@ -85,10 +85,18 @@ static void take_sa(struct taken *taken, uint32_t cpu, uint64_t seq, uint64_t ti
 #define QUICK_IFINDEX 5
 
 /* What the packet programs would have made of a message, and what the parser says of it. */
-static struct ikw_quick quick_of(int marked, enum ikw_dir dir, struct ikw_ike *want)
+static struct ikw_quick quick_of(int marked, struct ikw_ike *want)
 {
+	const uint32_t at = marked ? 32 : 28;
 	const struct ikw_parse_cfg cfg = IKW_PARSE_CFG_DEFAULT;
-	struct ikw_quick quick = { .ifindex = QUICK_IFINDEX };
+	struct ikw_quick quick = { .type = IKW_EV_QUICK,
+				   .size = sizeof(quick),
+				   .cpu = 1,
+				   .seq = 1,
+				   .time = 1000,
+				   .netns = 7,
+				   .ifindex = QUICK_IFINDEX };
+	const enum ikw_dir dir = IKW_DIR_IN;
 	unsigned int port = marked ? 4500 : 500;
 	struct ikw_packet pkt = { 0 };
 	const uint8_t *end;
@@ -99,8 +107,8 @@ static struct ikw_quick quick_of(int marked, enum ikw_dir dir, struct ikw_ike *w
 	len = marked ? msg_marked(bytes, msg_v2_dpd, sizeof(msg_v2_dpd)) : sizeof(msg_v2_dpd);
 	frame_make(&f, LINK_ETH, NET_V4, 61234, port, marked ? bytes : msg_v2_dpd, len);
 	end = f.bytes + f.len;
-	quick.hdr = header(IKW_EV_QUICK, sizeof(quick), 1, 1, 1000);
-	ikw_quick_fill(f.bytes + f.ip, marked ? 32 : 28, dir, &quick);
+	ikw_quick_fill(f.bytes + f.ip, at, &quick);
+	quick.digest = ikw_quick_digest(f.bytes + f.ip, at);
 	memset(want, 0, sizeof(*want));
 	assert_int_equal(ikw_parse(f.bytes, end, IKW_START_ETHERNET, &cfg, dir, &pkt),
 			 IKW_KIND_IKE);
@@ -116,7 +124,7 @@ static void test_quick(void **state)
 
 	for (int marked = 0; marked < 2; marked++) {
 		struct ikw_ike want;
-		struct ikw_quick quick = quick_of(marked, IKW_DIR_IN, &want);
+		struct ikw_quick quick = quick_of(marked, &want);
 
 		taken->count = 0;
 		take(taken, &quick, sizeof(quick));
@@ -131,18 +139,22 @@ static void test_quick_rubbish(void **state)
 {
 	struct taken *taken = *state;
 	struct ikw_ike want;
-	struct ikw_quick quick = quick_of(0, IKW_DIR_IN, &want);
+	struct ikw_quick quick = quick_of(0, &want);
 
 	for (size_t len = 0; len < sizeof(quick); len++)
 		take(taken, &quick, len);
-	quick.hdr.size--;
+	quick.size--;
 	take(taken, &quick, sizeof(quick));
-	quick.hdr.size++;
-	for (unsigned int at = 0; at < 256; at++) {
-		quick.at = (uint8_t)at;
-		if (at != 28 && at != 32)
-			take(taken, &quick, sizeof(quick));
+	quick.size++;
+	for (unsigned int marked = 2; marked < 256; marked++) {
+		quick.marked = (uint8_t)marked;
+		take(taken, &quick, sizeof(quick));
 	}
+	for (quick.marked = 0; quick.marked < 2; quick.marked++)
+		for (size_t len = 0; len < 8 + 4 * quick.marked + IKW_QUICK_MIN; len++) {
+			quick.udp_length[1] = (uint8_t)len;
+			take(taken, &quick, sizeof(quick));
+		}
 	assert_int_equal(taken->count, 0);
 }
 
@@ -150,7 +162,7 @@ static void test_quick_rubbish(void **state)
 static void test_quick_is_no_event(void **state)
 {
 	struct ikw_ike want;
-	struct ikw_quick quick = quick_of(0, IKW_DIR_IN, &want);
+	struct ikw_quick quick = quick_of(0, &want);
 	const char *why = NULL;
 
 	(void)state;
@@ -165,12 +177,12 @@ static void test_order(void **state)
 {
 	struct taken *taken = *state;
 	struct ikw_ike want;
-	struct ikw_quick quick = quick_of(0, IKW_DIR_IN, &want);
+	struct ikw_quick quick = quick_of(0, &want);
 
 	take_sa(taken, 0, 1, 2000);
 	take(taken, &quick, sizeof(quick)); /* of a time before */
 	take_sa(taken, 0, 2, 1500);	    /* read on another CPU: as it is */
-	quick.hdr.time = 3000;
+	quick.time = 3000;
 	take(taken, &quick, sizeof(quick));
 	assert_int_equal(taken->count, 4);
 	assert_int_equal(taken->events[0].hdr.time, 2000);
@@ -218,6 +230,8 @@ static void test_rubbish(void **state)
 static void test_holes(void **state)
 {
 	struct taken *taken = *state;
+	struct ikw_ike want;
+	struct ikw_quick quick = quick_of(0, &want);
 
 	take_sa(taken, 0, 5, 100); /* the first one seen is no hole */
 	take_sa(taken, 1, 1, 150);
@@ -229,10 +243,13 @@ static void test_holes(void **state)
 	take_sa(taken, 0, 7, 410); /* nor one that comes late, but here it was missing */
 	assert_int_equal(ikw_intake_lost_since(taken->intake, NULL), 150);
 	assert_int_equal(ikw_intake_lost_since(taken->intake, NULL), 0);
+	quick.seq = 6;
+	take(taken, &quick, sizeof(quick)); /* CPU 1's number 5 is missing */
+	assert_int_equal(ikw_intake_lost_since(taken->intake, NULL), 300);
 	take_sa(taken, 99, 1, 500); /* no such CPU */
 	take_sa(taken, 99, 5, 600);
 	assert_int_equal(ikw_intake_lost_since(taken->intake, NULL), 0);
-	assert_int_equal(taken->count, 9);
+	assert_int_equal(taken->count, 10);
 }
 
 /* The last ones were lost: no later number tells, the kernel's count does. */
