@@ -113,7 +113,7 @@ int bench_naive(struct xdp_md *ctx)
 	return naive(ctx, &bench_naive_map, 1);
 }
 
-/* What forgets SAs by itself, and the clock that most programs read. */
+/* A hash that forgets SAs by itself, and the exact clock. */
 SEC("xdp.frags")
 int bench_naive_lru(struct xdp_md *ctx)
 {

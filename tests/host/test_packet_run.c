@@ -365,6 +365,7 @@ static void check_burst(const struct message *m, int net)
 
 	make(&f, m, LINK_ETH, net);
 	assert_true(host_says(way, f.bytes, f.len, &want));
+	usleep(20000); /* a jiffy of its own: the first ones are told at length */
 	run_often(way, f.bytes, f.len, MESSAGES);
 	drain();
 	assert_int_equal(fx.count, MESSAGES);
@@ -866,6 +867,48 @@ static void test_flood_from_everywhere(void **state)
 	assert_int_equal(fx.count, 1);
 }
 
+/* A window ends when a test says so; what is above its messages is no one's. */
+static int setup_window(void **state)
+{
+	(void)state;
+	memset(&fx, 0, sizeof(fx));
+	pin_cpu();
+	open_skel();
+	fx.skel->rodata->ikw_window_ns = UINT64_MAX / 2;
+	fx.skel->rodata->ikw_window_free = 100;
+	fx.skel->rodata->ikw_window_events = 100;
+	load();
+	return 0;
+}
+
+/* A beginning far ahead is one long ago: what is between it and now wraps around. */
+static void end_window(void)
+{
+	struct ikw_counts row = counts();
+
+	row.window = UINT64_MAX / 4;
+	assert_int_equal(
+		bpf_map_update_elem(bpf_map__fd(fx.skel->maps.ikw_counts), &fx.cpu, &row, 0), 0);
+}
+
+/* Each window has its messages, however many were told in short, and no more. */
+static void test_windows(void **state)
+{
+	struct frame f;
+
+	(void)state;
+	make(&f, &messages[0], LINK_ETH, NET_V4);
+	for (uint64_t n = 1; n <= 3; n++) {
+		run_often(&ways[0], f.bytes, f.len, 300);
+		drain();
+		assert_int_equal(fx.count, 100);
+		assert_true(fx.quick > 0);
+		assert_int_equal(counts().ike, 300 * n);
+		assert_int_equal(counts().suppressed, 200 * n);
+		end_window();
+	}
+}
+
 static int setup_small_ring(void **state)
 {
 	(void)state;
@@ -939,6 +982,7 @@ int main(void)
 		FLOOD(test_flood_of_one),
 		FLOOD(test_suppressed_is_told_by_source),
 		FLOOD(test_flood_from_everywhere),
+		cmocka_unit_test_setup_teardown(test_windows, setup_window, teardown),
 		cmocka_unit_test_setup_teardown(test_full_ring, setup_small_ring, teardown),
 	};
 
