@@ -211,12 +211,15 @@ static unsigned long long limit_of(const char *cgroup)
 	return limit;
 }
 
-/* The least of this process's cgroup and of those it is in; 0 as above. */
+/*
+ * The least of this process's cgroup and of those it is in; 0 as above. The root
+ * is one of them: in a container it has the container's limit.
+ */
 static unsigned long long cgroup_limit(void)
 {
 	unsigned long long least = 0, limit;
 	FILE *f = fopen("/proc/self/cgroup", "re");
-	char line[512] = "", *cgroup = line + 3, *end;
+	char line[512] = "", *cgroup = line + 3, *end = line;
 
 	if (!f || !fgets(line, sizeof(line), f) || strncmp(line, "0::", 3))
 		line[0] = 0;
@@ -225,10 +228,13 @@ static unsigned long long cgroup_limit(void)
 	if (!line[0])
 		return 0;
 	cgroup[strcspn(cgroup, "\n")] = 0;
-	for (; (end = strrchr(cgroup, '/')); *end = 0) {
+	while (end) {
 		limit = limit_of(cgroup);
 		if (limit && (!least || limit < least))
 			least = limit;
+		end = strrchr(cgroup, '/');
+		if (end)
+			*end = 0;
 	}
 	return least;
 }
