@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdlib.h>
+#include <string.h>
+#include "world_private.h"
+
+#define MAX_IDLE_PEERS 16384 /* peers without a tunnel that are remembered */
+#define MAX_PEER_IKES  64    /* IKE_SAs remembered per peer */
+#define V2_INITIATOR   0x08
+#define V2_RESPONSE    0x20
+/*
+ * No response that agrees to an IKE_SA rekey is shorter (RFC 7296 1.3.2): SA with
+ * three transforms, nonce and the smallest KE make some 110 bytes, and the header
+ * and SK payload around them at least 49. One that refuses carries a notification.
+ */
+#define IKE_REKEY_LEAST 150
+/*
+ * From the daemon's look at the use times to the check it decides on. A look
+ * longer ago led to nothing: with a daemon that was never slower than ASKED_QUICK
+ * that is sure at once, with any other after NOT_ASKED_SINCE.
+ */
+#define ASKED_BEFORE	(300 * IKW_MS)
+#define ASKED_QUICK	(100 * IKW_MS)
+#define NOT_ASKED_SINCE (2 * IKW_SECOND)
+#define ASKED_FOR	(1 * IKW_SECOND) /* a look this soon after a request may be for its client */
+
+/* ---- peers -------------------------------------------------------------- */
+
+static uint64_t remote_hash(const uint8_t *remote)
+{
+	return ikw_hash_16(remote, 8);
+}
+
+struct ikw_peer *ikw_world_peer(const struct ikw_world *w, const uint8_t *local,
+				const uint8_t *remote)
+{
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->peers, ikw_peer_hash(local, remote));
+
+	for (; node; node = ikw_find_next(&find)) {
+		struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, node);
+
+		if (!memcmp(p->local, local, IKW_ADDR_LEN) &&
+		    !memcmp(p->remote, remote, IKW_ADDR_LEN))
+			return p;
+	}
+	return NULL;
+}
+
+static void peer_idle(struct ikw_world *w, struct ikw_peer *p)
+{
+	if (p->idle)
+		return;
+	p->idle = true;
+	p->idle_next = NULL;
+	p->idle_prev = w->idle_last;
+	if (w->idle_last)
+		w->idle_last->idle_next = p;
+	else
+		w->idle_first = p;
+	w->idle_last = p;
+	w->idle_count++;
+}
+
+void ikw_peer_busy(struct ikw_world *w, struct ikw_peer *p)
+{
+	if (!p->idle)
+		return;
+	p->idle = false;
+	if (p->idle_prev)
+		p->idle_prev->idle_next = p->idle_next;
+	else
+		w->idle_first = p->idle_next;
+	if (p->idle_next)
+		p->idle_next->idle_prev = p->idle_prev;
+	else
+		w->idle_last = p->idle_prev;
+	w->idle_count--;
+}
+
+static void ike_forget(struct ikw_world *w, struct ikw_ike_sa *ike)
+{
+	struct ikw_ike_sa **at = &ike->peer->ikes;
+
+	while (*at && *at != ike)
+		at = &(*at)->next;
+	if (*at)
+		*at = ike->next;
+	for (struct ikw_ike_sa *other = ike->peer->ikes; other; other = other->next)
+		if (other->successor == ike)
+			other->successor = ike->successor;
+	ike->peer->ike_count--;
+	ikw_table_del(&w->ikes, &ike->node);
+	free(ike);
+}
+
+static bool ike_needed(const struct ikw_ike_sa *ike)
+{
+	for (const struct ikw_ike_sa *other = ike->peer->ikes; other; other = other->next)
+		if (other->successor == ike && other->generations)
+			return true;
+	return ike->generations > 0;
+}
+
+static void peer_forget(struct ikw_world *w, struct ikw_peer *p)
+{
+	while (p->ikes)
+		ike_forget(w, p->ikes);
+	ikw_peer_busy(w, p);
+	ikw_table_del(&w->peers, &p->node);
+	ikw_table_del(&w->remotes, &p->by_remote);
+	free(p);
+}
+
+static void peers_bound(struct ikw_world *w, const struct ikw_peer *keep)
+{
+	struct ikw_peer *p = w->idle_first;
+
+	while (p && w->idle_count > MAX_IDLE_PEERS) {
+		struct ikw_peer *next = p->idle_next;
+		bool needed = p == keep || p->tunnels;
+
+		for (struct ikw_ike_sa *ike = p->ikes; ike && !needed; ike = ike->next)
+			needed = ike->generations > 0;
+		if (!needed)
+			peer_forget(w, p);
+		p = next;
+	}
+}
+
+struct ikw_peer *ikw_peer_get(struct ikw_world *w, const uint8_t *local, const uint8_t *remote)
+{
+	struct ikw_peer *p = ikw_world_peer(w, local, remote);
+
+	if (p)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	memcpy(p->local, local, IKW_ADDR_LEN);
+	memcpy(p->remote, remote, IKW_ADDR_LEN);
+	p->node.hash = ikw_peer_hash(local, remote);
+	ikw_table_add(&w->peers, &p->node);
+	p->by_remote.hash = remote_hash(remote);
+	ikw_table_add(&w->remotes, &p->by_remote);
+	peer_idle(w, p);
+	peers_bound(w, p);
+	return p;
+}
+
+/* ---- IKE_SAs ------------------------------------------------------------ */
+
+static struct ikw_ike_sa *ike_find(const struct ikw_world *w, const struct ikw_ike *m)
+{
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->ikes, ikw_hash(&m->spi_i, 8, 4));
+	struct ikw_ike_sa *half = NULL;
+
+	for (; node; node = ikw_find_next(&find)) {
+		struct ikw_ike_sa *ike = IKW_CONTAINER(node, struct ikw_ike_sa, node);
+
+		if (ike->spi_i != m->spi_i || ike->version != m->version >> 4)
+			continue;
+		if (ike->spi_r == m->spi_r)
+			return ike;
+		if (!ike->spi_r || !m->spi_r)
+			half = ike;
+	}
+	return half;
+}
+
+/*
+ * An IKE_SA that begins in mid-stream between peers that have one already is
+ * what an IKE_SA rekey leaves (RFC 7296 2.8: new SPIs, message IDs from 0): its
+ * predecessor is the one whose last answered CREATE_CHILD_SA installed nothing.
+ */
+static void ike_succeed(struct ikw_ike_sa *ike)
+{
+	for (struct ikw_ike_sa *old = ike->peer->ikes; old; old = old->next) {
+		if (old == ike || old->version != 2 || old->successor ||
+		    old->remote_port != ike->remote_port)
+			continue;
+		for (unsigned int k = 0; k < old->count; k++) {
+			const struct ikw_exchange *x = ikw_ike_exchange(old, k);
+
+			if (x->type != IKW_V2_CHILD || !x->answered || x->began <= old->installed ||
+			    x->answer_length < IKE_REKEY_LEAST)
+				continue;
+			old->successor = ike;
+			ike->choice = old->choice;
+			ike->encr = old->encr;
+			ike->keylen = old->keylen;
+			ike->integ = old->integ;
+			ike->live_length = old->live_length;
+			ike->live_count = old->live_count;
+			ike->live_gap = old->live_gap;
+			ike->live_last = old->live_last;
+			return;
+		}
+	}
+}
+
+static void ikes_bound(struct ikw_world *w, struct ikw_peer *p)
+{
+	struct ikw_ike_sa *ike = p->ikes ? p->ikes->next : NULL, *oldest = NULL;
+	bool came_to_nothing = false;
+
+	if (p->ike_count <= MAX_PEER_IKES)
+		return;
+	/* first what came to nothing: anybody can begin IKE_SAs, or seem to */
+	for (; ike; ike = ike->next) {
+		bool idle = !ike->spoken || (ike->whole && !ike->installed);
+
+		if (ike_needed(ike) || (came_to_nothing && !idle))
+			continue;
+		oldest = ike;
+		came_to_nothing = idle;
+	}
+	if (oldest)
+		ike_forget(w, oldest);
+}
+
+static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const struct ikw_ike *m)
+{
+	struct ikw_ike_sa *ike = calloc(1, sizeof(*ike));
+
+	if (!ike)
+		return NULL;
+	ike->peer = p;
+	ike->spi_i = m->spi_i;
+	ike->spi_r = m->spi_r;
+	ike->version = m->version >> 4;
+	ike->created = m->hdr.time;
+	ike->whole = ikw_exchange_sets_up(m->exchange) && !m->spi_r &&
+		     !(ike->version == 2 && (m->ike_flags & V2_RESPONSE));
+	ike->ours = ike->version == 1 || ike->whole
+			    ? m->dir == IKW_DIR_OUT
+			    : (m->dir == IKW_DIR_OUT) == !!(m->ike_flags & V2_INITIATOR);
+	ike->node.hash = ikw_hash(&m->spi_i, 8, 4);
+	ike->remote_port = m->dir == IKW_DIR_OUT ? m->dport : m->sport;
+	ike->next = p->ikes;
+	p->ikes = ike;
+	p->ike_count++;
+	ikw_table_add(&w->ikes, &ike->node);
+	ikes_bound(w, p);
+	return ike;
+}
+
+static void ike_move(struct ikw_ike_sa *ike, struct ikw_peer *p)
+{
+	struct ikw_ike_sa **at = &ike->peer->ikes;
+
+	while (*at && *at != ike)
+		at = &(*at)->next;
+	if (*at)
+		*at = ike->next;
+	ike->peer->ike_count--;
+	ike->next = p->ikes;
+	p->ikes = ike;
+	p->ike_count++;
+	ike->peer = p;
+}
+
+/*
+ * A daemon that finds its peer silent reads the SAs' use times and sends a
+ * liveness check within milliseconds; before a Delete of an IKE_SA it reads
+ * nothing. Whoever lists tunnels makes it read too.
+ */
+static void note_asked(struct ikw_world *w, const struct ikw_peer *p, struct ikw_exchange *x)
+{
+	struct ikw_process *daemon = ikw_host_process(&w->host, p->asked_by);
+	uint64_t ago = p->asked ? x->first - p->asked : UINT64_MAX;
+
+	if (ago > ASKED_BEFORE) {
+		bool slow = ago < NOT_ASKED_SINCE && (!daemon || daemon->asks_gap > ASKED_QUICK);
+
+		if (!slow && w->asked_unseen + NOT_ASKED_SINCE < x->first)
+			x->asked = IKW_ASKED_NO;
+		return;
+	}
+	if (ikw_host_looked(&w->host, p->asked_by, p->asked - ASKED_FOR, x->first))
+		return;
+	x->asked = IKW_ASKED_YES;
+	x->asked_ms = (uint16_t)(ago / IKW_MS);
+	if (!daemon)
+		return;
+	daemon->asks = true;
+	if (ago > daemon->asks_gap)
+		daemon->asks_gap = ago;
+}
+
+static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct ikw_ike *m)
+{
+	struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, 0);
+
+	if (m->dir != IKW_DIR_OUT || !x || !x->ours || x->first != m->hdr.time ||
+	    (x->type != IKW_V2_INFORMATIONAL && x->type != IKW_V1_INFO))
+		return;
+	note_asked(w, ike->peer, x);
+	/* the one before was answered and ended nothing: a check */
+	if (ike->asked_last == IKW_ASKED_NO && ike->live_last == ike->asked_first)
+		ike->unasked = true;
+	ike->asked_last = x->asked;
+	ike->asked_first = x->first;
+}
+
+/* A process reads when an SA or a policy between these addresses was last used. */
+void ikw_peer_asked(struct ikw_world *w, struct ikw_peer *p, const struct ikw_hdr *hdr,
+		    const struct ikw_actor *by)
+{
+	if (hdr->flags & IKW_F_MORE)
+		w->asked_unseen = hdr->time + IKW_ASK_WINDOW;
+	if (!p || !ikw_host_is_daemon(&w->host, by->tgid))
+		return;
+	p->asked = hdr->time;
+	p->asked_by = by->tgid;
+}
+
+/*
+ * Whatever comes in may be forged or stray; that our daemon takes part says
+ * that the IKE_SA is one. Where what it sends goes unseen, anything has to do.
+ */
+static void ike_speaks(const struct ikw_world *w, struct ikw_ike_sa *ike, const struct ikw_ike *m)
+{
+	bool out = m->dir == IKW_DIR_OUT || !(w->host.sees & IKW_SEES_IKE_OUT);
+
+	if (ike->spoken || !out || ikw_ike_in_clear(m))
+		return;
+	ike->spoken = true;
+	if (ike->version == 2 && !ikw_exchange_sets_up(m->exchange))
+		ike_succeed(ike);
+}
+
+void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
+{
+	bool out = m->dir == IKW_DIR_OUT;
+	uint32_t repeats;
+	const uint8_t *local = out ? m->saddr : m->daddr, *remote = out ? m->daddr : m->saddr;
+	struct ikw_peer *p = ikw_peer_get(w, local, remote);
+	struct ikw_ike_sa *ike = ike_find(w, m);
+
+	if (!p || !m->spi_i)
+		return;
+	if (m->ifindex)
+		p->ifindex = m->ifindex;
+	if (!out && (m->flags2 & IKW_IKE_NOTIFY) && (m->notify == 4 || m->notify == 11)) {
+		p->notify = m->notify;
+		p->notify_spi = m->notify_spi;
+		p->notify_time = m->hdr.time;
+		if (!ike)
+			return;
+	}
+	if (!ike)
+		ike = ike_new(w, p, m);
+	if (!ike)
+		return;
+	/* MOBIKE and NAT rebinding: where our daemon sends is where the peer is */
+	if (out && ike->peer != p)
+		ike_move(ike, p);
+	if (!ike->spi_r)
+		ike->spi_r = m->spi_r;
+	if (out || !ike->remote_port) {
+		ike->remote_port = out ? m->dport : m->sport;
+		ike->local_port = out ? m->sport : m->dport;
+	}
+	if (!out)
+		ike->heard_port = m->sport;
+	ike_speaks(w, ike, m);
+	repeats = ike->repeats;
+	ikw_ike_message(ike, m);
+	w->ike_repeats += ike->repeats - repeats;
+	ike_asked(w, ike, m);
+}
+
+struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen)
+{
+	struct ikw_ike_sa *ike = gen->ike;
+
+	for (int hops = 0; ike && ike->successor && hops < 64; hops++)
+		ike = ike->successor;
+	return ike;
+}
+
+/* When did this IKE_SA last do something that installs SAs? 0: not lately. */
+static uint64_t ike_installing(const struct ikw_ike_sa *ike, uint64_t now, uint8_t *type)
+{
+	uint64_t best = 0;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+		uint64_t at = x->answered > x->last ? x->answered : x->last;
+
+		if (!ikw_exchange_installs(x->type) || at + IKW_INSTALL_WINDOW < now || at <= best)
+			continue;
+		best = at;
+		*type = x->type;
+	}
+	return best;
+}
+
+/* These peers speak IKE where it is seen, and did not when the generation came. */
+static bool spoke_not(const struct ikw_peer *p, uint64_t now)
+{
+	for (const struct ikw_ike_sa *ike = p->ikes; ike; ike = ike->next)
+		if (ike->last_in + IKW_INSTALL_WINDOW > now ||
+		    ike->last_out + IKW_INSTALL_WINDOW > now)
+			return false;
+	return p->ikes;
+}
+
+uint16_t ikw_generation_encap(const struct ikw_generation *gen)
+{
+	return gen->out ? gen->out->encap_dport : gen->in ? gen->in->encap_sport : 0;
+}
+
+bool ikw_ike_manages_port(const struct ikw_ike_sa *ike, uint16_t port)
+{
+	bool initial = ike->remote_port == 500 && (!ike->heard_port || ike->heard_port == 500);
+
+	return !port || !ike->remote_port || initial || ike->remote_port == port ||
+	       ike->heard_port == port;
+}
+
+void ikw_generation_attribute(const struct ikw_world *w, struct ikw_generation *gen, uint64_t now)
+{
+	const uint32_t wire = IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT;
+	struct ikw_ike_sa *ike, *best = NULL, *only = NULL;
+	uint64_t when = 0;
+	unsigned int count = 0;
+
+	gen->quiet = (w->host.sees & wire) == wire && spoke_not(gen->tunnel->peer, now);
+	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
+		uint8_t type = 0;
+		uint64_t at = ike_installing(ike, now, &type);
+
+		if (!ikw_ike_manages_port(ike, ikw_generation_encap(gen)))
+			continue;
+		if (!ike->successor && ike->spi_r && ike->spoken) {
+			only = ike;
+			count++;
+		}
+		if (at > when) {
+			when = at;
+			best = ike;
+			gen->exchange = type;
+		}
+	}
+	if (!best && count == 1)
+		best = only;
+	if (!best)
+		return;
+	gen->ike = best;
+	best->generations++;
+	if (gen->exchange)
+		best->installed = now;
+}
+
+/* ---- routes -------------------------------------------------------------- */
+
+void ikw_route_event(struct ikw_world *w, const struct ikw_route *ev)
+{
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->remotes, remote_hash(ev->peer));
+
+	/* by remote address alone: every local address that talks to it */
+	for (; node; node = ikw_find_next(&find)) {
+		struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, by_remote);
+
+		if (!memcmp(p->remote, ev->peer, IKW_ADDR_LEN) && ev->ifindex)
+			p->ifindex = ev->ifindex;
+	}
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Inside of the tunnel model: user/world.c, peers.c, tunnel.c and sas.c only.
+ * Objects are the world's; a pointer is good until the next event.
+ */
+#ifndef IKEWATCH_WORLD_PRIVATE_H
+#define IKEWATCH_WORLD_PRIVATE_H
+
+#include "tunnel.h"
+
+#define IKW_INSTALL_WINDOW (30 * IKW_SECOND) /* between an installing exchange and its SA */
+
+/* ---- peers.c: peers and IKE_SAs ------------------------------------------- */
+
+/* A peer's place in world->peers. */
+static inline uint64_t ikw_peer_hash(const uint8_t *local, const uint8_t *remote)
+{
+	return ikw_hash_16(remote, ikw_hash_16(local, 3));
+}
+
+/* The peer with these addresses, made if need be; NULL: no memory. */
+struct ikw_peer *ikw_peer_get(struct ikw_world *world, const uint8_t *local, const uint8_t *remote);
+
+/* The peer has a tunnel from now on: it is none of those that may be forgotten. */
+void ikw_peer_busy(struct ikw_world *world, struct ikw_peer *peer);
+
+/* A process reads when an SA or a policy between these addresses was last used; peer may be NULL.
+ */
+void ikw_peer_asked(struct ikw_world *world, struct ikw_peer *peer, const struct ikw_hdr *hdr,
+		    const struct ikw_actor *by);
+
+/* Finds the IKE_SA that negotiated a generation just made, if the wire tells. now: boot time ns. */
+void ikw_generation_attribute(const struct ikw_world *world, struct ikw_generation *gen,
+			      uint64_t now);
+
+void ikw_ike_event(struct ikw_world *world, const struct ikw_ike *event);
+void ikw_route_event(struct ikw_world *world, const struct ikw_route *event);
+
+/* ---- tunnel.c: tunnels, their flows, policies ------------------------------- */
+
+/*
+ * The tunnel of an SA, made if need be; NULL: no memory. dir: which of its
+ * addresses is ours, where the event itself does not say.
+ */
+struct ikw_tunnel *ikw_tunnel_get(struct ikw_world *world, const struct ikw_sa *sa, uint8_t dir);
+
+/* Looks again whether the tunnel is up, and tells when that has changed. time: boot time ns. */
+void ikw_tunnel_state(struct ikw_world *world, struct ikw_tunnel *tunnel, uint64_t time);
+
+/* What the tunnel carries, source is ours; index: of the policy that says so, 0: none. */
+void ikw_flow_set(struct ikw_world *world, struct ikw_tunnel *tunnel,
+		  const struct ikw_selector *sel, uint32_t index);
+
+/* The outbound policy with that template, or NULL. */
+struct ikw_policy_node *ikw_policy_find(const struct ikw_world *world, const uint8_t *saddr,
+					const uint8_t *daddr, uint32_t reqid);
+
+void ikw_policy_event(struct ikw_world *world, const struct ikw_policy *event);
+
+/* ---- sas.c: SAs and generations ---------------------------------------------- */
+
+/* Takes it out of its tunnel; its SAs are in no table any more. */
+void ikw_generation_free(struct ikw_world *world, struct ikw_generation *gen);
+
+void ikw_sa_event(struct ikw_world *world, const struct ikw_sa *event);
+void ikw_flush_event(struct ikw_world *world, const struct ikw_flush *event);
+void ikw_dump_event(struct ikw_world *world, const struct ikw_dump *event);
+void ikw_esp_event(struct ikw_world *world, const struct ikw_esp *event);
+
+#endif
