@@ -14,14 +14,15 @@
  */
 #define IKE_REKEY_LEAST 150
 /*
- * From the daemon's look at the use times to the check it decides on. A look
- * longer ago led to nothing: with a daemon that was never slower than ASKED_QUICK
- * that is sure at once, with any other after NOT_ASKED_SINCE.
+ * From the daemon's look at the use times to the check it decides on: a look up to
+ * ASKED_BEFORE ago was for it. One longer ago led to nothing, unless this daemon
+ * may take so long: up to ASKED_SLOWER times what it ever took, while the machine
+ * is busy, but never ASKED_NEVER.
  */
-#define ASKED_BEFORE	(300 * IKW_MS)
-#define ASKED_QUICK	(100 * IKW_MS)
-#define NOT_ASKED_SINCE (2 * IKW_SECOND)
-#define ASKED_FOR	(1 * IKW_SECOND) /* a look this soon after a request may be for its client */
+#define ASKED_BEFORE (300 * IKW_MS)
+#define ASKED_SLOWER 20
+#define ASKED_NEVER  (2 * IKW_SECOND)
+#define ASKED_FOR    (1 * IKW_SECOND) /* a look this soon after a request may be for its client */
 
 /* ---- peers -------------------------------------------------------------- */
 
@@ -260,6 +261,13 @@ static void ike_move(struct ikw_ike_sa *ike, struct ikw_peer *p)
 	ike->peer = p;
 }
 
+static uint64_t asked_at_most(const struct ikw_process *daemon)
+{
+	uint64_t most = daemon ? ASKED_SLOWER * daemon->asks_gap : ASKED_NEVER;
+
+	return most < ASKED_NEVER ? most : ASKED_NEVER;
+}
+
 /*
  * A daemon that finds its peer silent reads the SAs' use times and sends a
  * liveness check within milliseconds; before a Delete of an IKE_SA it reads
@@ -271,9 +279,7 @@ static void note_asked(struct ikw_world *w, const struct ikw_peer *p, struct ikw
 	uint64_t ago = p->asked ? x->first - p->asked : UINT64_MAX;
 
 	if (ago > ASKED_BEFORE) {
-		bool slow = ago < NOT_ASKED_SINCE && (!daemon || daemon->asks_gap > ASKED_QUICK);
-
-		if (!slow && w->asked_unseen + NOT_ASKED_SINCE < x->first)
+		if (ago >= asked_at_most(daemon) && w->asked_unseen + ASKED_NEVER < x->first)
 			x->asked = IKW_ASKED_NO;
 		return;
 	}

@@ -123,6 +123,33 @@ static void test_looks_not_always(void **state)
 	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
 }
 
+/* A look 400 ms before is none for a daemon that took 10 ms before, and may be one for a slower
+ * one. */
+static void test_looks_slowly(void **state)
+{
+	static const struct {
+		uint64_t took;
+		enum ikw_reason reason;
+		enum ikw_confidence confidence;
+	} daemons[] = { { 10, IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_POSSIBLE },
+			{ 55, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY } };
+
+	(void)state;
+	for (size_t d = 0; d < sizeof(daemons) / sizeof(daemons[0]); d++) {
+		struct story s;
+
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		look(&s, 16000 - daemons[d].took, 0);
+		ike(&s, 16000, '>', V2(0xa0, 37, 2, 80));
+		ike(&s, 16010, '<', V2(0xa0, 37, 2, 80));
+		look(&s, 19600, 0);
+		silence(&s, 20000, V2(0xa0, 37, 3, 80), 4);
+		down(&s, 34000, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, daemons[d].reason, daemons[d].confidence);
+	}
+}
+
 /* Nobody could tell: both readings, and no more than possible. */
 static void test_liveness_or_reauth(void **state)
 {
@@ -1499,6 +1526,7 @@ int main(void)
 		cmocka_unit_test(test_liveness_cbc_restart),
 		cmocka_unit_test(test_reauth_cbc_not_looked),
 		cmocka_unit_test(test_looks_not_always),
+		cmocka_unit_test(test_looks_slowly),
 		cmocka_unit_test(test_liveness_or_reauth),
 		cmocka_unit_test(test_answer_lost_here),
 		cmocka_unit_test(test_answer_crossed),
