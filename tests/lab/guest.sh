@@ -40,7 +40,7 @@ draw() {
 
 # shake NAME: what an operator might have set otherwise, both ends alike; what the variation sets for one end stays
 shake() {
-	local shaken=$1 draws=0 version daemons ike
+	local shaken=$1 draws=0 version daemons ike esp
 	version=$(opt a version 2)
 	daemons="$(opt a daemon charon) $(opt b daemon charon)"
 	if [ -z "${P[ike_a]:-}${P[ike_b]:-}${P[pluto_ike_a]:-}${P[pluto_ike]:-}" ] && [[ $daemons != *iked* ]]; then
@@ -53,7 +53,9 @@ shake() {
 		P[ike]=${DRAWN%/*} P[pluto_ike]=${DRAWN#*/}
 	fi
 	if [ -z "${P[esp_a]:-}${P[esp_b]:-}" ] && [[ $daemons != *pluto* && $daemons != *iked* ]]; then
-		draw aes128-sha256 aes256-sha512 aes128-sha1 3des-sha1 aes128gcm16 aes256gcm16 chacha20poly1305
+		esp=(aes128-sha256 aes256-sha512 aes128-sha1 3des-sha1 aes128gcm16 aes256gcm16)
+		[ "$version" = 1 ] || esp+=(chacha20poly1305) # has no number in IKEv1
+		draw "${esp[@]}"
 		P[esp]=$DRAWN
 	fi
 	if [ -z "${P[rt_a]:-}${P[rt_b]:-}" ]; then
