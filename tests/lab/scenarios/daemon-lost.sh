@@ -21,7 +21,8 @@ before() {
 story() {
 	note 'the IKE daemon is killed'
 	case $(opt a daemon charon) in
-	iked) pgrep -x iked | xargs kill -KILL ;;
+	# the parent last: the others, when it ends before them, delete the SAs
+	iked) pgrep -x iked | tac | xargs kill -KILL ;;
 	*) kill -KILL "$(pgrep -P "${PID[gwa]}" . || echo "${PID[gwa]}")" ;;
 	esac
 	wait_for 30 'the agent says that the daemon is lost' lost_said
