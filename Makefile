@@ -87,6 +87,10 @@ $(O)/%.skel.h: $(O)/%.bpf.o
 
 -include $(USER_OBJ:.o=.d) $(SEND_OBJ:.o=.d) $(BPF_SRC:bpf/%.bpf.c=$(O)/%.bpf.d)
 
+# objects_of FOLDER,SOURCES: what tests link is compiled once for all tests of a folder, with its flags
+objects_of = $(patsubst %.c,$(O)/$(1)/of/%.o,$(2))
+.SECONDEXPANSION:
+
 include tests/unit/unit.mk
 include scripts/install.mk
 -include tests/host/host.mk tests/fuzz/fuzz.mk tests/bench/bench.mk

@@ -11,13 +11,17 @@ FUZZ_CFLAGS = $(IKW_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sani
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 include $(wildcard tests/fuzz/*.deps.mk)
 
-$(O)/fuzz/%: tests/fuzz/%.c FORCE_FUZZ
+$(O)/fuzz/of/%.o: %.c
 	@mkdir -p $(@D)
-	$(call say,FUZZ,$(*)) $(CLANG) $(FUZZ_CFLAGS) -o $@ $< $(FUZZ_SRC_$(*)) $(FUZZ_LIBS_$(*)) $(IKW_LDLIBS)
+	$(call say,FUZZ,$<) $(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 
-.PHONY: FORCE_FUZZ fuzz
-FORCE_FUZZ:
+$(O)/fuzz/%: tests/fuzz/%.c $$(call objects_of,fuzz,$$(FUZZ_SRC_$$(*))) $(wildcard tests/fuzz/*.deps.mk)
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$(*)) $(CLANG) $(FUZZ_CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) $(FUZZ_LIBS_$(*)) $(IKW_LDLIBS)
 
+-include $(wildcard $(O)/fuzz/*.d $(O)/fuzz/of/user/*.d)
+
+.PHONY: fuzz
 fuzz: $(FUZZERS:%=$(O)/fuzz/%)
 	@for f in $(FUZZERS); do \
 		mkdir -p $(O)/fuzz/corpus/$$f && \

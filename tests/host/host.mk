@@ -5,18 +5,22 @@
 #   HOST_SRC_<test> := user/...   HOST_LIBS_<test> := -l...
 
 HOST_CFLAGS = $(IKW_CFLAGS) -O1 -g
-include $(wildcard tests/host/*.deps.mk tests/vm/*.deps.mk)
+host_lists := $(wildcard tests/host/*.deps.mk tests/vm/*.deps.mk)
+include $(host_lists)
 
-$(O)/host/%: tests/host/%.c $(SKELS) FORCE_HOST
+$(O)/host/of/%.o: %.c | $(SKELS)
 	@mkdir -p $(@D)
-	$(call say,HOST,$(*)) $(CC) $(HOST_CFLAGS) -o $@ $< $(HOST_SRC_$(*)) -lcmocka $(HOST_LIBS_$(*)) $(IKW_LDLIBS)
+	$(call say,HOST,$<) $(CC) $(HOST_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/guest/%: tests/vm/%.c $(SKELS) FORCE_HOST
+$(O)/host/%: tests/host/%.c $$(call objects_of,host,$$(HOST_SRC_$$(*))) $(host_lists) | $(SKELS)
 	@mkdir -p $(@D)
-	$(call say,GUEST,$(*)) $(CC) $(HOST_CFLAGS) -o $@ $< $(GUEST_SRC_$(*)) -lbpf -lelf -lz -ljansson
+	$(call say,HOST,$(*)) $(CC) $(HOST_CFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) -lcmocka $(HOST_LIBS_$(*)) $(IKW_LDLIBS)
 
-.PHONY: FORCE_HOST
-FORCE_HOST:
+$(O)/guest/%: tests/vm/%.c $$(call objects_of,host,$$(GUEST_SRC_$$(*))) $(host_lists) | $(SKELS)
+	@mkdir -p $(@D)
+	$(call say,GUEST,$(*)) $(CC) $(HOST_CFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) -lbpf -lelf -lz -ljansson
+
+-include $(wildcard $(O)/host/*.d $(O)/guest/*.d $(O)/host/of/user/*.d)
 
 # Every member of vmlinux/vmlinux.h against a kernel: BTF=FILE, else the one that runs.
 BTF ?= /sys/kernel/btf/vmlinux

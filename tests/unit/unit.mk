@@ -9,12 +9,16 @@ UNIT_CFLAGS = $(IKW_CFLAGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-re
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 include $(wildcard tests/unit/*.deps.mk)
 
-$(O)/unit/%: tests/unit/%.c $(SKELS) FORCE_UNIT
+$(O)/unit/of/%.o: %.c | $(SKELS)
 	@mkdir -p $(@D)
-	$(call say,UNIT,$(*)) $(CC) $(UNIT_CFLAGS) -o $@ $< $(UNIT_SRC_$(*)) -lcmocka $(UNIT_LIBS_$(*)) $(IKW_LDLIBS)
+	$(call say,UNIT,$<) $(CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
 
-.PHONY: FORCE_UNIT unit
-FORCE_UNIT:
+$(O)/unit/%: tests/unit/%.c $$(call objects_of,unit,$$(UNIT_SRC_$$(*))) $(wildcard tests/unit/*.deps.mk) | $(SKELS)
+	@mkdir -p $(@D)
+	$(call say,UNIT,$(*)) $(CC) $(UNIT_CFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) -lcmocka $(UNIT_LIBS_$(*)) $(IKW_LDLIBS)
 
+-include $(wildcard $(O)/unit/*.d $(O)/unit/of/user/*.d)
+
+.PHONY: unit
 unit: $(UNIT_TESTS:%=$(O)/unit/%)
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
