@@ -117,7 +117,7 @@ one() {
 			kill "$child"
 			break
 		fi
-		sleep 0.2
+		nap 0.2
 	done
 	wait "$child" || status=$?
 	if [ $status -eq 75 ] && [ -z "$again" ]; then
