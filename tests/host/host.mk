@@ -2,7 +2,7 @@
 #
 # Tests that need this host's kernel (root), and programs that tests in the VM
 # run there. Each names the sources it links in NAME.deps.mk beside it:
-#   HOST_SRC_<test> := user/...   HOST_LIBS_<test> := -l...
+#   HOST_SRC_<test> := user/...   HOST_LIBS_<test> := -l...   (in the VM: GUEST_SRC_, GUEST_LIBS_)
 
 HOST_CFLAGS = $(IKW_CFLAGS) -O1 -g
 host_lists := $(wildcard tests/host/*.deps.mk tests/vm/*.deps.mk)
@@ -18,7 +18,7 @@ $(O)/host/%: tests/host/%.c $$(call objects_of,host,$$(HOST_SRC_$$(*))) $(host_l
 
 $(O)/guest/%: tests/vm/%.c $$(call objects_of,host,$$(GUEST_SRC_$$(*))) $(host_lists) | $(SKELS)
 	@mkdir -p $(@D)
-	$(call say,GUEST,$(*)) $(CC) $(HOST_CFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) -lbpf -lelf -lz -ljansson
+	$(call say,GUEST,$(*)) $(CC) $(HOST_CFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $(GUEST_LIBS_$(*)) -lbpf -lelf -lz -ljansson
 
 -include $(wildcard $(O)/host/*.d $(O)/guest/*.d $(O)/host/of/user/*.d)
 

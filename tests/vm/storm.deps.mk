@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-GUEST_SRC_storm := -lmnl
+GUEST_LIBS_storm := -lmnl
