@@ -142,9 +142,13 @@ nats "good" { $jwt credentials = "$dir/jwt/good.creds" }
 nats "stranger" { $jwt credentials = "$dir/jwt/stranger.creds" }
 nats "nobody" { $jwt }
 nats "none" { $jwt credentials = "$dir/jwt/none.creds" }
+nats "silent" { url = "nats://127.0.0.1:14224" credentials = "$dir/jwt/good.creds" timeout = 1 }
 C
 tells nats/jwt/good good 'stored in stream IKEWATCH as message 1' 0
 tells nats/jwt/stranger stranger '[Aa]uthorization|Not Permitted'
 tells nats/jwt/nobody nobody '[Aa]uthorization|Not Permitted'
 tells nats/jwt/none none "none\.creds"
+kill -STOP "${pids[-1]}"
+tells nats/test/silent silent 'nats://127.0.0.1:14224: no answer within 1 s'
+kill -CONT "${pids[-1]}"
 exit $failed

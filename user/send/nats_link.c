@@ -11,9 +11,12 @@ bool ikw_nats_fail(struct ikw_sink *sink, const char *what, natsStatus status)
 	natsStatus last = NATS_OK;
 	const char *text = nats_GetLastError(&last);
 
-	return ikw_sink_fail(sink, "%s: %s%s%s", what, natsStatus_GetText(status),
-			     text && last == status ? ": " : "",
-			     text && last == status ? text : "");
+	if (status == NATS_TIMEOUT)
+		return ikw_sink_fail(sink, "%s: no answer within %u s (timeout)", what,
+				     sink->timeout_s);
+	if (!text || last != status || !*text)
+		return ikw_sink_fail(sink, "%s: %s", what, natsStatus_GetText(status));
+	return ikw_sink_fail(sink, "%s: %s: %s", what, natsStatus_GetText(status), text);
 }
 
 /* "a, b" into its parts; how many. list is cut up. */
