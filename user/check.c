@@ -219,7 +219,7 @@ static unsigned long long cgroup_limit(void)
 {
 	unsigned long long least = 0, limit;
 	FILE *f = fopen("/proc/self/cgroup", "re");
-	char line[512] = "", *cgroup = line + 3, *end = line;
+	char line[512] = "", *cgroup = line + 3, *end;
 
 	if (!f || !fgets(line, sizeof(line), f) || strncmp(line, "0::", 3))
 		line[0] = 0;
@@ -228,14 +228,14 @@ static unsigned long long cgroup_limit(void)
 	if (!line[0])
 		return 0;
 	cgroup[strcspn(cgroup, "\n")] = 0;
-	while (end) {
+	do {
 		limit = limit_of(cgroup);
 		if (limit && (!least || limit < least))
 			least = limit;
 		end = strrchr(cgroup, '/');
 		if (end)
 			*end = 0;
-	}
+	} while (end);
 	return least;
 }
 

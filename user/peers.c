@@ -16,8 +16,8 @@
 /*
  * From the daemon's look at the use times to the check it decides on: a look up to
  * ASKED_BEFORE ago was for it. One longer ago led to nothing, unless this daemon
- * may take so long: up to ASKED_SLOWER times what it ever took, while the machine
- * is busy, but never ASKED_NEVER.
+ * may take so long: up to ASKED_SLOWER times what it ever took, but never
+ * ASKED_NEVER. (On a busy machine one took 300 ms that had taken 55 at most.)
  */
 #define ASKED_BEFORE (300 * IKW_MS)
 #define ASKED_SLOWER 20

@@ -96,11 +96,11 @@ static uint8_t sa_direction(const struct ikw_world *w, const struct ikw_sa *sa)
 		return sa->dir;
 	if (is_local(w, sa->daddr) != is_local(w, sa->saddr))
 		return is_local(w, sa->daddr) ? IKW_DIR_IN : IKW_DIR_OUT;
-	if (ikw_policy_find(w, sa->saddr, sa->daddr, sa->reqid) ||
-	    ikw_policy_find(w, sa->saddr, sa->daddr, 0))
+	if (ikw_world_policy(w, sa->saddr, sa->daddr, sa->reqid) ||
+	    ikw_world_policy(w, sa->saddr, sa->daddr, 0))
 		return IKW_DIR_OUT;
-	if (ikw_policy_find(w, sa->daddr, sa->saddr, sa->reqid) ||
-	    ikw_policy_find(w, sa->daddr, sa->saddr, 0))
+	if (ikw_world_policy(w, sa->daddr, sa->saddr, sa->reqid) ||
+	    ikw_world_policy(w, sa->daddr, sa->saddr, 0))
 		return IKW_DIR_IN;
 	p = ikw_world_peer(w, sa->daddr, sa->saddr);
 	return p && p->tunnels ? IKW_DIR_IN : IKW_DIR_OUT;

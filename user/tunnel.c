@@ -192,8 +192,8 @@ static uint64_t policy_hash(const uint8_t *saddr, const uint8_t *daddr, uint32_t
 	return ikw_hash(&reqid, sizeof(reqid), ikw_peer_hash(saddr, daddr));
 }
 
-struct ikw_policy_node *ikw_policy_find(const struct ikw_world *w, const uint8_t *saddr,
-					const uint8_t *daddr, uint32_t reqid)
+static struct ikw_policy_node *policy_find(const struct ikw_world *w, const uint8_t *saddr,
+					   const uint8_t *daddr, uint32_t reqid)
 {
 	struct ikw_find find;
 	struct ikw_node *node =
@@ -212,7 +212,7 @@ struct ikw_policy_node *ikw_policy_find(const struct ikw_world *w, const uint8_t
 const struct ikw_policy_node *ikw_world_policy(const struct ikw_world *w, const uint8_t *saddr,
 					       const uint8_t *daddr, uint32_t reqid)
 {
-	return ikw_policy_find(w, saddr, daddr, reqid);
+	return policy_find(w, saddr, daddr, reqid);
 }
 
 /* Templates may leave out the reqid, or in transport mode the addresses. */
@@ -223,18 +223,17 @@ static struct ikw_policy_node *policy_for(const struct ikw_world *w, const struc
 
 	if (!w->policies.count)
 		return NULL;
-	found = ikw_policy_find(w, p->local, p->remote, t->reqid);
+	found = policy_find(w, p->local, p->remote, t->reqid);
 	if (!found && t->reqid)
-		found = ikw_policy_find(w, p->local, p->remote, 0);
+		found = policy_find(w, p->local, p->remote, 0);
 	if (!found && t->reqid)
-		found = ikw_policy_find(w, no_addr, no_addr, t->reqid);
+		found = policy_find(w, no_addr, no_addr, t->reqid);
 	return found;
 }
 
 static void policy_drop(struct ikw_world *w, const struct ikw_policy *ev)
 {
-	struct ikw_policy_node *p =
-		ikw_policy_find(w, ev->tmpl_saddr, ev->tmpl_daddr, ev->tmpl_reqid);
+	struct ikw_policy_node *p = policy_find(w, ev->tmpl_saddr, ev->tmpl_daddr, ev->tmpl_reqid);
 
 	if (!p || p->index != ev->index)
 		return;
@@ -244,8 +243,7 @@ static void policy_drop(struct ikw_world *w, const struct ikw_policy *ev)
 
 static void policy_keep(struct ikw_world *w, const struct ikw_policy *ev)
 {
-	struct ikw_policy_node *p =
-		ikw_policy_find(w, ev->tmpl_saddr, ev->tmpl_daddr, ev->tmpl_reqid);
+	struct ikw_policy_node *p = policy_find(w, ev->tmpl_saddr, ev->tmpl_daddr, ev->tmpl_reqid);
 
 	if (!p) {
 		p = calloc(1, sizeof(*p));

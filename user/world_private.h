@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Inside of the tunnel model: user/world.c, peers.c, tunnel.c and sas.c only.
- * Objects are the world's; a pointer is good until the next event.
+ * Objects are the world's; a pointer is good until the next event. ikw_..._event()
+ * takes in one event of that kind, with all that follows from it.
  */
 #ifndef IKEWATCH_WORLD_PRIVATE_H
 #define IKEWATCH_WORLD_PRIVATE_H
@@ -24,8 +25,7 @@ struct ikw_peer *ikw_peer_get(struct ikw_world *world, const uint8_t *local, con
 /* The peer has a tunnel from now on: it is none of those that may be forgotten. */
 void ikw_peer_busy(struct ikw_world *world, struct ikw_peer *peer);
 
-/* A process reads when an SA or a policy between these addresses was last used; peer may be NULL.
- */
+/* A process reads when SAs or policies of that peer were last used; NULL: not known of which. */
 void ikw_peer_asked(struct ikw_world *world, struct ikw_peer *peer, const struct ikw_hdr *hdr,
 		    const struct ikw_actor *by);
 
@@ -38,10 +38,7 @@ void ikw_route_event(struct ikw_world *world, const struct ikw_route *event);
 
 /* ---- tunnel.c: tunnels, their flows, policies ------------------------------- */
 
-/*
- * The tunnel of an SA, made if need be; NULL: no memory. dir: which of its
- * addresses is ours, where the event itself does not say.
- */
+/* The tunnel of an SA, made if need be; NULL: no memory. dir: of the SA, as far as can be told. */
 struct ikw_tunnel *ikw_tunnel_get(struct ikw_world *world, const struct ikw_sa *sa, uint8_t dir);
 
 /* Looks again whether the tunnel is up, and tells when that has changed. time: boot time ns. */
@@ -50,10 +47,6 @@ void ikw_tunnel_state(struct ikw_world *world, struct ikw_tunnel *tunnel, uint64
 /* What the tunnel carries, source is ours; index: of the policy that says so, 0: none. */
 void ikw_flow_set(struct ikw_world *world, struct ikw_tunnel *tunnel,
 		  const struct ikw_selector *sel, uint32_t index);
-
-/* The outbound policy with that template, or NULL. */
-struct ikw_policy_node *ikw_policy_find(const struct ikw_world *world, const uint8_t *saddr,
-					const uint8_t *daddr, uint32_t reqid);
 
 void ikw_policy_event(struct ikw_world *world, const struct ikw_policy *event);
 

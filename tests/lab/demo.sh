@@ -33,8 +33,7 @@ trap trouble EXIT
 P=([agent_own]=yes [dpd_a]=3 [rt]='1.5 1.5 3' [delete_rekeyed_delay]=1)
 echo 'two gateways with strongSwan, a router between them; the agent watches gwa'
 net_make
-now >"$W/begin"
-echo "$W 0" >"$W/told_before"
+story_begins
 agent_start
 echo 'the agent attaches its probes (the emulated kernel takes a while to verify them)'
 agent_ready

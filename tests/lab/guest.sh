@@ -101,10 +101,9 @@ one() {
 	mkdir -p "$W"
 	note "$name"
 	net_reset >"$W/net.log" 2>&1
-	now >"$W/begin"
 	agent_shared
 	echo "$AGENT_DIR" >"$W/agent_dir"
-	echo "$AGENT_DIR $(grep -c "" "$AGENT_DIR/alarms.jsonl" 2>/dev/null)" >"$W/told_before"
+	story_begins
 	( run_story "$name" ) >"$W/shell.out" 2>&1 &
 	local child=$!
 	# a variation that hangs must not take the others with it

@@ -728,23 +728,32 @@ agent_ready() {
 		background record "$IKEWATCH" record --state-dir "$AGENT_DIR/state" "$W/events"
 	fi
 }
+# story_begins: what is told from now on is the story's in W
+story_begins() {
+	now >"$W/begin"
+	echo "$AGENT_DIR $(grep -c "" "$AGENT_DIR/alarms.jsonl" 2>/dev/null)" >"$W/told_before"
+}
+# told_before: how many lines of the agent's file are from before, in TOLD; another agent's file was empty
+told_before() {
+	local dir
+	read -r dir TOLD <"$W/told_before"
+	[ "$dir" = "$AGENT_DIR" ] || TOLD=0
+}
 # agent_alarms: the alarms of this story so far, as JSON lines: not those from before it, by their place in the file (the
 # clock may have been set back since) and by their time (they may come late)
 agent_alarms() {
-	local dir count
-	read -r dir count <"$W/told_before"
-	[ "$dir" = "$AGENT_DIR" ] || count=0
-	tail -n "+$((count + 1))" "$AGENT_DIR/alarms.jsonl" | jq -c --arg from "$(cat "$W/begin")" --arg till "$(cat "$W/end" 2>/dev/null || echo 9)" \
+	local TOLD
+	told_before
+	tail -n "+$((TOLD + 1))" "$AGENT_DIR/alarms.jsonl" | jq -c --arg from "$(cat "$W/begin")" --arg till "$(cat "$W/end" 2>/dev/null || echo 9)" \
 		'select(.time >= $from and .time <= $till)'
 }
 # alarms_are COUNT: so many have come; looked at one by one only where there are lines enough
 alarms_are() {
-	local dir count lines
+	local TOLD lines
 	[ -z "${NO_AGENT:-}" ] || return 0
-	read -r dir count <"$W/told_before"
-	[ "$dir" = "$AGENT_DIR" ] || count=0
+	told_before
 	lines=$(wc -l <"$AGENT_DIR/alarms.jsonl" 2>/dev/null || echo 0)
-	THERE=$((lines - count))
+	THERE=$((lines - TOLD))
 	[ "$THERE" -ge "$1" ] && THERE=$(agent_alarms | wc -l) && [ "$THERE" -ge "$1" ]
 }
 

@@ -123,8 +123,8 @@ static void test_looks_not_always(void **state)
 	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
 }
 
-/* A look 400 ms before is none for a daemon that took 10 ms before, and may be one for a slower
- * one. */
+/* A look 400 ms before is none where the daemon took 10 ms so far; where it took 55 it may be one.
+ */
 static void test_looks_slowly(void **state)
 {
 	static const struct {
