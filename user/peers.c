@@ -47,7 +47,7 @@ struct ikw_peer *ikw_world_peer(const struct ikw_world *w, const uint8_t *local,
 	return NULL;
 }
 
-static void peer_idle(struct ikw_world *w, struct ikw_peer *p)
+void ikw_peer_idle(struct ikw_world *w, struct ikw_peer *p)
 {
 	if (p->idle)
 		return;
@@ -143,7 +143,7 @@ struct ikw_peer *ikw_peer_get(struct ikw_world *w, const uint8_t *local, const u
 	ikw_table_add(&w->peers, &p->node);
 	p->by_remote.hash = remote_hash(remote);
 	ikw_table_add(&w->remotes, &p->by_remote);
-	peer_idle(w, p);
+	ikw_peer_idle(w, p);
 	peers_bound(w, p);
 	return p;
 }

@@ -88,9 +88,15 @@ static bool is_local(const struct ikw_world *w, const uint8_t *addr)
 	return a != NULL;
 }
 
-static uint8_t sa_direction(const struct ikw_world *w, const struct ikw_sa *sa)
+/*
+ * Of SAs whose addresses are both not this host's (a cluster's, or those of a
+ * router that stands by) the policies tell; where they come later, *guessed.
+ */
+static uint8_t sa_direction(const struct ikw_world *w, const struct ikw_sa *sa, bool *guessed)
 {
-	struct ikw_peer *p;
+	const struct ikw_peer *p;
+
+	*guessed = false;
 
 	if (sa->dir == IKW_DIR_IN || sa->dir == IKW_DIR_OUT)
 		return sa->dir;
@@ -103,7 +109,11 @@ static uint8_t sa_direction(const struct ikw_world *w, const struct ikw_sa *sa)
 	    ikw_world_policy(w, sa->daddr, sa->saddr, 0))
 		return IKW_DIR_IN;
 	p = ikw_world_peer(w, sa->daddr, sa->saddr);
-	return p && p->tunnels ? IKW_DIR_IN : IKW_DIR_OUT;
+	if (p && (p->tunnels || p->ikes))
+		return IKW_DIR_IN;
+	p = ikw_world_peer(w, sa->saddr, sa->daddr);
+	*guessed = !p || (!p->tunnels && !p->ikes);
+	return IKW_DIR_OUT;
 }
 
 /* Seconds between the additions of two SAs; 0 where a time is not known. */
@@ -282,11 +292,11 @@ bool ikw_world_migrated(struct ikw_world *w, const struct ikw_tunnel *from,
 
 static void sa_install(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
 {
-	uint8_t dir = sa_direction(w, ev);
+	bool guessed, first;
+	uint8_t dir = sa_direction(w, ev, &guessed);
 	struct ikw_sa_node *sa = sa_of(w, ev, hash, ev->op == IKW_SA_ADD);
 	struct ikw_generation *gen;
 	struct ikw_tunnel *t;
-	bool first;
 
 	if (ev->op == IKW_SA_ADD && is_clone(w, ev))
 		note_clone(w, ev);
@@ -299,6 +309,8 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev, uint64_t ha
 	gen = t ? generation_get(w, t, ev, dir) : NULL;
 	if (!gen)
 		return;
+	if (guessed)
+		w->guessed = t->peer->guessed = true;
 	sa = &gen->sas[dir != IKW_DIR_IN];
 	first = !gen->in && !gen->out;
 	sa->generation = gen;
@@ -348,6 +360,24 @@ void ikw_generation_release(struct ikw_world *w, struct ikw_generation *gen)
 
 	if (!gen->deletion && gen->ending && !alive)
 		ikw_generation_free(w, gen);
+}
+
+void ikw_generation_turn(struct ikw_world *w, struct ikw_generation *gen)
+{
+	const struct ikw_sa_node was[2] = { gen->sas[0], gen->sas[1] };
+	const bool had[2] = { gen->in != NULL, gen->out != NULL };
+
+	for (unsigned int i = 0; i < 2; i++)
+		if (had[i] && !was[i].gone)
+			ikw_table_del(&w->sas, &gen->sas[i].node);
+	for (unsigned int i = 0; i < 2; i++) {
+		gen->sas[i] = was[!i];
+		gen->sas[i].dir = i ? IKW_DIR_OUT : IKW_DIR_IN;
+		if (had[!i] && !was[!i].gone)
+			ikw_table_add(&w->sas, &gen->sas[i].node);
+	}
+	gen->in = had[1] ? &gen->sas[0] : NULL;
+	gen->out = had[0] ? &gen->sas[1] : NULL;
 }
 
 /* Moves the SA of one half into the other, which lacks it; the first half is freed. */

@@ -47,6 +47,11 @@ struct tunnel_key {
  * different marks and if_ids (mark_in, mark_out); without a reqid these are all
  * there is to tell flows apart.
  */
+static uint32_t key_selector(const struct ikw_selector *ours)
+{
+	return selector_any(ours) ? 0 : (uint32_t)ikw_hash(ours, sizeof(*ours), 5) | 1;
+}
+
 static struct tunnel_key key_of(const struct ikw_peer *p, const struct ikw_sa *sa,
 				const struct ikw_selector *ours)
 {
@@ -57,8 +62,7 @@ static struct tunnel_key key_of(const struct ikw_peer *p, const struct ikw_sa *s
 		key.mark_mask = sa->mark_mask;
 		key.if_id = sa->if_id;
 	}
-	if (!selector_any(ours))
-		key.sa_sel = (uint32_t)ikw_hash(ours, sizeof(*ours), 5) | 1;
+	key.sa_sel = key_selector(ours);
 	return key;
 }
 
@@ -281,6 +285,73 @@ static struct ikw_tunnel *tunnel_of_policy(const struct ikw_world *w, const stru
 	return t;
 }
 
+static void flow_forget(struct ikw_world *w, struct ikw_tunnel *t)
+{
+	if (t->flow_node.hash)
+		ikw_table_del(&w->flows, &t->flow_node);
+	t->flow_node.hash = 0;
+	memset(&t->flow, 0, sizeof(t->flow));
+}
+
+static void tunnel_unlink(struct ikw_tunnel *t)
+{
+	struct ikw_tunnel **at = &t->peer->tunnels;
+
+	while (*at != t)
+		at = &(*at)->peer_next;
+	*at = t->peer_next;
+}
+
+/* To the peer whose local address is the remote one of the tunnel's, and the reverse. */
+static void tunnel_turn(struct ikw_world *w, struct ikw_tunnel *t, struct ikw_peer *to)
+{
+	const struct ikw_selector ours = selector_ours(&t->own_sel, IKW_DIR_IN);
+	struct tunnel_key key = {
+		.peer = to, .reqid = t->reqid, .proto = t->proto, .sa_sel = key_selector(&ours)
+	};
+	char text[256];
+
+	if (!t->reqid) {
+		key.mark = t->mark;
+		key.mark_mask = t->mark_mask;
+		key.if_id = t->if_id;
+	}
+	if (tunnel_find(w, &key))
+		return;
+	flow_forget(w, t);
+	tunnel_unlink(t);
+	ikw_table_del(&w->tunnels, &t->node);
+	t->own_sel = ours;
+	t->sa_sel = key.sa_sel;
+	t->peer = to;
+	t->peer_next = to->tunnels;
+	to->tunnels = t;
+	ikw_peer_busy(w, to);
+	t->node.hash = key_hash(&key);
+	ikw_table_add(&w->tunnels, &t->node);
+	for (struct ikw_generation *gen = t->generations; gen; gen = gen->next)
+		ikw_generation_turn(w, gen);
+	t->index = w->ops.number(w->ops.ctx, t, ikw_tunnel_key(t, text, sizeof(text)));
+}
+
+/* Neither end was known to be ours, and an outbound policy tells that the wrong one was taken. */
+static void policy_turns(struct ikw_world *w, const struct ikw_policy *ev)
+{
+	struct ikw_peer *wrong = ikw_world_peer(w, ev->tmpl_daddr, ev->tmpl_saddr);
+	struct ikw_peer *right;
+
+	if (!wrong || !wrong->guessed)
+		return;
+	wrong->guessed = false;
+	right = ikw_peer_get(w, ev->tmpl_saddr, ev->tmpl_daddr);
+	for (struct ikw_tunnel *t = wrong->tunnels, *next; t && right; t = next) {
+		next = t->peer_next;
+		tunnel_turn(w, t, right);
+	}
+	if (!wrong->tunnels)
+		ikw_peer_idle(w, wrong);
+}
+
 static void policy_asked(struct ikw_world *w, const struct ikw_policy *ev)
 {
 	bool out = ev->dir == IKW_DIR_OUT;
@@ -307,6 +378,8 @@ void ikw_policy_event(struct ikw_world *w, const struct ikw_policy *ev)
 		return;
 	}
 	policy_keep(w, ev);
+	if (w->guessed)
+		policy_turns(w, ev);
 	sel.ifindex = 0;
 	t = tunnel_of_policy(w, ev);
 	if (t)

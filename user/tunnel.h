@@ -38,7 +38,7 @@ struct ikw_peer {
 	uint32_t ike_count;
 	uint16_t notify;
 	bool idle;
-	uint8_t pad;
+	bool guessed; /* which of the two is ours: nothing told when its SAs came */
 };
 
 /* How an SA's traffic went until it was deleted: struct ikw_esp. */
@@ -196,6 +196,7 @@ struct ikw_world {
 	uint64_t ike_repeats; /* IKE messages sent again, by either side */
 	uint64_t generations;
 	uint64_t now;
+	bool guessed;	       /* a peer is, or was */
 	uint64_t asked_unseen; /* until then reads of use times were left out */
 	uint32_t dump;	       /* number of the dump under way or last ended */
 	bool dumping;

@@ -22,6 +22,9 @@ static inline uint64_t ikw_peer_hash(const uint8_t *local, const uint8_t *remote
 /* The peer with these addresses, made if need be; NULL: no memory. */
 struct ikw_peer *ikw_peer_get(struct ikw_world *world, const uint8_t *local, const uint8_t *remote);
 
+/* The peer has no tunnel any more: it may be forgotten. */
+void ikw_peer_idle(struct ikw_world *world, struct ikw_peer *peer);
+
 /* The peer has a tunnel from now on: it is none of those that may be forgotten. */
 void ikw_peer_busy(struct ikw_world *world, struct ikw_peer *peer);
 
@@ -54,6 +57,10 @@ void ikw_policy_event(struct ikw_world *world, const struct ikw_policy *event);
 
 /* Takes it out of its tunnel; its SAs are in no table any more. */
 void ikw_generation_free(struct ikw_world *world, struct ikw_generation *gen);
+
+/* The other end is ours: what was taken for inbound is outbound. Its tunnel's peer says so already.
+ */
+void ikw_generation_turn(struct ikw_world *world, struct ikw_generation *gen);
 
 void ikw_sa_event(struct ikw_world *world, const struct ikw_sa *event);
 void ikw_flush_event(struct ikw_world *world, const struct ikw_flush *event);

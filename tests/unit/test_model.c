@@ -1186,6 +1186,93 @@ static void test_nothing_explains(void **state)
 	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
 }
 
+/* ---- addresses of nobody here ------------------------------------------------ */
+
+enum { CLUSTER = 50, FAR = 9 };
+
+static void stood_by(struct story *s, uint64_t ms, uint32_t spi, bool out, uint8_t op)
+{
+	NEW(s, e, sa, SA, ms);
+
+	e.sa.op = op;
+	e.sa.cause = op == IKW_SA_DELETE ? IKW_CAUSE_CALL : 0;
+	e.sa.spi = spi;
+	e.sa.reqid = 1;
+	e.sa.proto = 50;
+	e.sa.mode = 1;
+	e.sa.family = 2;
+	e.sa.by.tgid = DAEMON;
+	addr4(e.sa.saddr, out ? CLUSTER : FAR);
+	addr4(e.sa.daddr, out ? FAR : CLUSTER);
+	feed(s, &e);
+}
+
+static void stood_by_pair(struct story *s, uint64_t ms, unsigned int n, uint8_t op)
+{
+	stood_by(s, ms, 0x1000 + n, false, op);
+	stood_by(s, ms + 1, 0x2000 + n, true, op);
+}
+
+static void stood_by_policy(struct story *s, uint64_t ms, uint8_t op)
+{
+	NEW(s, e, policy, POLICY, ms);
+
+	e.policy.op = op;
+	e.policy.dir = IKW_DIR_OUT;
+	e.policy.tmpl_count = 1;
+	e.policy.tmpl_proto = 50;
+	e.policy.tmpl_reqid = 1;
+	e.policy.index = 77;
+	e.policy.sel.family = 2;
+	e.policy.sel.prefixlen_s = e.policy.sel.prefixlen_d = 16;
+	addr4(e.policy.tmpl_saddr, CLUSTER);
+	addr4(e.policy.tmpl_daddr, FAR);
+	addr4(e.policy.sel.saddr, 1);
+	addr4(e.policy.sel.daddr, 2);
+	feed(s, &e);
+}
+
+/* A node of a cluster that stands by has the SAs, and neither of their addresses. */
+static void test_neither_end_is_ours(void **state)
+{
+	uint8_t cluster[IKW_ADDR_LEN], far[IKW_ADDR_LEN];
+	const struct ikw_tunnel *t;
+	struct story s;
+
+	(void)state;
+	addr4(cluster, CLUSTER);
+	addr4(far, FAR);
+	for (int late = 0; late < 2; late++) {
+		const struct ikw_world *w;
+
+		begin(&s, ALL_SEES);
+		w = ikw_model_world(s.model);
+		if (!late)
+			stood_by_policy(&s, 9000, IKW_POLICY_INSERT);
+		stood_by_pair(&s, 10000, 0, IKW_SA_ADD);
+		if (late)
+			stood_by_policy(&s, 10010, IKW_POLICY_INSERT);
+		assert_non_null(ikw_world_peer(w, cluster, far));
+		t = ikw_world_peer(w, cluster, far)->tunnels;
+		assert_non_null(t);
+		assert_true(t->flow.known);
+		assert_int_equal(t->flow.rule_num, 77);
+		assert_null(t->generations->next);
+		assert_int_equal(t->generations->in->spi, 0x1000);
+		assert_int_equal(t->generations->in->dir, IKW_DIR_IN);
+		assert_int_equal(t->generations->out->spi, 0x2000);
+		if (ikw_world_peer(w, far, cluster))
+			assert_null(ikw_world_peer(w, far, cluster)->tunnels);
+		/* what comes next is the same tunnel's, and both SAs are found by their SPIs */
+		stood_by_pair(&s, 20000, 1, IKW_SA_ADD);
+		assert_non_null(t->generations->next);
+		stood_by_pair(&s, 21000, 0, IKW_SA_DELETE);
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_true(s.told[0].tunnel_up);
+	}
+}
+
 /* ---- SAs older than the agent ------------------------------------------------ */
 
 struct found {
@@ -1576,6 +1663,7 @@ int main(void)
 		cmocka_unit_test(test_no_daemon_lost),
 		cmocka_unit_test(test_daemon_stops),
 		cmocka_unit_test(test_nothing_explains),
+		cmocka_unit_test(test_neither_end_is_ours),
 		cmocka_unit_test(test_found_flushed_before_dump),
 		cmocka_unit_test(test_found_flushed_during_dump),
 		cmocka_unit_test(test_found_half_gone),
