@@ -174,6 +174,16 @@ static void forget_daemon(struct ikw_agent *agent, uint32_t tgid)
 			agent->daemons[i] = agent->daemons[--agent->daemon_count];
 }
 
+static void add_daemon(struct ikw_agent *agent, uint32_t tgid)
+{
+	if (ikw_agent_is_daemon(agent, tgid) || agent->daemon_count == IKW_DAEMONS_MAX)
+		return;
+	agent->daemons[agent->daemon_count++] = tgid;
+	agent->next_scan = ikw_boot_now() + SCAN_SOON;
+	ikw_witness_daemon(agent, tgid);
+	tell_process(agent, tgid, IKW_PROC_DAEMON);
+}
+
 void ikw_agent_daemons(struct ikw_agent *agent)
 {
 	uint32_t tgids[IKW_DAEMONS_MAX];
@@ -185,23 +195,39 @@ void ikw_agent_daemons(struct ikw_agent *agent)
 	count = ikw_procfs_daemons(agent->options.ports, agent->options.port_count, tgids,
 				   IKW_DAEMONS_MAX);
 	ikw_netns_leave(&agent->netns);
-	for (size_t i = 0; i < count; i++) {
-		if (ikw_agent_is_daemon(agent, tgids[i]) || agent->daemon_count == IKW_DAEMONS_MAX)
-			continue;
-		agent->daemons[agent->daemon_count++] = tgids[i];
-		agent->next_scan = ikw_boot_now() + SCAN_SOON;
-		ikw_witness_daemon(agent, tgids[i]);
-		tell_process(agent, tgids[i], IKW_PROC_DAEMON);
-	}
+	for (size_t i = 0; i < count; i++)
+		add_daemon(agent, tgids[i]);
 }
 
-/* An SA by someone not known as a daemon: it may be one that has just started. */
+/*
+ * An SA by someone not known as a daemon: it may be one that has just started. A
+ * look for all is dear, and not made for each; that one process is asked for then.
+ * (A daemon that stands by in a cluster reserves no SPIs and speaks no IKE, by
+ * which it would be known.)
+ */
 static void look_for_daemon(struct ikw_agent *agent, const struct ikw_actor *by)
 {
-	if (!agent->attached || ikw_boot_now() < agent->next_scan ||
+	uint64_t now = ikw_boot_now();
+	bool is;
+
+	if (!agent->attached || agent->next_scan == UINT64_MAX ||
 	    (by->tgid && ikw_agent_is_daemon(agent, by->tgid)))
 		return;
-	ikw_agent_daemons(agent);
+	if (now >= agent->next_scan) {
+		ikw_agent_daemons(agent);
+		return;
+	}
+	if (!by->tgid || (by->tgid == agent->no_daemon && now < agent->no_daemon_until) ||
+	    ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
+		return;
+	is = ikw_procfs_is_daemon(by->tgid, agent->options.ports, agent->options.port_count);
+	ikw_netns_leave(&agent->netns);
+	if (is) {
+		add_daemon(agent, by->tgid);
+	} else {
+		agent->no_daemon = by->tgid;
+		agent->no_daemon_until = now + SCAN_LATER;
+	}
 }
 
 /* ---- who is behind a netlink port --------------------------------------- */

@@ -148,12 +148,14 @@ struct ikw_agent {
 	uint64_t lost_daemon_count;				     /* of all */
 	uint64_t started;					     /* boot time ns */
 	uint64_t last_event;					     /* boot time ns */
-	uint64_t next_clock;  /* boot time ns of the next CLOCK event */
-	uint64_t next_scan;   /* not before then may daemons be looked for again */
-	uint64_t resync_at;   /* UINT64_MAX: none wanted */
-	uint64_t netns_retry; /* UINT64_MAX: none wanted */
-	uint64_t netns_until; /* when to give up on the new name */
-	uint64_t next_id;     /* alarm ids without a store */
+	uint64_t next_clock;	  /* boot time ns of the next CLOCK event */
+	uint64_t next_scan;	  /* not before then may daemons be looked for again */
+	uint32_t no_daemon;	  /* the last process that was asked for alone, and was none */
+	uint64_t no_daemon_until; /* boot time ns; 0: none was */
+	uint64_t resync_at;	  /* UINT64_MAX: none wanted */
+	uint64_t netns_retry;	  /* UINT64_MAX: none wanted */
+	uint64_t netns_until;	  /* when to give up on the new name */
+	uint64_t next_id;	  /* alarm ids without a store */
 	uint64_t seen[IKW_EV_MAX];
 	uint64_t lost;
 	bool store_failing;

@@ -273,13 +273,26 @@ static size_t find_holders(const struct inodes *inodes, uint32_t *tgids, size_t 
 	return count;
 }
 
+static void find_udp(struct udp_search *search)
+{
+	each_line("/proc/thread-self/net/udp", udp_line, search);
+	each_line("/proc/thread-self/net/udp6", udp_line, search);
+}
+
 size_t ikw_procfs_daemons(const uint16_t *ports, size_t port_count, uint32_t *tgids, size_t max)
 {
 	struct udp_search search = { .ports = ports, .port_count = port_count };
 
-	each_line("/proc/thread-self/net/udp", udp_line, &search);
-	each_line("/proc/thread-self/net/udp6", udp_line, &search);
+	find_udp(&search);
 	return find_holders(&search.inodes, tgids, max);
+}
+
+bool ikw_procfs_is_daemon(uint32_t tgid, const uint16_t *ports, size_t port_count)
+{
+	struct udp_search search = { .ports = ports, .port_count = port_count };
+
+	find_udp(&search);
+	return search.inodes.count && holds_socket(tgid, &search.inodes);
 }
 
 uint32_t ikw_procfs_xfrm_port(uint32_t portid)

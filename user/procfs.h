@@ -29,6 +29,9 @@ void ikw_procfs_complete(struct ikw_proc *proc);
  */
 size_t ikw_procfs_daemons(const uint16_t *ports, size_t port_count, uint32_t *tgids, size_t max);
 
+/* Is this one such a process? Far cheaper than to look for all. */
+bool ikw_procfs_is_daemon(uint32_t tgid, const uint16_t *ports, size_t port_count);
+
 /*
  * The process behind a netlink port, for NETLINK_XFRM in the caller's current
  * network namespace: a port is by default its owner's pid, so the process of
