@@ -25,7 +25,7 @@ def differs($e):
 	    if $e.terminal and ((.ordered_by.tty // "") | test($e.terminal) | not) then "ordered_by.tty" else empty end,
 	    if $e.command and ((.ordered_by.command // "") | test($e.command) | not) then "ordered_by.command" else empty end,
 	    if $e.parents and ([.ordered_by.parents[]?.comm] | join(" ") | test($e.parents) | not) then "ordered_by.parents" else empty end,
-	    if $e.confidence and ($netlink | not) and ((.confidence // "none") | level) < ($e.confidence | level) then "confidence" else empty end,
+	    if $e.confidence and ($netlink | not) and (.offline_reason == $e.maybe | not) and ((.confidence // "none") | level) < ($e.confidence | level) then "confidence" else empty end,
 	    if $e.version and ((.ike.version // "none") | tostring) != $e.version then "ike.version" else empty end,
 	    if $e.detail and ((.detail // "") | test($e.detail; "i") | not) then "detail" else empty end ];
 
