@@ -174,6 +174,17 @@ enum ikw_wire_kind {
 				answer; addr; user = QNAME */
 	IKW_WIRE_DHCP = 5,   /* code = message type, value = lease s; addr = yiaddr, or ciaddr */
 	IKW_WIRE_ECHO = 6,   /* code = ICMP type, id = identifier, value = sequence */
+	/* strongSwan's ha plugin: code = message type; addr = the IKE_SA's SPIs, initiator's and
+	   responder's; id, value = the CHILD_SA's SPIs in and out */
+	IKW_WIRE_CLUSTER = 7,
+};
+
+/* Types of the ha plugin's messages (ha_message.h, version 3) that are read. */
+enum {
+	IKW_CLUSTER_VERSION = 3,
+	IKW_CLUSTER_IKE_DELETE = 5,
+	IKW_CLUSTER_CHILD_ADD = 6,
+	IKW_CLUSTER_CHILD_DELETE = 7,
 };
 
 #define IKW_DNS_QUERY 0x8000

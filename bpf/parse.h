@@ -478,6 +478,7 @@ enum {
 	IKW_PORT_DHCP_SERVER = 67,
 	IKW_PORT_DHCP_CLIENT = 68,
 	IKW_PORT_BFD = 3784,
+	IKW_PORT_CLUSTER = 4510, /* strongSwan's ha plugin, at both ends */
 	IKW_PORT_BFD_MULTIHOP = 4784,
 };
 
@@ -515,6 +516,8 @@ ikw_wire_of_ports(const volatile struct ikw_parse_cfg *cfg, __u16 sport, __u16 d
 	if (wire & 1 << IKW_WIRE_DHCP &&
 	    (sport == IKW_PORT_DHCP_SERVER || sport == IKW_PORT_DHCP_CLIENT))
 		return IKW_WIRE_DHCP;
+	if (wire & 1 << IKW_WIRE_CLUSTER && sport == IKW_PORT_CLUSTER && dport == IKW_PORT_CLUSTER)
+		return IKW_WIRE_CLUSTER;
 	return 0;
 }
 

@@ -5,7 +5,8 @@
  *
  * RADIUS, DNS and DHCP are told whole. Of BFD and VRRP, which are sent many
  * times a second, only what differs from the packet before, and of echoes a few
- * a second for each remote address. A window bounds them all, so that a flood
+ * a second for each remote address. Of a cluster's nodes what the others say of
+ * SAs that come and go, and that this one speaks to them. A window bounds them all, so that a flood
  * of them takes nothing from IKE's share of the ring.
  */
 #ifndef IKEWATCH_WIRE_H
@@ -43,12 +44,21 @@ struct {
 	__type(value, struct ikw_wire_last);
 } ikw_wire_said SEC(".maps");
 
+/* Another node of the cluster: an IKE_SA or a CHILD_SA came or went there. */
+static __always_inline int cluster_tells(const __u8 *at, const __u8 *end)
+{
+	return at + 2 <= end && at[0] == IKW_CLUSTER_VERSION && at[1] >= IKW_CLUSTER_IKE_DELETE &&
+	       at[1] <= IKW_CLUSTER_CHILD_DELETE;
+}
+
 /* What a packet says and of what; 0: nothing worth telling. */
 static __always_inline int wire_state(const struct ikw_packet *pkt, const __u8 *end,
 				      struct ikw_wire_key *key, __u32 *state)
 {
 	const __u8 *at = pkt->at;
 
+	if (pkt->wire == IKW_WIRE_CLUSTER) /* that it is sent at all */
+		return 1;
 	if (at + 8 > end)
 		return 0;
 	if (pkt->wire == IKW_WIRE_BFD) { /* RFC 5880 4.1 */
@@ -77,7 +87,7 @@ static __always_inline int wire_stale(const struct ikw_packet *pkt, const __u8 *
 
 	if (!wire_state(pkt, end, &key, &fresh.state))
 		return 1;
-	if (echo && dir == IKW_DIR_OUT) {
+	if (dir == IKW_DIR_OUT && (echo || pkt->wire == IKW_WIRE_CLUSTER)) {
 		if (!ikw_fill_addrs(pkt->saddr, end, pkt->family, other, key.addr))
 			return 1;
 	} else if (!ikw_fill_addrs(pkt->saddr, end, pkt->family, key.addr, other)) {
@@ -136,14 +146,17 @@ static __always_inline int wire_within_window(struct ikw_counts *counts, __u64 n
 static __always_inline void ikw_emit_wire(struct ikw_counts *counts, const struct ikw_packet *pkt,
 					  const __u8 *end, __u32 netns, __u32 ifindex, __u32 dir)
 {
+	int partner = pkt->wire == IKW_WIRE_CLUSTER && dir == IKW_DIR_IN;
 	int told_whole = pkt->wire == IKW_WIRE_RADIUS || pkt->wire == IKW_WIRE_DNS ||
-			 pkt->wire == IKW_WIRE_DHCP;
+			 pkt->wire == IKW_WIRE_DHCP || partner;
 	__u64 now = bpf_ktime_get_boot_ns();
 	struct ikw_raw *raw;
 
 	/* what this host asks and is told, not what it is asked and tells */
 	if (pkt->wire == IKW_WIRE_DNS &&
 	    (dir == IKW_DIR_OUT ? pkt->sport : pkt->dport) == IKW_PORT_DNS)
+		return;
+	if (partner && !cluster_tells(pkt->at, end))
 		return;
 	if (!told_whole && wire_stale(pkt, end, dir, now))
 		return;

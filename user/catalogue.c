@@ -411,8 +411,16 @@ static const struct ikw_catalogue_step admin_down[] = {
 };
 
 static const struct ikw_catalogue_step backup_delete[] = {
-	NOTHING_TO_DO("Linux gateways have no cluster partner that orders a deletion."),
 	EXPLAIN,
+	{ "This node only followed: read on the other node of the cluster why it deleted the "
+	  "tunnel (ikewatch alarms --all).",
+	  NULL },
+	{ "Watch whether the nodes still speak to each other.",
+	  "{netns}tcpdump -ni any -c20 udp port 4510" },
+	SAS_STRONGSWAN,
+	SAD,
+	BACK,
+	CLEAR,
 };
 
 static const struct ikw_catalogue_step idle_timeout[] = {
@@ -549,7 +557,7 @@ static const struct ikw_catalogue_entry entries[] = {
 		.evidence = "A new IKE_SA between the same peers (IKE_SA_INIT and IKE_AUTH, or a phase "
 			    "1), and new SAs of the same flow installed around the old ones' end.",
 		.needs = BIT(SA),
-		.helps = IKE_BOTH | BIT(CONTROL) | BIT(SIGNAL),
+		.helps = IKE_BOTH | BIT(CONTROL) | BIT(SIGNAL) | BIT(WIRE),
 		STEPS(phase1_replace),
 	},
 	[IKW_REASON_PHASE2_REPLACE] = {
@@ -561,7 +569,7 @@ static const struct ikw_catalogue_entry entries[] = {
 			    "old ones were deleted, with a CREATE_CHILD_SA or Quick Mode of the same "
 			    "IKE_SA.",
 		.needs = BIT(SA),
-		.helps = IKE_BOTH | BIT(ACTOR),
+		.helps = IKE_BOTH | BIT(ACTOR) | BIT(CONTROL) | BIT(SIGNAL) | BIT(WIRE),
 		STEPS(phase2_replace),
 	},
 	[IKW_REASON_TRACK] = {
@@ -709,12 +717,14 @@ static const struct ikw_catalogue_entry entries[] = {
 	[IKW_REASON_BACKUP_DELETE] = {
 		.group = IKW_GROUP_VENDOR_OTHER,
 		.impact = GONE,
-		.cause = "A cluster partner ordered the deletion.",
-		.evidence = "None exists on Linux.",
-		.not_emitted = "No IKE daemon on Linux takes a deletion from a cluster partner in a form "
-			       "of its own; strongSwan's ha plugin synchronizes state over an "
-			       "encrypted channel.",
-		.needs = BIT(SA),
+		.cause = "Another node of this host's cluster deleted the tunnel, for a cause of its own, "
+			 "and this one followed.",
+		.evidence = "A message of strongSwan's ha plugin (UDP port 4510) that comes in and tells of "
+			    "the deletion of this CHILD_SA or its IKE_SA, and the SAs deleted right after, "
+			    "without IKE or a command here. Where the plugin has a secret its messages are "
+			    "encrypted, and the reason is \"unknown\".",
+		.needs = BIT(SA) | BIT(WIRE),
+		.helps = IKE_BOTH | BIT(ACTOR) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(backup_delete),
 	},
 	[IKW_REASON_IDLE_TIMEOUT] = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What RADIUS, BFD, VRRP, DNS, DHCP and echoes showed, in words. */
+/* What RADIUS, BFD, VRRP, DNS, DHCP, echoes and a cluster's nodes showed, in words. */
 #include <stdio.h>
 #include "compose.h"
 
@@ -86,6 +86,25 @@ static void tell_name(const struct telling *t)
 		"new_ike_sa_to_new_address", text);
 }
 
+static void tell_cluster(const struct telling *t)
+{
+	const struct ikw_cluster_word *word = t->f->cluster;
+	char text[TEXT], addr[64], what[64] = "";
+
+	if (word->spi)
+		snprintf(what, sizeof(what), "the CHILD_SA with the inbound SPI 0x%08x of ",
+			 word->spi);
+	snprintf(text, sizeof(text),
+		 "%s, another node of the cluster, told that it deleted %s"
+		 "the IKE_SA %02x%02x%02x%02x%02x%02x%02x%02x_i "
+		 "%02x%02x%02x%02x%02x%02x%02x%02x_r",
+		 ikw_addr_text(word->node, addr, sizeof(addr)), what, word->ike[0], word->ike[1],
+		 word->ike[2], word->ike[3], word->ike[4], word->ike[5], word->ike[6], word->ike[7],
+		 word->ike[8], word->ike[9], word->ike[10], word->ike[11], word->ike[12],
+		 word->ike[13], word->ike[14], word->ike[15]);
+	t->tell(t->ctx, word->deleted, "cluster_delete", text);
+}
+
 void ikw_compose_outside(const struct ikw_facts *f,
 			 void (*tell)(void *ctx, uint64_t time, const char *fact, const char *text),
 			 void *ctx)
@@ -111,6 +130,8 @@ void ikw_compose_outside(const struct ikw_facts *f,
 	}
 	if (f->name)
 		tell_name(&t);
+	if (f->cluster)
+		tell_cluster(&t);
 	if (!f->lease)
 		return;
 	snprintf(text, sizeof(text), "DHCP lease of %s for %u s",

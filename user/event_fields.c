@@ -55,6 +55,7 @@ static const struct name wire_kinds[] = {
 	{ IKW_WIRE_DNS, "dns" },
 	{ IKW_WIRE_DHCP, "dhcp" },
 	{ IKW_WIRE_ECHO, "echo" },
+	{ IKW_WIRE_CLUSTER, "cluster" },
 	END
 };
 static const struct name protos[] = {

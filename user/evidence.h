@@ -88,7 +88,11 @@
 	X(PROBE_SILENT, "probe_unanswered", IKW_SEES_WIRE)                                         \
 	X(DNS_CHANGED, "dns_changed", IKW_SEES_WIRE)                                               \
 	X(DNS_FOLLOWED, "new_ike_sa_to_new_address", IKW_SEES_WIRE | IKW_SEES_IKE_OUT)             \
-	X(LEASE_OVER, "lease_over", IKW_SEES_WIRE)
+	X(LEASE_OVER, "lease_over", IKW_SEES_WIRE)                                                 \
+	X(CLUSTER_DELETE, "cluster_node_deleted", IKW_SEES_WIRE)                                   \
+	X(CLUSTER_NAMED, "cluster_node_names_this", IKW_SEES_WIRE)                                 \
+	X(CLUSTER_IKE, "cluster_node_deleted_ike_sa", IKW_SEES_WIRE)                               \
+	X(CLUSTER_PARTNER, "cluster_node_is_spoken_to", IKW_SEES_WIRE)
 
 enum ikw_fact_bit {
 #define IKW_X(name, slug, needs) IKW_FACT_BIT_##name,
@@ -141,6 +145,7 @@ struct ikw_facts {
 	const struct ikw_echo *echo;
 	const struct ikw_name *name;
 	const struct ikw_lease *lease;
+	const struct ikw_cluster_word *cluster;
 	const struct ikw_peer *moved_to; /* the peer at its new address */
 	enum ikw_content content;	 /* what the decisive INFORMATIONAL may carry */
 	unsigned int silent_checks; /* IKEv1: unanswered R-U-THERE since the last sign of life */

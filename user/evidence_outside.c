@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The facts that lie outside IKE and the SAD: AAA, tracking, names, leases. */
+/* The facts that lie outside IKE and the SAD: AAA, tracking, names, leases, a cluster's nodes. */
 #include <string.h>
 #include "evidence_look.h"
 
 #define AAA_BEFORE (2 * IKW_SECOND) /* from an order to our first act */
 #define TRACK_BEFORE                                                                               \
 	(20 * IKW_SECOND) /* from a change to the order that follows it: scripts poll */
-#define PROBE_BEFORE (60 * IKW_SECOND) /* probes that fail some times before something is done */
-#define DNS_BEFORE   (60 * IKW_SECOND) /* likewise for a name that is asked for now and then */
-#define DNS_AFTER    (10 * IKW_SECOND)
-#define LIMIT_BEFORE (2 * IKW_SECOND) /* a time that ran out, by two clocks */
-#define LIMIT_AFTER  (20 * IKW_SECOND)
-#define SLACK	     (50 * IKW_MS)
+#define PROBE_BEFORE   (60 * IKW_SECOND) /* probes that fail some times before something is done */
+#define DNS_BEFORE     (60 * IKW_SECOND) /* likewise for a name that is asked for now and then */
+#define DNS_AFTER      (10 * IKW_SECOND)
+#define LIMIT_BEFORE   (2 * IKW_SECOND) /* a time that ran out, by two clocks */
+#define LIMIT_AFTER    (20 * IKW_SECOND)
+#define CLUSTER_NEAR   (1 * IKW_SECOND)
+#define CLUSTER_BEFORE (5 * IKW_SECOND) /* from what a node tells to what this one does */
+#define SLACK	       (50 * IKW_MS)
 
 struct outer {
 	struct ikw_facts *f;
@@ -181,6 +183,29 @@ static void see_lease(struct outer *o)
 	o->f->seen |= IKW_FACT(LEASE_OVER);
 }
 
+/* Of an SA that it names: at any time shortly before; else right before only. */
+static void see_cluster(struct outer *o)
+{
+	const struct ikw_generation *gen = o->c->gen;
+	const struct ikw_cluster_word *word;
+	bool named;
+
+	if (!gen->in)
+		return;
+	word = ikw_outside_cluster(&o->w->outside, gen->in->spi, since(o, CLUSTER_BEFORE),
+				   o->c->opened + SLACK, &named);
+	if (!word || (!named && word->deleted < before(o->c->opened, CLUSTER_NEAR)))
+		return;
+	o->f->cluster = word;
+	o->f->seen |= IKW_FACT(CLUSTER_DELETE);
+	if (named)
+		o->f->seen |= IKW_FACT(CLUSTER_NAMED);
+	if (!word->spi)
+		o->f->seen |= IKW_FACT(CLUSTER_IKE);
+	if (word->partner)
+		o->f->seen |= IKW_FACT(CLUSTER_PARTNER);
+}
+
 void ikw_facts_outside(struct ikw_facts *f, const struct ikw_case *c, const struct ikw_world *w,
 		       uint64_t at)
 {
@@ -196,4 +221,5 @@ void ikw_facts_outside(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_aaa(&o);
 	see_name(&o, at);
 	see_lease(&o);
+	see_cluster(&o);
 }

@@ -40,7 +40,7 @@ struct ikw_hooks_config {
 /* Every other protocol that explains deletions. */
 #define IKW_WIRE_ALL                                                                               \
 	(1U << IKW_WIRE_RADIUS | 1U << IKW_WIRE_BFD | 1U << IKW_WIRE_VRRP | 1U << IKW_WIRE_DNS |   \
-	 1U << IKW_WIRE_DHCP | 1U << IKW_WIRE_ECHO)
+	 1U << IKW_WIRE_DHCP | 1U << IKW_WIRE_ECHO | 1U << IKW_WIRE_CLUSTER)
 
 struct ikw_hooks;
 

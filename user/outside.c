@@ -13,6 +13,10 @@
 #define LEASES	 1024
 #define ECHOES	 128
 #define PROBERS	 64
+#define NODES	 16
+#define SETS	 1024 /* of what a cluster's nodes told, */
+#define WAYS	 8    /* so many words in each */
+#define LAST	 64   /* IKE_SAs said to be deleted */
 #define SECOND	 1000000000ULL
 
 enum { ACCESS_REQUEST = 1, ACCESS_ACCEPT = 2 };
@@ -29,6 +33,18 @@ struct query {
 	uint16_t port;
 };
 
+struct node {
+	uint64_t spoken; /* boot time ns: when this host last sent it something; 0: free */
+	uint8_t addr[IKW_ADDR_LEN];
+};
+
+struct cluster {
+	struct node nodes[NODES];
+	struct ikw_cluster_word words[SETS][WAYS];
+	struct ikw_cluster_word last[LAST]; /* a ring */
+	unsigned int last_head;
+};
+
 struct ikw_outside_store {
 	struct ikw_radius_order orders[ORDERS];
 	struct ikw_radius_session sessions[SESSIONS];
@@ -38,7 +54,8 @@ struct ikw_outside_store {
 	struct ikw_lease leases[LEASES];
 	struct ikw_echo echoes[ECHOES];
 	struct ikw_prober probers[PROBERS];
-	uint64_t asked; /* RADIUS: when this host last sent an Access-Request */
+	struct cluster *cluster; /* NULL: no node said anything */
+	uint64_t asked;		 /* RADIUS: when this host last sent an Access-Request */
 	uint32_t asked_id;
 	uint8_t asked_server[IKW_ADDR_LEN];
 	unsigned int order_head, session_head, query_head, prober_head;
@@ -53,6 +70,8 @@ static struct ikw_outside_store *store_of(struct ikw_outside *outside)
 
 void ikw_outside_free(struct ikw_outside *outside)
 {
+	if (outside->store)
+		free(outside->store->cluster);
 	free(outside->store);
 	outside->store = NULL;
 }
@@ -546,6 +565,116 @@ const struct ikw_prober *ikw_outside_probe(const struct ikw_outside *outside,
 	return *echo ? last : NULL;
 }
 
+/* ---- a cluster's nodes ------------------------------------------------------------- */
+
+static bool is_partner(const struct cluster *c, const uint8_t *addr)
+{
+	for (unsigned int i = 0; i < NODES; i++)
+		if (c->nodes[i].spoken && same(c->nodes[i].addr, addr))
+			return true;
+	return false;
+}
+
+static void node_spoken(struct cluster *c, const struct ikw_wire *w)
+{
+	struct node *n = &c->nodes[0];
+
+	for (unsigned int i = 0; i < NODES; i++) {
+		if (same(c->nodes[i].addr, w->daddr)) {
+			n = &c->nodes[i];
+			break;
+		}
+		if (c->nodes[i].spoken < n->spoken)
+			n = &c->nodes[i];
+	}
+	n->spoken = w->hdr.time;
+	memcpy(n->addr, w->daddr, IKW_ADDR_LEN);
+}
+
+/* A CHILD_SA by its inbound SPI, or an IKE_SA (spi 0) by both of its own. */
+static size_t set_of(uint32_t spi, const uint8_t *ike)
+{
+	return (spi ? ikw_hash(&spi, sizeof(spi), 11) : ikw_hash(ike, 16, 11)) % SETS;
+}
+
+static uint64_t word_time(const struct ikw_cluster_word *word)
+{
+	return word->deleted > word->added ? word->deleted : word->added;
+}
+
+static struct ikw_cluster_word *word_find(struct cluster *c, uint32_t spi, const uint8_t *ike)
+{
+	struct ikw_cluster_word *set = c->words[set_of(spi, ike)];
+
+	for (unsigned int i = 0; i < WAYS; i++)
+		if (word_time(&set[i]) && set[i].spi == spi &&
+		    (spi || !memcmp(set[i].ike, ike, sizeof(set[i].ike))))
+			return &set[i];
+	return NULL;
+}
+
+static struct ikw_cluster_word *word_get(struct cluster *c, uint32_t spi, const uint8_t *ike)
+{
+	struct ikw_cluster_word *word = word_find(c, spi, ike), *set = c->words[set_of(spi, ike)];
+
+	if (word)
+		return word;
+	word = set;
+	for (unsigned int i = 1; i < WAYS; i++)
+		if (word_time(&set[i]) < word_time(word))
+			word = &set[i];
+	memset(word, 0, sizeof(*word));
+	word->spi = spi;
+	return word;
+}
+
+static void cluster_event(struct ikw_outside_store *s, const struct ikw_wire *w)
+{
+	bool child = w->code != IKW_CLUSTER_IKE_DELETE;
+	struct ikw_cluster_word *word;
+
+	if (!s->cluster)
+		s->cluster = calloc(1, sizeof(*s->cluster));
+	if (!s->cluster)
+		return;
+	if (w->dir == IKW_DIR_OUT)
+		node_spoken(s->cluster, w);
+	if (w->dir != IKW_DIR_IN || w->code < IKW_CLUSTER_IKE_DELETE ||
+	    w->code > IKW_CLUSTER_CHILD_DELETE || (child && !w->id))
+		return;
+	word = word_get(s->cluster, child ? w->id : 0, w->addr);
+	*(w->code == IKW_CLUSTER_CHILD_ADD ? &word->added : &word->deleted) = w->hdr.time;
+	memcpy(word->node, w->saddr, IKW_ADDR_LEN);
+	memcpy(word->ike, w->addr, sizeof(word->ike));
+	word->partner = is_partner(s->cluster, w->saddr);
+	if (child)
+		return;
+	s->cluster->last[s->cluster->last_head] = *word;
+	s->cluster->last_head = (s->cluster->last_head + 1) % LAST;
+}
+
+const struct ikw_cluster_word *ikw_outside_cluster(const struct ikw_outside *outside, uint32_t spi,
+						   uint64_t from, uint64_t to, bool *named)
+{
+	struct cluster *c = outside->store ? outside->store->cluster : NULL;
+	const struct ikw_cluster_word *child, *best = NULL;
+
+	*named = false;
+	if (!c)
+		return NULL;
+	child = word_find(c, spi, NULL);
+	best = child && !within(child->deleted, from, to) ? word_find(c, 0, child->ike) : child;
+	if (child) {
+		*named = best && within(best->deleted, from, to);
+		return *named ? best : NULL;
+	}
+	for (unsigned int i = 0; i < LAST; i++)
+		if (within(c->last[i].deleted, from, to) &&
+		    (!best || c->last[i].deleted > best->deleted))
+			best = &c->last[i];
+	return best;
+}
+
 /* ---- all ------------------------------------------------------------------------------ */
 
 static void wire_event(struct ikw_outside_store *s, const struct ikw_host *host,
@@ -569,6 +698,9 @@ static void wire_event(struct ikw_outside_store *s, const struct ikw_host *host,
 		break;
 	case IKW_WIRE_ECHO:
 		echo_event(s, host, w);
+		break;
+	case IKW_WIRE_CLUSTER:
+		cluster_event(s, w);
 		break;
 	}
 }

@@ -2,7 +2,8 @@
 /*
  * What other protocols told that may explain a deletion: RADIUS orders and
  * sessions, BFD and VRRP states, names and their addresses, leases, echoes,
- * and the processes that send probes. Bounded; pure.
+ * what the other nodes of a cluster say, and the processes that send probes.
+ * Bounded; pure.
  *
  * All of this can be forged by whoever can send a packet here. So what counts
  * is what this host did: the acknowledgement it sent, the state it announces
@@ -98,6 +99,16 @@ struct ikw_prober {
 	char comm[IKW_COMM_LEN];
 };
 
+/* What another node of this host's cluster told of a CHILD_SA, or of an IKE_SA (spi 0). */
+struct ikw_cluster_word {
+	uint64_t added;	  /* boot time ns; 0: not told, as all of an IKE_SA's */
+	uint64_t deleted; /* 0: not */
+	uint8_t node[IKW_ADDR_LEN];
+	uint8_t ike[16]; /* the IKE_SA's SPIs, initiator's and responder's */
+	uint32_t spi;	 /* inbound */
+	bool partner;	 /* this host speaks to that node as well */
+};
+
 struct ikw_outside_store;
 
 struct ikw_outside {
@@ -150,5 +161,13 @@ const struct ikw_lease *ikw_outside_lease(const struct ikw_outside *outside, con
 const struct ikw_prober *ikw_outside_probe(const struct ikw_outside *outside,
 					   const uint32_t *parents, size_t count, uint64_t from,
 					   uint64_t to, const struct ikw_echo **echo);
+
+/*
+ * What another node told within [from, to]: that it deleted the CHILD_SA with that
+ * inbound SPI, or its IKE_SA; *named then. Of a CHILD_SA of which it told nothing
+ * before, the last IKE_SA that it said to be deleted, whosever it was. NULL: neither.
+ */
+const struct ikw_cluster_word *ikw_outside_cluster(const struct ikw_outside *outside, uint32_t spi,
+						   uint64_t from, uint64_t to, bool *named);
 
 #endif

@@ -114,6 +114,31 @@ static const struct ikw_rule rules[] = {
 	{ "reauthenticated_quietly", R(PHASE1_REPLACE), LIKELY, false,
 	  F(REPLACED_IKE) | F(NEXT_OURS), F(DELETE_EXCHANGE), 0,
 	  "an IKE_SA that this host began with the same peer had taken the flow over" },
+	/* a node that stands by hears of no IKE: the one that speaks it tells what went */
+	{ "cluster_reauthenticated", R(PHASE1_REPLACE), LIKELY, false,
+	  F(REPLACED_PLAIN) | F(CLUSTER_NAMED) | F(CLUSTER_IKE), NOTHING_ELSE | ORDERS, 0,
+	  "another node of the cluster deleted the IKE_SA, and SAs for the same flow had come "
+	  "before" },
+	{ "cluster_rekeyed", R(PHASE2_REPLACE), LIKELY, false, F(REPLACED_PLAIN) | F(CLUSTER_NAMED),
+	  NOTHING_ELSE | ORDERS | F(CLUSTER_IKE), 0,
+	  "another node of the cluster deleted the CHILD_SA, and SAs for the same flow had come "
+	  "before" },
+	{ "cluster_returned", R(PHASE1_REPLACE), LIKELY, false,
+	  F(CLUSTER_DELETE) | F(CLUSTER_IKE) | F(CLUSTER_PARTNER) | F(RETURNED),
+	  NOTHING_ELSE | ORDERS, 0,
+	  "another node of the cluster deleted the IKE_SA and set the flow up anew at once: a "
+	  "reauthentication" },
+	{ "cluster_deleted", R(BACKUP_DELETE), CERTAIN, false,
+	  F(CLUSTER_DELETE) | F(CLUSTER_NAMED) | F(CLUSTER_PARTNER), NOTHING_ELSE | ORDERS, 0,
+	  "another node of the cluster had deleted it and told this one" },
+	{ "cluster_deleted_alone", R(BACKUP_DELETE), LIKELY, false,
+	  F(CLUSTER_DELETE) | F(CLUSTER_NAMED), NOTHING_ELSE | ORDERS, 0,
+	  "a message that seems to be of another node of the cluster told that it had been "
+	  "deleted there" },
+	{ "cluster_deleted_some", R(BACKUP_DELETE), LIKELY, false,
+	  F(CLUSTER_DELETE) | F(CLUSTER_PARTNER),
+	  NOTHING_ELSE | ORDERS | F(REPLACED_PLAIN) | F(IKE_SEEN), 0,
+	  "another node of the cluster had just told of an IKE_SA that was deleted there" },
 	{ "came_back", R(KICK_OLD_SA), CERTAIN, false, F(REPLACED_IKE), F(DELETE_EXCHANGE), 0,
 	  "the peer came back with a new IKE_SA for the same flow and the old one was dropped" },
 	{ "came_from_elsewhere", R(KICK_OLD_SA), CERTAIN, true, F(MOVED), F(PEER_DELETE) | ORDERS,

@@ -284,6 +284,61 @@ static size_t read_dhcp(struct bytes b, struct ikw_wire *w)
 	return w->code != 0;
 }
 
+/* ---- strongSwan's ha plugin ------------------------------------------------------ */
+
+enum { CLUSTER_IKE_ID = 1, CLUSTER_INITIATOR = 14, CLUSTER_SPI_IN = 27, CLUSTER_SPI_OUT = 28 };
+
+/*
+ * ha_message.c adds an SPI, which charon has as on the wire, with htonl(): a little
+ * endian node sends its bytes turned round. The nodes of a cluster share one order.
+ */
+static uint32_t take_spi(struct bytes *b)
+{
+	uint32_t value = take(b, 4);
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	value = __builtin_bswap32(value);
+#endif
+	return value;
+}
+
+/*
+ * Version, type, attributes without lengths: what is read comes first. An IKE_SA is
+ * named by its version, its SPIs and whether the node began it (ike_sa_id_t).
+ */
+static size_t read_cluster(struct bytes b, struct ikw_wire *w)
+{
+	uint32_t version = take(&b, 1);
+	const uint8_t *spis;
+
+	w->code = (uint16_t)take(&b, 1);
+	if (b.is_short || version != IKW_CLUSTER_VERSION)
+		return 0;
+	if (w->code < IKW_CLUSTER_IKE_DELETE || w->code > IKW_CLUSTER_CHILD_DELETE)
+		return 1;
+	if (take(&b, 1) != CLUSTER_IKE_ID)
+		return 0;
+	take(&b, 1);
+	spis = skip(&b, 16);
+	take(&b, 1);
+	if (!spis || b.is_short)
+		return 0;
+	memcpy(w->addr, spis, 16);
+	while (w->code != IKW_CLUSTER_IKE_DELETE && b.at < b.len && !w->value) {
+		uint32_t attribute = take(&b, 1);
+
+		if (attribute == CLUSTER_INITIATOR)
+			take(&b, 1);
+		else if (attribute == CLUSTER_SPI_IN)
+			w->id = take_spi(&b);
+		else if (attribute == CLUSTER_SPI_OUT)
+			w->value = take_spi(&b);
+		else
+			break;
+	}
+	return !b.is_short && (w->id || w->code == IKW_CLUSTER_IKE_DELETE);
+}
+
 static void begin(const struct ikw_raw *raw, struct ikw_wire *w)
 {
 	memset(w, 0, sizeof(*w));
@@ -319,6 +374,8 @@ size_t ikw_wire_read(const struct ikw_raw *raw, struct ikw_wire out[IKW_WIRE_REC
 		return read_dhcp(b, out);
 	case IKW_WIRE_ECHO:
 		return read_echo(b, out);
+	case IKW_WIRE_CLUSTER:
+		return read_cluster(b, out);
 	default:
 		return 0;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What RADIUS, BFD, VRRP, DNS, DHCP and ICMP echo packets say: from the bytes
+ * What RADIUS, BFD, VRRP, DNS, DHCP, ICMP echo and cluster packets say: from the bytes
  * that the packet programs copied to records. Pure; trusts no byte.
  */
 #ifndef IKEWATCH_WIRE_PARSE_H

@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ikw_host_init(&host))
 		return 0;
 	while (size > 3) {
-		struct ikw_raw raw = { .kind = (uint8_t)(1 + data[0] % IKW_WIRE_ECHO),
+		struct ikw_raw raw = { .kind = (uint8_t)(1 + data[0] % IKW_WIRE_CLUSTER),
 				       .dir = (uint8_t)(1 + (data[1] & 1)),
 				       .family = 4 };
 

@@ -123,7 +123,7 @@ static void set_enums(union ikw_event *e)
 		e->control.request_len = IKW_REQUEST_LEN;
 		break;
 	case IKW_EV_WIRE:
-		e->wire.kind = in_range(e->wire.kind, IKW_WIRE_RADIUS, IKW_WIRE_ECHO);
+		e->wire.kind = in_range(e->wire.kind, IKW_WIRE_RADIUS, IKW_WIRE_CLUSTER);
 		e->wire.dir = in_range(e->wire.dir, IKW_DIR_UNKNOWN, IKW_DIR_FWD);
 		break;
 	case IKW_EV_PROBES:

@@ -1273,6 +1273,137 @@ static void test_neither_end_is_ours(void **state)
 	}
 }
 
+/* spi 0: the IKE_SA. dir out: that this host speaks to the other node */
+static void node_tells(struct story *s, uint64_t ms, uint8_t dir, uint16_t code, uint8_t ike,
+		       uint32_t spi)
+{
+	NEW(s, e, wire, WIRE, ms);
+
+	e.wire.kind = IKW_WIRE_CLUSTER;
+	e.wire.dir = dir;
+	e.wire.code = code;
+	e.wire.id = spi;
+	e.wire.addr[0] = ike;
+	addr4(dir == IKW_DIR_OUT ? e.wire.saddr : e.wire.daddr, 1);
+	addr4(dir == IKW_DIR_OUT ? e.wire.daddr : e.wire.saddr, 30);
+	feed(s, &e);
+}
+
+static void stand_by(struct story *s, bool told)
+{
+	begin(s, ALL_SEES);
+	sa_op(s, 4000, IN(7), IKW_SA_LARVAL, 0, DAEMON); /* it is an IKE daemon */
+	node_tells(s, 5000, IKW_DIR_OUT, 10, 0, 0);
+	if (told)
+		node_tells(s, 9990, IKW_DIR_IN, IKW_CLUSTER_CHILD_ADD, 1, 0x1000);
+	stood_by_pair(s, 10000, 0, IKW_SA_ADD);
+	stood_by_policy(s, 10010, IKW_POLICY_INSERT);
+}
+
+/* This node deletes what the one that speaks IKE says to be deleted. */
+static void test_cluster_deletes(void **state)
+{
+	static const struct {
+		bool told, child;
+		const char *rule;
+		enum ikw_confidence confidence;
+	} rows[] = {
+		{ true, false, "cluster_deleted", IKW_CONFIDENCE_CERTAIN },
+		{ true, true, "cluster_deleted", IKW_CONFIDENCE_CERTAIN },
+		{ false, true, "cluster_deleted", IKW_CONFIDENCE_CERTAIN },
+		{ false, false, "cluster_deleted_some", IKW_CONFIDENCE_LIKELY },
+	};
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		stand_by(&s, rows[i].told);
+		if (rows[i].child)
+			node_tells(&s, 20000, IKW_DIR_IN, IKW_CLUSTER_CHILD_DELETE, 1, 0x1000);
+		else
+			node_tells(&s, 20000, IKW_DIR_IN, IKW_CLUSTER_IKE_DELETE, 1, 0);
+		stood_by_pair(&s, 20008, 0, IKW_SA_DELETE);
+		expect_one(&s, IKW_REASON_BACKUP_DELETE, rows[i].confidence);
+		assert_string_equal(s.told[0].rule, rows[i].rule);
+	}
+}
+
+/* Of another IKE_SA, of long ago, of a node that this one does not speak to: a word that explains
+ * nothing, or not for certain. */
+static void test_cluster_deletes_other(void **state)
+{
+	struct story s;
+
+	(void)state;
+	stand_by(&s, true);
+	node_tells(&s, 20000, IKW_DIR_IN, IKW_CLUSTER_IKE_DELETE, 2, 0);
+	stood_by_pair(&s, 20008, 0, IKW_SA_DELETE);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+	stand_by(&s, true);
+	node_tells(&s, 20000, IKW_DIR_IN, IKW_CLUSTER_IKE_DELETE, 1, 0);
+	stood_by_pair(&s, 30000, 0, IKW_SA_DELETE);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+	begin(&s, ALL_SEES);
+	sa_op(&s, 4000, IN(7), IKW_SA_LARVAL, 0, DAEMON);
+	node_tells(&s, 9990, IKW_DIR_IN, IKW_CLUSTER_CHILD_ADD, 1, 0x1000);
+	stood_by_pair(&s, 10000, 0, IKW_SA_ADD);
+	stood_by_policy(&s, 10010, IKW_POLICY_INSERT);
+	node_tells(&s, 20000, IKW_DIR_IN, IKW_CLUSTER_IKE_DELETE, 1, 0);
+	stood_by_pair(&s, 20008, 0, IKW_SA_DELETE);
+	expect_one(&s, IKW_REASON_BACKUP_DELETE, IKW_CONFIDENCE_LIKELY);
+}
+
+/* Forged or not, it explains no deletion that this host's own IKE explains. */
+static void test_cluster_word_beside_ike(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	node_tells(&s, 5000, IKW_DIR_OUT, 10, 0, 0);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	node_tells(&s, 29990, IKW_DIR_IN, IKW_CLUSTER_CHILD_DELETE, 1, 0x1000);
+	ike(&s, 30000, 'r', V2(0xa0, 37, 0, 65));
+	ike(&s, 30005, 'a', V2(0xa0, 37, 0, 57));
+	down(&s, 30010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* Deleted and at once set up anew by the other node: a reauthentication of its. */
+static void test_cluster_returns(void **state)
+{
+	struct story s;
+
+	(void)state;
+	stand_by(&s, true);
+	node_tells(&s, 20000, IKW_DIR_IN, IKW_CLUSTER_IKE_DELETE, 1, 0);
+	stood_by_pair(&s, 20008, 0, IKW_SA_DELETE);
+	node_tells(&s, 20500, IKW_DIR_IN, IKW_CLUSTER_CHILD_ADD, 2, 0x1001);
+	stood_by_pair(&s, 20505, 1, IKW_SA_ADD);
+	expect_one(&s, IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY);
+	assert_true(s.told[0].tunnel_up);
+}
+
+static void test_cluster_rekeys(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int reauth = 0; reauth < 2; reauth++) {
+		stand_by(&s, true);
+		node_tells(&s, 19990, IKW_DIR_IN, IKW_CLUSTER_CHILD_ADD, reauth ? 2 : 1, 0x1001);
+		stood_by_pair(&s, 20000, 1, IKW_SA_ADD);
+		if (reauth)
+			node_tells(&s, 21000, IKW_DIR_IN, IKW_CLUSTER_IKE_DELETE, 1, 0);
+		else
+			node_tells(&s, 21000, IKW_DIR_IN, IKW_CLUSTER_CHILD_DELETE, 1, 0x1000);
+		stood_by_pair(&s, 21008, 0, IKW_SA_DELETE);
+		expect_one(&s, reauth ? IKW_REASON_PHASE1_REPLACE : IKW_REASON_PHASE2_REPLACE,
+			   IKW_CONFIDENCE_LIKELY);
+		assert_true(s.told[0].tunnel_up);
+	}
+}
+
 /* ---- SAs older than the agent ------------------------------------------------ */
 
 struct found {
@@ -1664,6 +1795,11 @@ int main(void)
 		cmocka_unit_test(test_daemon_stops),
 		cmocka_unit_test(test_nothing_explains),
 		cmocka_unit_test(test_neither_end_is_ours),
+		cmocka_unit_test(test_cluster_deletes),
+		cmocka_unit_test(test_cluster_deletes_other),
+		cmocka_unit_test(test_cluster_word_beside_ike),
+		cmocka_unit_test(test_cluster_returns),
+		cmocka_unit_test(test_cluster_rekeys),
 		cmocka_unit_test(test_found_flushed_before_dump),
 		cmocka_unit_test(test_found_flushed_during_dump),
 		cmocka_unit_test(test_found_half_gone),

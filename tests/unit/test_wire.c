@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What RADIUS, BFD, VRRP, DNS, DHCP and echo packets say; each also cut at
+ * What RADIUS, BFD, VRRP, DNS, DHCP, echo and cluster packets say; each also cut at
  * every length and with every byte flipped, under ASan.
  */
 #include <setjmp.h>
@@ -68,6 +68,50 @@ static size_t dhcp(uint8_t *out)
 	memcpy(out + 16, (const uint8_t[]){ 10, 1, 9, 9 }, 4);
 	memcpy(out + 236, options, sizeof(options));
 	return 236 + sizeof(options);
+}
+
+/* As charon's ha plugin sent them on a little endian host. */
+#define CLUSTER_IKE                                                                                \
+	0x01, 0x02, 0xce, 0xef, 0x6a, 0x49, 0xf6, 0x10, 0xa8, 0x28, 0x71, 0xc9, 0x6e, 0x7c, 0xf5,  \
+		0xf8, 0xb7, 0xee, 0x00
+static const uint8_t cluster_status[] = { 3, 10, 0x22, 0, 1 };
+static const uint8_t cluster_ike_gone[] = { 3, 5, CLUSTER_IKE };
+static const uint8_t cluster_child[] = { 3,    6,    CLUSTER_IKE, 0x0e, 0x00, 0x1b, 0x22,
+					 0x08, 0xf9, 0xc4,	  0x1c, 0x75, 0x86, 0xe1,
+					 0xca, 0x1d, 0x00,	  0x00, 0x1e, 0x00, 0x00 };
+static const uint8_t cluster_child_gone[] = { 3, 7, CLUSTER_IKE, 0x1b, 0x22, 0x08, 0xf9, 0xc4 };
+
+static void test_cluster(void **state)
+{
+	static const uint8_t spis[16] = { 0xce, 0xef, 0x6a, 0x49, 0xf6, 0x10, 0xa8, 0x28,
+					  0x71, 0xc9, 0x6e, 0x7c, 0xf5, 0xf8, 0xb7, 0xee };
+	struct ikw_raw raw = raw_of(IKW_WIRE_CLUSTER, cluster_child, sizeof(cluster_child));
+	struct ikw_wire out[IKW_WIRE_RECORDS];
+
+	(void)state;
+	assert_int_equal(ikw_wire_read(&raw, out), 1);
+	assert_int_equal(out[0].code, IKW_CLUSTER_CHILD_ADD);
+	assert_memory_equal(out[0].addr, spis, sizeof(spis));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	assert_int_equal(out[0].id, 0xc4f90822);
+	assert_int_equal(out[0].value, 0xcae18675);
+#endif
+	raw = raw_of(IKW_WIRE_CLUSTER, cluster_ike_gone, sizeof(cluster_ike_gone));
+	assert_int_equal(ikw_wire_read(&raw, out), 1);
+	assert_int_equal(out[0].code, IKW_CLUSTER_IKE_DELETE);
+	assert_memory_equal(out[0].addr, spis, sizeof(spis));
+	assert_int_equal(out[0].id, 0);
+	raw = raw_of(IKW_WIRE_CLUSTER, cluster_child_gone, sizeof(cluster_child_gone));
+	assert_int_equal(ikw_wire_read(&raw, out), 1);
+	assert_int_equal(out[0].code, IKW_CLUSTER_CHILD_DELETE);
+	assert_int_not_equal(out[0].id, 0);
+	raw.len -= 5; /* no SPI: of which CHILD_SA? */
+	assert_int_equal(ikw_wire_read(&raw, out), 0);
+	raw = raw_of(IKW_WIRE_CLUSTER, cluster_status, sizeof(cluster_status));
+	assert_int_equal(ikw_wire_read(&raw, out), 1);
+	assert_int_equal(out[0].code, 10);
+	raw.data[0] = 4; /* another version */
+	assert_int_equal(ikw_wire_read(&raw, out), 0);
 }
 
 static void test_radius(void **state)
@@ -189,6 +233,8 @@ static void test_hurt(void **state)
 	hurt(IKW_WIRE_BFD, bfd, sizeof(bfd));
 	hurt(IKW_WIRE_VRRP, vrrp, sizeof(vrrp));
 	hurt(IKW_WIRE_ECHO, echo, sizeof(echo));
+	hurt(IKW_WIRE_CLUSTER, cluster_child, sizeof(cluster_child));
+	hurt(IKW_WIRE_CLUSTER, cluster_child_gone, sizeof(cluster_child_gone));
 	hurt(IKW_WIRE_DNS, dns, sizeof(dns));
 	hurt(IKW_WIRE_DHCP, bytes, dhcp(bytes));
 }
@@ -196,9 +242,9 @@ static void test_hurt(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_radius), cmocka_unit_test(test_bfd_vrrp_echo),
-		cmocka_unit_test(test_dns),    cmocka_unit_test(test_dhcp),
-		cmocka_unit_test(test_hurt),
+		cmocka_unit_test(test_radius),	cmocka_unit_test(test_bfd_vrrp_echo),
+		cmocka_unit_test(test_dns),	cmocka_unit_test(test_dhcp),
+		cmocka_unit_test(test_cluster), cmocka_unit_test(test_hurt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
