@@ -302,7 +302,7 @@ struct ikw_sa {
 	__u8 family;	  /* outer: 2 or 10 */
 	__u8 km_state;	  /* XFRM_STATE_*; 0: not known */
 	__u8 dir;	  /* enum ikw_dir if the kernel says (6.10+), else UNKNOWN */
-	__u16 encap_type; /* 2: UDP_ENCAP_ESPINUDP; 0: none */
+	__u16 encap_type; /* 2: UDP_ENCAP_ESPINUDP, 7: TCP_ENCAP_ESPINTCP; 0: none */
 	__u16 encap_sport;
 	__u16 encap_dport;
 	__u16 pad;

@@ -624,6 +624,11 @@ static void fill_blind(struct report *r)
 
 	for (ikw_fact_set left = r->v->blind; left; left &= left - 1)
 		needs |= ikw_fact_needs(first_of(left));
+	if (ikw_case_in_tcp(r->c) && needs & (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)) {
+		blind(r, "the IKE messages of this tunnel travel in TCP (RFC 9329), where they are "
+			 "not read");
+		needs &= ~(uint32_t)(IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT);
+	}
 	missing = needs & ~host->sees;
 	for (size_t i = 0; i < sizeof(blind_texts) / sizeof(blind_texts[0]); i++)
 		if (missing & blind_texts[i].sees)

@@ -8,8 +8,9 @@
 #define DELETE_AFTER_NEXT                                                                          \
 	(10 * IKW_SECOND) /* from the new SAs to the Delete of the old: 5 s by default */
 /* a rekey deletes what it replaced at once, or 5 s later (charon.delete_rekeyed_delay) */
-#define REKEY_DELETES (7 * IKW_SECOND)
-#define LIFE_SLACK    (1500 * IKW_MS) /* daemons end an IKE_SA to the second */
+#define REKEY_DELETES	   (7 * IKW_SECOND)
+#define TCP_ENCAP_ESPINTCP 7		   /* linux/udp.h, since 5.6 */
+#define LIFE_SLACK	   (1500 * IKW_MS) /* daemons end an IKE_SA to the second */
 
 static const char *const slugs[] = {
 #define IKW_X(name, slug, needs) slug,
@@ -159,7 +160,7 @@ static void see_actor(struct ikw_look *l)
 		return;
 	}
 	if (gen->installer_tgid == tgid) {
-		if (!ike)
+		if (!ike && !ikw_case_in_tcp(l->c))
 			see(l, IKW_FACT(NO_DAEMON));
 	} else if (gen->installer_tgid || !ike || ikw_host_has_daemon(host)) {
 		/* else: nobody saw who installed it, nor which process speaks IKE here */
@@ -177,7 +178,7 @@ static void see_sad(struct ikw_look *l)
 		see(l, IKW_FACT(SAME_SPI_BACK));
 	if (l->c->same_spi_port)
 		see(l, IKW_FACT(SAME_SPI_PORT));
-	if (l->c->gen->quiet)
+	if (l->c->gen->quiet && !ikw_case_in_tcp(l->c))
 		see(l, IKW_FACT(HAND_MADE));
 	switch (first->cause) {
 	case IKW_CAUSE_TIMER:
@@ -502,13 +503,19 @@ static uint64_t looked_from(const struct ikw_look *l)
 
 static void see_blind(struct ikw_look *l)
 {
-	uint32_t missed = ikw_host_missed(&l->w->host, looked_from(l), l->at);
+	uint32_t missed = ikw_host_missed(&l->w->host, looked_from(l), l->at) |
+			  (ikw_case_in_tcp(l->c) ? IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT : 0);
 	uint64_t halves[2] = { 0, 0 };
 
 	for (unsigned int i = 0; missed && i < IKW_FACT_COUNT; i++)
 		halves[i / 64] |= (uint64_t) !!(fact_needs[i] & missed) << i % 64;
 	l->f->blind |= (ikw_fact_set)halves[1] << 64 | halves[0];
 	l->f->blind &= ~l->f->seen;
+}
+
+bool ikw_case_in_tcp(const struct ikw_case *c)
+{
+	return c->first.encap_type == TCP_ENCAP_ESPINTCP;
 }
 
 void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const struct ikw_world *w,

@@ -157,6 +157,10 @@ struct ikw_facts {
 	bool pending_outcome; /* a negotiation under way may still turn the verdict */
 };
 
+/* Its SAs travel in TCP, and so does their IKE (RFC 9329), which the packet programs do not read.
+ */
+bool ikw_case_in_tcp(const struct ikw_case *c);
+
 /* Collects the facts of a case as known now. */
 void ikw_facts_collect(struct ikw_facts *facts, const struct ikw_case *c,
 		       const struct ikw_world *world, uint64_t now);

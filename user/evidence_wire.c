@@ -557,8 +557,9 @@ void ikw_see_wire(struct ikw_look *l)
 
 	if (peer->ikes)
 		see(l, IKW_FACT(IKE_SEEN));
-	else if (!l->c->gen->dumped && !(ikw_host_missed(&l->w->host, l->c->gen->born, l->at) &
-					 (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)))
+	else if (!l->c->gen->dumped && !ikw_case_in_tcp(l->c) &&
+		 !(ikw_host_missed(&l->w->host, l->c->gen->born, l->at) &
+		   (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)))
 		see(l, IKW_FACT(NO_IKE));
 	see_gave_up(l);
 	see_deletes(l);

@@ -142,8 +142,9 @@ struct sa_spec {
 	uint32_t reqid;
 	uint8_t dir;
 	uint8_t peer;
-	uint16_t port;	/* the peer's, of UDP encapsulation; 0: none */
+	uint16_t port;	/* the peer's, of the encapsulation; 0: none */
 	uint32_t added; /* curlft.add_time, seconds of the story; 0: not told */
+	bool tcp;	/* the encapsulation is TCP */
 };
 
 static inline void sa_op(struct story *s, uint64_t ms, struct sa_spec spec, uint8_t op,
@@ -162,7 +163,7 @@ static inline void sa_op(struct story *s, uint64_t ms, struct sa_spec spec, uint
 	e.sa.by.tgid = cause == IKW_CAUSE_TIMER ? 0 : tgid;
 	strcpy(e.sa.by.comm, tgid == DAEMON ? "iked" : "tool");
 	if (spec.port) {
-		e.sa.encap_type = 2;
+		e.sa.encap_type = spec.tcp ? 7 : 2;
 		e.sa.encap_sport = spec.dir == IKW_DIR_OUT ? 4500 : spec.port;
 		e.sa.encap_dport = spec.dir == IKW_DIR_OUT ? spec.port : 4500;
 	}
@@ -173,8 +174,8 @@ static inline void sa_op(struct story *s, uint64_t ms, struct sa_spec spec, uint
 	feed(s, &e);
 }
 
-#define IN(n)  ((struct sa_spec){ 0x1000 + (n), 1, IKW_DIR_IN, 9, 0, 0 })
-#define OUT(n) ((struct sa_spec){ 0x2000 + (n), 1, IKW_DIR_OUT, 9, 0, 0 })
+#define IN(n)  ((struct sa_spec){ 0x1000 + (n), 1, IKW_DIR_IN, 9, 0, 0, false })
+#define OUT(n) ((struct sa_spec){ 0x2000 + (n), 1, IKW_DIR_OUT, 9, 0, 0, false })
 
 static inline void up(struct story *s, uint64_t ms, unsigned int n, uint32_t tgid)
 {

@@ -418,7 +418,9 @@ static void ike_port(struct story *s, uint64_t ms, char way, struct ike_spec spe
 
 static struct sa_spec behind_nat(unsigned int n, uint8_t dir, uint16_t port)
 {
-	return (struct sa_spec){ (dir == IKW_DIR_IN ? 0x1000 : 0x2000) + n, n, dir, 9, port, 0 };
+	return (struct sa_spec){
+		(dir == IKW_DIR_IN ? 0x1000 : 0x2000) + n, n, dir, 9, port, 0, false
+	};
 }
 
 /* Two clients behind one address: what the one does ends nothing of the other. */
@@ -576,8 +578,8 @@ static void test_order_then_silence_v1(void **state)
 /* The peer deletes one CHILD_SA, and a second later an operator here another. */
 static void test_two_causes_in_a_burst(void **state)
 {
-	struct sa_spec in2 = { 0x1100, 2, IKW_DIR_IN, 9, 0, 0 },
-		       out2 = { 0x2100, 2, IKW_DIR_OUT, 9, 0, 0 };
+	struct sa_spec in2 = { 0x1100, 2, IKW_DIR_IN, 9, 0, 0, false },
+		       out2 = { 0x2100, 2, IKW_DIR_OUT, 9, 0, 0, false };
 	struct story s;
 
 	(void)state;
@@ -853,7 +855,9 @@ static void test_half_stays_alone(void **state)
 
 static struct sa_spec child(unsigned int n, uint8_t dir)
 {
-	return (struct sa_spec){ (dir == IKW_DIR_IN ? 0x1000 : 0x2000) + n, n, dir, 9, 0, 0 };
+	return (struct sa_spec){
+		(dir == IKW_DIR_IN ? 0x1000 : 0x2000) + n, n, dir, 9, 0, 0, false
+	};
 }
 
 static void children_up(struct story *s, unsigned int count)

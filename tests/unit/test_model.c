@@ -487,8 +487,8 @@ static void test_larval_is_no_tunnel(void **state)
 
 static void test_two_tunnels_one_ike(void **state)
 {
-	struct sa_spec in2 = { 0x1100, 2, IKW_DIR_IN, 9, 0, 0 },
-		       out2 = { 0x2100, 2, IKW_DIR_OUT, 9, 0, 0 };
+	struct sa_spec in2 = { 0x1100, 2, IKW_DIR_IN, 9, 0, 0, false },
+		       out2 = { 0x2100, 2, IKW_DIR_OUT, 9, 0, 0, false };
 	struct story s;
 
 	(void)state;
@@ -1681,6 +1681,39 @@ static void test_netlink_hand_made(void **state)
 	}
 }
 
+/* IKE in TCP is not read: that none was seen says nothing of who deleted the SAs. */
+static void test_in_tcp(void **state)
+{
+	static const struct {
+		uint32_t sees, by;
+		bool tcp;
+		enum ikw_reason reason;
+	} rows[] = {
+		{ NETLINK_SEES, 0, false, IKW_REASON_MANUAL },
+		{ NETLINK_SEES, 0, true, IKW_REASON_UNKNOWN },
+		{ ALL_SEES, DAEMON, false, IKW_REASON_MANUAL },
+		{ ALL_SEES, DAEMON, true, IKW_REASON_UNKNOWN },
+	};
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sa_spec in = IN(0), out = OUT(0);
+
+		in.port = out.port = 4500;
+		in.tcp = out.tcp = rows[i].tcp;
+		begin(&s, rows[i].sees);
+		sa_op(&s, 10000, in, IKW_SA_ADD, 0, rows[i].by);
+		sa_op(&s, 10001, out, IKW_SA_ADD, 0, rows[i].by);
+		sa_op(&s, 60000, in, IKW_SA_DELETE, IKW_CAUSE_CALL, rows[i].by);
+		sa_op(&s, 60003, out, IKW_SA_DELETE, IKW_CAUSE_CALL, rows[i].by);
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_int_equal(s.told[0].reason, rows[i].reason);
+		assert_true(!rows[i].tcp || s.told[0].blind > 0);
+	}
+}
+
 /* A dump that never ends holds nothing up for good. */
 static void test_dump_without_end(void **state)
 {
@@ -1810,6 +1843,7 @@ int main(void)
 		cmocka_unit_test(test_dump_without_end),
 		cmocka_unit_test(test_netlink_other_header),
 		cmocka_unit_test(test_netlink_hand_made),
+		cmocka_unit_test(test_in_tcp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
