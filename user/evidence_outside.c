@@ -187,12 +187,12 @@ static void see_lease(struct outer *o)
 static void see_cluster(struct outer *o)
 {
 	const struct ikw_generation *gen = o->c->gen;
+	/* by its inbound SPI; of an SA without a policy here which one that is was a guess */
+	const uint32_t spis[] = { gen->in ? gen->in->spi : 0, gen->out ? gen->out->spi : 0 };
 	const struct ikw_cluster_word *word;
 	bool named;
 
-	if (!gen->in)
-		return;
-	word = ikw_outside_cluster(&o->w->outside, gen->in->spi, since(o, CLUSTER_BEFORE),
+	word = ikw_outside_cluster(&o->w->outside, spis, since(o, CLUSTER_BEFORE),
 				   o->c->opened + SLACK, &named);
 	if (!word || (!named && word->deleted < before(o->c->opened, CLUSTER_NEAR)))
 		return;

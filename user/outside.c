@@ -653,16 +653,19 @@ static void cluster_event(struct ikw_outside_store *s, const struct ikw_wire *w)
 	s->cluster->last_head = (s->cluster->last_head + 1) % LAST;
 }
 
-const struct ikw_cluster_word *ikw_outside_cluster(const struct ikw_outside *outside, uint32_t spi,
-						   uint64_t from, uint64_t to, bool *named)
+const struct ikw_cluster_word *ikw_outside_cluster(const struct ikw_outside *outside,
+						   const uint32_t spis[2], uint64_t from,
+						   uint64_t to, bool *named)
 {
 	struct cluster *c = outside->store ? outside->store->cluster : NULL;
-	const struct ikw_cluster_word *child, *best = NULL;
+	const struct ikw_cluster_word *child = NULL, *best;
 
 	*named = false;
 	if (!c)
 		return NULL;
-	child = word_find(c, spi, NULL);
+	for (unsigned int i = 0; i < 2 && !child; i++)
+		if (spis[i])
+			child = word_find(c, spis[i], NULL);
 	best = child && !within(child->deleted, from, to) ? word_find(c, 0, child->ike) : child;
 	if (child) {
 		*named = best && within(best->deleted, from, to);

@@ -163,11 +163,13 @@ const struct ikw_prober *ikw_outside_probe(const struct ikw_outside *outside,
 					   uint64_t to, const struct ikw_echo **echo);
 
 /*
- * What another node told within [from, to]: that it deleted the CHILD_SA with that
- * inbound SPI, or its IKE_SA; *named then. Of a CHILD_SA of which it told nothing
- * before, the last IKE_SA that it said to be deleted, whosever it was. NULL: neither.
+ * What another node told within [from, to]: that it deleted the CHILD_SA whose inbound
+ * SPI is one of these (0: none), or its IKE_SA; *named then. Of a CHILD_SA of which it
+ * told nothing before, the last IKE_SA that it said to be deleted, whosever it was.
+ * NULL: neither.
  */
-const struct ikw_cluster_word *ikw_outside_cluster(const struct ikw_outside *outside, uint32_t spi,
-						   uint64_t from, uint64_t to, bool *named);
+const struct ikw_cluster_word *ikw_outside_cluster(const struct ikw_outside *outside,
+						   const uint32_t spis[2], uint64_t from,
+						   uint64_t to, bool *named);
 
 #endif

@@ -42,16 +42,16 @@ struct tunnel_key {
 	uint32_t proto;
 };
 
-/*
- * A daemon's reqid names one CHILD_SA configuration, and its two SAs may carry
- * different marks and if_ids (mark_in, mark_out); without a reqid these are all
- * there is to tell flows apart.
- */
 static uint32_t key_selector(const struct ikw_selector *ours)
 {
 	return selector_any(ours) ? 0 : (uint32_t)ikw_hash(ours, sizeof(*ours), 5) | 1;
 }
 
+/*
+ * A daemon's reqid names one CHILD_SA configuration, and its two SAs may carry
+ * different marks and if_ids (mark_in, mark_out); without a reqid these are all
+ * there is to tell flows apart.
+ */
 static struct tunnel_key key_of(const struct ikw_peer *p, const struct ikw_sa *sa,
 				const struct ikw_selector *ours)
 {

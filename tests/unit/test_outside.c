@@ -324,40 +324,50 @@ static struct ikw_wire cluster(uint16_t code, uint8_t ike, uint32_t spi)
 	return w;
 }
 
+static const struct ikw_cluster_word *cluster_word(struct scene *s, uint32_t spi, uint64_t from,
+						   uint64_t to, bool *named)
+{
+	const uint32_t first[] = { spi, 0x77777777 }, second[] = { 0, spi };
+
+	assert_ptr_equal(ikw_outside_cluster(&s->outside, first, from, to, named),
+			 ikw_outside_cluster(&s->outside, second, from, to, named));
+	return ikw_outside_cluster(&s->outside, first, from, to, named);
+}
+
 static void test_cluster(void **state)
 {
 	struct scene *s = *state;
 	const struct ikw_cluster_word *word;
 	bool named;
 
-	assert_null(ikw_outside_cluster(&s->outside, 0x10, 1, 99 * S, &named));
+	assert_null(cluster_word(s, 0x10, 1, 99 * S, &named));
 	tell(s, 10 * S, cluster(IKW_CLUSTER_CHILD_ADD, 1, 0x10));
 	tell(s, 10 * S, cluster(IKW_CLUSTER_CHILD_ADD, 1, 0x11));
 	tell(s, 10 * S, cluster(IKW_CLUSTER_CHILD_ADD, 2, 0x20));
-	assert_null(ikw_outside_cluster(&s->outside, 0x10, 1, 99 * S, &named));
+	assert_null(cluster_word(s, 0x10, 1, 99 * S, &named));
 	/* of one CHILD_SA */
 	tell(s, 20 * S, cluster(IKW_CLUSTER_CHILD_DELETE, 1, 0x10));
-	word = ikw_outside_cluster(&s->outside, 0x10, 19 * S, 21 * S, &named);
+	word = cluster_word(s, 0x10, 19 * S, 21 * S, &named);
 	assert_non_null(word);
 	assert_true(named);
 	assert_int_equal(word->spi, 0x10);
 	assert_false(word->partner); /* this host never spoke to it */
-	assert_null(ikw_outside_cluster(&s->outside, 0x10, 21 * S, 30 * S, &named));
-	assert_null(ikw_outside_cluster(&s->outside, 0x11, 19 * S, 21 * S, &named));
+	assert_null(cluster_word(s, 0x10, 21 * S, 30 * S, &named));
+	assert_null(cluster_word(s, 0x11, 19 * S, 21 * S, &named));
 	/* of an IKE_SA: its other CHILD_SA goes, that of another IKE_SA does not */
 	tell(s, 29 * S, wire(IKW_WIRE_CLUSTER, IKW_DIR_OUT, 10, 0));
 	tell(s, 30 * S, cluster(IKW_CLUSTER_IKE_DELETE, 1, 0));
-	word = ikw_outside_cluster(&s->outside, 0x11, 29 * S, 31 * S, &named);
+	word = cluster_word(s, 0x11, 29 * S, 31 * S, &named);
 	assert_non_null(word);
 	assert_true(named);
 	assert_int_equal(word->spi, 0);
 	assert_true(word->partner);
-	assert_null(ikw_outside_cluster(&s->outside, 0x20, 29 * S, 31 * S, &named));
+	assert_null(cluster_word(s, 0x20, 29 * S, 31 * S, &named));
 	/* of a CHILD_SA that is older than the agent nothing was told */
-	word = ikw_outside_cluster(&s->outside, 0x99, 29 * S, 31 * S, &named);
+	word = cluster_word(s, 0x99, 29 * S, 31 * S, &named);
 	assert_non_null(word);
 	assert_false(named);
-	assert_null(ikw_outside_cluster(&s->outside, 0x99, 31 * S, 40 * S, &named));
+	assert_null(cluster_word(s, 0x99, 31 * S, 40 * S, &named));
 }
 
 /* Only where a flood of them fills a word's set is the oldest forgotten; memory stays as it is. */
@@ -371,13 +381,13 @@ static void test_cluster_many(void **state)
 		tell(s, 10 * S + i, cluster(IKW_CLUSTER_CHILD_ADD, 1, i));
 	tell(s, 20 * S, cluster(IKW_CLUSTER_IKE_DELETE, 1, 0));
 	for (uint32_t i = 1; i <= 4000; i++) {
-		assert_non_null(ikw_outside_cluster(&s->outside, i, 19 * S, 21 * S, &named));
+		assert_non_null(cluster_word(s, i, 19 * S, 21 * S, &named));
 		known += named;
 	}
 	assert_in_range(known, 3800, 4000);
 	for (uint32_t i = 1; i <= 1000000; i++)
 		tell(s, 30 * S + i, cluster(IKW_CLUSTER_CHILD_DELETE, 2, i));
-	assert_non_null(ikw_outside_cluster(&s->outside, 1000000, 29 * S, 31 * S, &named));
+	assert_non_null(cluster_word(s, 1000000, 29 * S, 31 * S, &named));
 	assert_true(named);
 }
 
