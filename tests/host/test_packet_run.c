@@ -24,11 +24,11 @@
 #include "bpf/packet.h"
 #include "packet.skel.h"
 #include "tests/frames.h"
+#include "tests/host/need_bpf.h"
 
 #define NETNS	 4026531840u
 #define ALIKE	 64 /* SAs */
-#define SKIP	 77
-#define SHIFT	 3 /* 4,096 slots */
+#define SHIFT	 3  /* 4,096 slots */
 #define MESSAGES 512
 
 struct fixture {
@@ -941,21 +941,6 @@ static void test_full_ring(void **state)
 	assert_int_equal(fx.count, 1);
 	assert_int_equal(fx.got[0].hdr.seq, 101);
 	free(rows);
-}
-
-/* Loud, and apart from failure: a kernel that refuses BPF cannot be asked. */
-static void need_bpf(void)
-{
-	struct bpf_insn insns[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
-				    { .code = BPF_JMP | BPF_EXIT } };
-	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "probe", "GPL", insns, 2, NULL);
-
-	if (fd < 0) {
-		printf("SKIPPED: this kernel does not let us load an XDP program: %s\n",
-		       strerror(errno));
-		exit(SKIP);
-	}
-	close(fd);
 }
 
 int main(void)
