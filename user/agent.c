@@ -13,6 +13,7 @@
 #define LINES_MAX   1024 /* alarms that wait for the store's commit */
 #define CLOCK_EVERY (60 * IKW_S)
 #define SCAN_SOON   (2 * IKW_S)	 /* after a scan that found a daemon */
+#define ASK_SHARE   10		 /* of the time, at most a tenth: a script adds SA by SA */
 #define SCAN_LATER  (10 * IKW_S) /* after one that did not: SAs made by hand */
 #define PORT_GOOD   (2 * IKW_S)
 #define RESYNC_WAIT (200 * IKW_MS)
@@ -217,11 +218,13 @@ static void look_for_daemon(struct ikw_agent *agent, const struct ikw_actor *by)
 		ikw_agent_daemons(agent);
 		return;
 	}
-	if (!by->tgid || (by->tgid == agent->no_daemon && now < agent->no_daemon_until) ||
+	if (!by->tgid || now < agent->next_ask ||
+	    (by->tgid == agent->no_daemon && now < agent->no_daemon_until) ||
 	    ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
 		return;
 	is = ikw_procfs_is_daemon(by->tgid, agent->options.ports, agent->options.port_count);
 	ikw_netns_leave(&agent->netns);
+	agent->next_ask = ikw_boot_now() + ASK_SHARE * (ikw_boot_now() - now);
 	if (is) {
 		add_daemon(agent, by->tgid);
 	} else {

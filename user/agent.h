@@ -152,6 +152,7 @@ struct ikw_agent {
 	uint64_t next_scan;	  /* not before then may daemons be looked for again */
 	uint32_t no_daemon;	  /* the last process that was asked for alone, and was none */
 	uint64_t no_daemon_until; /* boot time ns; 0: none was */
+	uint64_t next_ask;	  /* not before then may one process be asked for */
 	uint64_t resync_at;	  /* UINT64_MAX: none wanted */
 	uint64_t netns_retry;	  /* UINT64_MAX: none wanted */
 	uint64_t netns_until;	  /* when to give up on the new name */
