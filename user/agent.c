@@ -201,10 +201,10 @@ void ikw_agent_daemons(struct ikw_agent *agent)
 }
 
 /*
- * An SA by someone not known as a daemon: it may be one that has just started. A
- * look for all is dear, and not made for each; that one process is asked for then.
- * (A daemon that stands by in a cluster reserves no SPIs and speaks no IKE, by
- * which it would be known.)
+ * An SA added or deleted by someone not known as a daemon: it may be one that has
+ * just started. A look for all is dear, and not made for each; that one process is
+ * asked for then. (A daemon that stands by in a cluster reserves no SPIs and speaks
+ * no IKE, by which it would be known.)
  */
 static void look_for_daemon(struct ikw_agent *agent, const struct ikw_actor *by)
 {
@@ -331,6 +331,8 @@ static void feed_sa(struct ikw_agent *agent, union ikw_event *event)
 			look_for_daemon(agent, &sa->by);
 		break;
 	case IKW_SA_DELETE:
+		if (sa->by.tgid)
+			look_for_daemon(agent, &sa->by);
 		feed_esp(agent, sa->daddr, sa->spi);
 		/* A case may close before the other SA goes: its alarm needs both counts. */
 		if (ikw_model_partner(agent->model, sa->daddr, sa->spi, daddr, &spi))
