@@ -6,7 +6,7 @@
  * runs, for what else the machine does to the caches only takes away. JSON on
  * stdout.
  *
- * usage: pipeline [TUNNELS [REKEYS]]
+ * usage: pipeline [TUNNELS [REKEYS [RUNS]]]
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -126,12 +126,12 @@ static double run(uint32_t tunnels, uint32_t rekeys, size_t *bytes)
 	return (double)took / 1e9;
 }
 
-static void best(uint32_t tunnels, uint32_t rekeys)
+static void best(uint32_t tunnels, uint32_t rekeys, int runs)
 {
 	double least = 0, took;
 	size_t bytes = 0;
 
-	for (int i = 0; i < RUNS; i++) {
+	for (int i = 0; i < runs; i++) {
 		took = run(tunnels, rekeys, &bytes);
 		if (!i || took < least)
 			least = took;
@@ -143,11 +143,12 @@ int main(int argc, char **argv)
 {
 	static const uint32_t sizes[] = { 1, 1000, 100000, 1000000 };
 	uint32_t rekeys = argc > 2 ? (uint32_t)atoi(argv[2]) : 250000;
+	int runs = argc > 3 ? atoi(argv[3]) : RUNS;
 
 	setpriority(PRIO_PROCESS, 0, -10); /* where it is not allowed it only takes longer */
 	if (argc > 1)
-		best((uint32_t)atoi(argv[1]), rekeys);
+		best((uint32_t)atoi(argv[1]), rekeys, runs);
 	for (size_t i = 0; argc < 2 && i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		best(sizes[i], rekeys);
+		best(sizes[i], rekeys, runs);
 	return 0;
 }
