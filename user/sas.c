@@ -594,6 +594,8 @@ static bool flushed(const struct ikw_sa_node *sa, const void *arg)
 
 void ikw_flush_event(struct ikw_world *w, const struct ikw_flush *ev)
 {
+	if (ev->what == IKW_FLUSH_POLICY)
+		ikw_policies_flushed(w, ev);
 	if (ev->what != IKW_FLUSH_SA || ev->each_told)
 		return;
 	sas_vanish(w, &ev->hdr, &ev->by, ev->task_valid ? IKW_CAUSE_FLUSH : IKW_CAUSE_NETNS,

@@ -386,6 +386,23 @@ void ikw_policy_event(struct ikw_world *w, const struct ikw_policy *ev)
 		ikw_flow_set(w, t, &sel, ev->index);
 }
 
+void ikw_policies_flushed(struct ikw_world *w, const struct ikw_flush *ev)
+{
+	struct ikw_node **list, *node;
+	size_t count = 0, at = 0;
+
+	if (!(ev->hdr.flags & IKW_F_NETLINK))
+		return;
+	list = calloc(w->policies.count + 1, sizeof(*list));
+	while (list && (node = ikw_table_each(&w->policies, &at)))
+		list[count++] = node;
+	for (size_t i = 0; i < count; i++) {
+		ikw_table_del(&w->policies, list[i]);
+		free(IKW_CONTAINER(list[i], struct ikw_policy_node, node));
+	}
+	free(list);
+}
+
 /* ---- making tunnels ------------------------------------------------------- */
 
 static void tunnel_flow(struct ikw_world *w, struct ikw_tunnel *t, const struct ikw_selector *ours)

@@ -53,6 +53,9 @@ void ikw_flow_set(struct ikw_world *world, struct ikw_tunnel *tunnel,
 
 void ikw_policy_event(struct ikw_world *world, const struct ikw_policy *event);
 
+/* Forgets them all, where that is all that netlink told of it; the probes tell each. */
+void ikw_policies_flushed(struct ikw_world *world, const struct ikw_flush *event);
+
 /* ---- sas.c: SAs and generations ---------------------------------------------- */
 
 /* Takes it out of its tunnel; its SAs are in no table any more. */

@@ -1273,6 +1273,34 @@ static void test_neither_end_is_ours(void **state)
 	}
 }
 
+/* Netlink tells of a flush of the SPD once, not of each policy: none explains what comes later. */
+static void test_policies_flushed(void **state)
+{
+	uint8_t cluster[IKW_ADDR_LEN], far[IKW_ADDR_LEN];
+	struct story s;
+
+	(void)state;
+	addr4(cluster, CLUSTER);
+	addr4(far, FAR);
+	for (int netlink = 0; netlink < 2; netlink++) {
+		const struct ikw_world *w;
+
+		begin(&s, ALL_SEES);
+		w = ikw_model_world(s.model);
+		stood_by_policy(&s, 9000, IKW_POLICY_INSERT);
+		NEW(&s, e, flush, FLUSH, 9500);
+		e.flush.what = IKW_FLUSH_POLICY;
+		e.hdr.flags = netlink ? IKW_F_NETLINK : 0;
+		feed(&s, &e);
+		assert_int_equal(w->policies.count, !netlink);
+		stood_by_pair(&s, 10000, 0, IKW_SA_ADD);
+		assert_int_equal(ikw_world_peer(w, netlink ? far : cluster, netlink ? cluster : far)
+					 ->tunnels->flow.known,
+				 !netlink);
+		end(&s);
+	}
+}
+
 /* spi 0: the IKE_SA. dir out: that this host speaks to the other node */
 static void node_tells(struct story *s, uint64_t ms, uint8_t dir, uint16_t code, uint8_t ike,
 		       uint32_t spi)
@@ -1827,6 +1855,7 @@ int main(void)
 		cmocka_unit_test(test_daemon_stops),
 		cmocka_unit_test(test_nothing_explains),
 		cmocka_unit_test(test_neither_end_is_ours),
+		cmocka_unit_test(test_policies_flushed),
 		cmocka_unit_test(test_cluster_deletes),
 		cmocka_unit_test(test_cluster_deletes_other),
 		cmocka_unit_test(test_cluster_word_beside_ike),
