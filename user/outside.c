@@ -667,6 +667,9 @@ const struct ikw_cluster_word *ikw_outside_cluster(const struct ikw_outside *out
 		if (spis[i])
 			child = word_find(c, spis[i], NULL);
 	best = child && !within(child->deleted, from, to) ? word_find(c, 0, child->ike) : child;
+	/* its IKE_SA had gone before and it had not: an IKE_SA rekey, to whom is not known */
+	if (best && best != child && best->deleted < from)
+		best = child = NULL;
 	if (child) {
 		*named = best && within(best->deleted, from, to);
 		return *named ? best : NULL;

@@ -164,9 +164,9 @@ const struct ikw_prober *ikw_outside_probe(const struct ikw_outside *outside,
 
 /*
  * What another node told within [from, to]: that it deleted the CHILD_SA whose inbound
- * SPI is one of these (0: none), or its IKE_SA; *named then. Of a CHILD_SA of which it
- * told nothing before, the last IKE_SA that it said to be deleted, whosever it was.
- * NULL: neither.
+ * SPI is one of these (0: none), or its IKE_SA; *named then. Of a CHILD_SA whose IKE_SA
+ * is not known (nothing told before, or rekeyed since), the last IKE_SA that it said to
+ * be deleted, whosever it was. NULL: neither.
  */
 const struct ikw_cluster_word *ikw_outside_cluster(const struct ikw_outside *outside,
 						   const uint32_t spis[2], uint64_t from,

@@ -370,6 +370,26 @@ static void test_cluster(void **state)
 	assert_null(cluster_word(s, 0x99, 31 * S, 40 * S, &named));
 }
 
+/* An IKE_SA rekey deletes the old IKE_SA, and its CHILD_SAs live on under another. */
+static void test_cluster_ike_rekey(void **state)
+{
+	struct scene *s = *state;
+	const struct ikw_cluster_word *word;
+	bool named;
+
+	tell(s, 10 * S, cluster(IKW_CLUSTER_CHILD_ADD, 1, 0x10));
+	tell(s, 20 * S, cluster(IKW_CLUSTER_IKE_DELETE, 1, 0));
+	assert_null(cluster_word(s, 0x10, 29 * S, 31 * S, &named));
+	tell(s, 30 * S, cluster(IKW_CLUSTER_IKE_DELETE, 2, 0));
+	word = cluster_word(s, 0x10, 29 * S, 31 * S, &named);
+	assert_non_null(word);
+	assert_false(named);
+	assert_int_equal(word->ike[0], 2);
+	tell(s, 40 * S, cluster(IKW_CLUSTER_CHILD_DELETE, 2, 0x10));
+	assert_non_null(cluster_word(s, 0x10, 39 * S, 41 * S, &named));
+	assert_true(named);
+}
+
 /* Only where a flood of them fills a word's set is the oldest forgotten; memory stays as it is. */
 static void test_cluster_many(void **state)
 {
@@ -406,6 +426,7 @@ int main(void)
 		TEST(test_who),
 		TEST(test_flood),
 		TEST(test_cluster),
+		TEST(test_cluster_ike_rekey),
 		TEST(test_cluster_many),
 	};
 

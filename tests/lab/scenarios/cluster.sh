@@ -11,6 +11,7 @@ variations() {
 	variation reauthenticated how=reauth
 	variation reauthenticated-make how=reauth mbb=yes
 	variation ike-rekeyed how=ike-rekey
+	variation ike-rekeyed-then-peer how=rekeyed-peer
 	variation ordered-here how=here
 	variation agent-comes-later how=peer agent_own=yes
 	variation secret how=secret secret=yes
@@ -114,6 +115,10 @@ story() {
 		order b --rekey --ike tun
 		sleep 5
 		return ;;
+	rekeyed-peer)
+		order b --rekey --ike tun
+		sleep 7
+		order c --terminate --ike tun ;;
 	here) order a --terminate --ike tun --force ;;
 	esac
 	wait_gone 30
@@ -126,6 +131,6 @@ expect() {
 	secret) alarm reason=unknown peer=10.2.0.2 inside=10.5.0.0 up=false by='^charon' ;;
 	here) alarm reason='config modify or manual offline' peer=10.2.0.2 inside=10.5.0.0 up=false by='^charon' ordered=swanctl ;;
 	*) alarm reason='receive backup delete info' peer=10.2.0.2 inside=10.5.0.0 up=false by='^charon' \
-		confidence="$([ -n "$(opt x agent_own)" ] && echo likely || echo certain)" ;;
+		confidence="$([ -n "$(opt x agent_own)" ] || [ "$(opt x how)" = rekeyed-peer ] && echo likely || echo certain)" ;;
 	esac
 }
