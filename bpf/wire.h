@@ -6,8 +6,8 @@
  * RADIUS, DNS and DHCP are told whole. Of BFD and VRRP, which are sent many
  * times a second, only what differs from the packet before, and of echoes a few
  * a second for each remote address. Of a cluster's nodes what the others say of
- * SAs that come and go, and that this one speaks to them. A window bounds them all, so that a flood
- * of them takes nothing from IKE's share of the ring.
+ * SAs that come and go, and that this one speaks to them. A window bounds them
+ * all, so that a flood of them takes nothing from IKE's share of the ring.
  */
 #ifndef IKEWATCH_WIRE_H
 #define IKEWATCH_WIRE_H

@@ -605,7 +605,7 @@ static const struct {
 	{ IKW_SEES_ESP, "ESP traffic could not be counted" },
 	{ IKW_SEES_FAILED, "failed installs could not be seen" },
 	{ IKW_SEES_ASKED, "whether the daemon looked when the SA was last used could not be seen" },
-	{ IKW_SEES_WIRE, "RADIUS, BFD, VRRP, DNS and DHCP packets could not be seen" },
+	{ IKW_SEES_WIRE, "RADIUS, BFD, VRRP, DNS, DHCP and cluster packets could not be seen" },
 	{ IKW_SEES_CAUSE, "what made the kernel delete the SA could not be seen" },
 };
 

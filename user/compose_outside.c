@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What RADIUS, BFD, VRRP, DNS, DHCP, echoes and a cluster's nodes showed, in words. */
+#include <endian.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include "compose.h"
 
 #define TEXT 256
@@ -90,18 +93,17 @@ static void tell_cluster(const struct telling *t)
 {
 	const struct ikw_cluster_word *word = t->f->cluster;
 	char text[TEXT], addr[64], what[64] = "";
+	uint64_t spis[2];
 
+	memcpy(spis, word->ike, sizeof(spis));
 	if (word->spi)
 		snprintf(what, sizeof(what), "the CHILD_SA with the inbound SPI 0x%08x of ",
 			 word->spi);
 	snprintf(text, sizeof(text),
-		 "%s, another node of the cluster, told that it deleted %s"
-		 "the IKE_SA %02x%02x%02x%02x%02x%02x%02x%02x_i "
-		 "%02x%02x%02x%02x%02x%02x%02x%02x_r",
-		 ikw_addr_text(word->node, addr, sizeof(addr)), what, word->ike[0], word->ike[1],
-		 word->ike[2], word->ike[3], word->ike[4], word->ike[5], word->ike[6], word->ike[7],
-		 word->ike[8], word->ike[9], word->ike[10], word->ike[11], word->ike[12],
-		 word->ike[13], word->ike[14], word->ike[15]);
+		 "%s, another node of the cluster, told that it deleted %sthe IKE_SA "
+		 "%016" PRIx64 "_i %016" PRIx64 "_r",
+		 ikw_addr_text(word->node, addr, sizeof(addr)), what, be64toh(spis[0]),
+		 be64toh(spis[1]));
 	t->tell(t->ctx, word->deleted, "cluster_delete", text);
 }
 

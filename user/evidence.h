@@ -157,7 +157,9 @@ struct ikw_facts {
 	bool pending_outcome; /* a negotiation under way may still turn the verdict */
 };
 
-/* Its SAs travel in TCP, and so does their IKE (RFC 9329), which the packet programs do not read.
+/*
+ * Its SAs travel in TCP, and so does their IKE (RFC 9329), which the packet programs
+ * do not read. From the first SA's record.
  */
 bool ikw_case_in_tcp(const struct ikw_case *c);
 

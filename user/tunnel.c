@@ -42,26 +42,31 @@ struct tunnel_key {
 	uint32_t proto;
 };
 
-static uint32_t key_selector(const struct ikw_selector *ours)
-{
-	return selector_any(ours) ? 0 : (uint32_t)ikw_hash(ours, sizeof(*ours), 5) | 1;
-}
-
 /*
  * A daemon's reqid names one CHILD_SA configuration, and its two SAs may carry
  * different marks and if_ids (mark_in, mark_out); without a reqid these are all
  * there is to tell flows apart.
  */
+static void key_apart(struct tunnel_key *key, uint32_t mark, uint32_t mark_mask, uint32_t if_id)
+{
+	if (key->reqid)
+		return;
+	key->mark = mark;
+	key->mark_mask = mark_mask;
+	key->if_id = if_id;
+}
+
+static uint32_t key_selector(const struct ikw_selector *ours)
+{
+	return selector_any(ours) ? 0 : (uint32_t)ikw_hash(ours, sizeof(*ours), 5) | 1;
+}
+
 static struct tunnel_key key_of(const struct ikw_peer *p, const struct ikw_sa *sa,
 				const struct ikw_selector *ours)
 {
 	struct tunnel_key key = { .peer = p, .reqid = sa->reqid, .proto = sa->proto };
 
-	if (!sa->reqid) {
-		key.mark = sa->mark;
-		key.mark_mask = sa->mark_mask;
-		key.if_id = sa->if_id;
-	}
+	key_apart(&key, sa->mark, sa->mark_mask, sa->if_id);
 	key.sa_sel = key_selector(ours);
 	return key;
 }
@@ -274,11 +279,7 @@ static struct ikw_tunnel *tunnel_of_policy(const struct ikw_world *w, const stru
 
 	if (!p)
 		return NULL;
-	if (!key.reqid) {
-		key.mark = ev->mark;
-		key.mark_mask = ev->mark_mask;
-		key.if_id = ev->if_id;
-	}
+	key_apart(&key, ev->mark, ev->mark_mask, ev->if_id);
 	t = tunnel_find(w, &key);
 	if (!t && p->tunnels && !p->tunnels->peer_next)
 		t = p->tunnels;
@@ -311,11 +312,7 @@ static void tunnel_turn(struct ikw_world *w, struct ikw_tunnel *t, struct ikw_pe
 	};
 	char text[256];
 
-	if (!t->reqid) {
-		key.mark = t->mark;
-		key.mark_mask = t->mark_mask;
-		key.if_id = t->if_id;
-	}
+	key_apart(&key, t->mark, t->mark_mask, t->if_id);
 	if (tunnel_find(w, &key))
 		return;
 	flow_forget(w, t);

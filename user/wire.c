@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "wire.h"
+#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -294,12 +295,7 @@ enum { CLUSTER_IKE_ID = 1, CLUSTER_INITIATOR = 14, CLUSTER_SPI_IN = 27, CLUSTER_
  */
 static uint32_t take_spi(struct bytes *b)
 {
-	uint32_t value = take(b, 4);
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	value = __builtin_bswap32(value);
-#endif
-	return value;
+	return htonl(take(b, 4));
 }
 
 /*
