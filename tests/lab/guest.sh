@@ -156,20 +156,27 @@ finish() {
 net_make
 agent_shared
 crypto_warm
-pending='' turn=0
+pending='' turn=0 judging=''
+judged() { [ -z "$judging" ] || wait "$judging" || :; judging=''; }
 while read -r name; do
 	# by its place, for a name may stand there more than once (--repeat)
 	turn=$((turn + 1))
 	mkdir "/out/claims/$turn" 2>/dev/null || continue
 	if [ "$pending" = "$name" ]; then
+		judged
 		finish "$pending"
 		pending=''
 	fi
 	one "$name"
-	# a case closes within two seconds or so: the one before this has surely had its time
-	[ -z "$pending" ] || finish "$pending"
+	# a case closes within two seconds or so: the one before this has surely had its time. Beside the next one
+	if [ -n "$pending" ]; then
+		judged
+		finish "$pending" &
+		judging=$!
+	fi
 	pending=$name
 done </out/queue
+judged
 W=/tmp
 if [ -n "$AGENT_PID" ] && alive "$AGENT_PID"; then agent_end || echo "FAIL agent: it did not stop within 30 s"; fi
 [ -z "$pending" ] || finish "$pending"

@@ -765,9 +765,14 @@ alarms_are() {
 # story cannot be known: tests/lab/truth counts it as wrong); of ordered_by: login (the login uid), terminal, command and
 # parents (regular expressions; the parents' comms from the nearest on)
 alarm() {
-	local kv args=()
-	for kv; do args+=(--arg "${kv%%=*}" "${kv#*=}"); done
-	jq -nc "${args[@]}" '$ARGS.named' >>"$W/expected.jsonl"
+	local kv value said=''
+	# by hand: jq takes a third of a second to start here
+	for kv; do
+		value=${kv#*=}
+		value=${value//\\/\\\\}
+		said+=",\"${kv%%=*}\":\"${value//\"/\\\"}\""
+	done
+	printf '{%s}\n' "${said#,}" >>"$W/expected.jsonl"
 }
 
 # await_alarms: until as many have come as are expected (or never will), and the story's time is over
