@@ -20,6 +20,10 @@ $(O)/guest/%: tests/vm/%.c $$(call objects_of,host,$$(GUEST_SRC_$$(*))) $(host_l
 	@mkdir -p $(@D)
 	$(call say,GUEST,$(*)) $(CC) $(HOST_CFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) $(GUEST_LIBS_$(*)) -lbpf -lelf -lz -ljansson
 
+# All of them, before lanes that would make the same objects at once begin (tests/run).
+.PHONY: guests
+guests: $(patsubst tests/vm/%.c,$(O)/guest/%,$(wildcard tests/vm/*.c))
+
 -include $(wildcard $(O)/host/*.d $(O)/guest/*.d $(O)/host/of/user/*.d)
 
 # Every member of vmlinux/vmlinux.h against a kernel: BTF=FILE, else the one that runs.
