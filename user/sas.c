@@ -226,30 +226,43 @@ static void sa_take(struct ikw_sa_node *node, const struct ikw_sa *sa)
 }
 
 /*
- * A clone keeps its original's time of addition (xfrm_state_clone), which lies
- * in the past when it is added; that of any other SA is the moment it is added.
+ * A clone keeps its original's time of addition and its lifetime so far
+ * (xfrm_state_clone); any other SA is added at that time, and unused.
  */
 static bool is_clone(const struct ikw_world *w, const struct ikw_sa *ev)
 {
-	return ev->add_wall_s &&
+	if (!ev->add_wall_s)
+		return false;
+	return ev->bytes || ev->packets || ev->use_wall_s ||
 	       ikw_host_wall(&w->host, ev->hdr.time) / IKW_SECOND > ev->add_wall_s + 1;
 }
 
-static void note_clone(struct ikw_world *w, const struct ikw_sa *ev)
+static void clone_fill(struct ikw_clone *clone, const struct ikw_sa *ev)
 {
-	struct ikw_clone *clone = &w->clones[w->clone_head++ % IKW_CLONES];
-
 	clone->time = ev->hdr.time;
 	clone->add_wall_s = ev->add_wall_s;
 	clone->spi = ev->spi;
 	clone->reqid = ev->reqid;
+	clone->tgid = ev->by.tgid;
 	clone->proto = ev->proto;
 	memcpy(clone->saddr, ev->saddr, IKW_ADDR_LEN);
 	memcpy(clone->daddr, ev->daddr, IKW_ADDR_LEN);
-	if (clone->time > w->clone_last)
-		w->clone_last = clone->time;
 }
 
+/* That of an SA as young and as unused as any new one cannot be told by itself. */
+static void note_clone(struct ikw_world *w, const struct ikw_sa *ev)
+{
+	if (is_clone(w, ev)) {
+		clone_fill(&w->clones[w->clone_head++ % IKW_CLONES], ev);
+		if (ev->hdr.time > w->clone_last)
+			w->clone_last = ev->hdr.time;
+	} else {
+		clone_fill(&w->added[w->added_head++ % IKW_ADDED], ev);
+	}
+}
+
+/* The time of addition and the rest of what a clone has of its original; the addresses are others.
+ */
 static bool is_clone_of(const struct ikw_clone *clone, const struct ikw_sa *gone)
 {
 	return clone->time && gone->hdr.time - clone->time < IKW_SECOND &&
@@ -257,6 +270,18 @@ static bool is_clone_of(const struct ikw_clone *clone, const struct ikw_sa *gone
 	       clone->reqid == gone->reqid && clone->proto == gone->proto &&
 	       (memcmp(clone->saddr, gone->saddr, IKW_ADDR_LEN) ||
 		memcmp(clone->daddr, gone->daddr, IKW_ADDR_LEN));
+}
+
+/*
+ * The same of an SA that may be none: added by who deletes, a moment before, with
+ * one end where it was (xfrm_migrate does both in one call).
+ */
+static bool is_moved(const struct ikw_clone *added, const struct ikw_sa *gone)
+{
+	return is_clone_of(added, gone) && gone->hdr.time - added->time < IKW_SECOND / 10 &&
+	       added->add_wall_s && added->tgid == gone->by.tgid &&
+	       (!memcmp(added->saddr, gone->saddr, IKW_ADDR_LEN) ||
+		!memcmp(added->daddr, gone->daddr, IKW_ADDR_LEN));
 }
 
 /* Policies migrate in place, and nothing tells: the flow goes on with the clone. */
@@ -280,14 +305,18 @@ static void flow_migrates(struct ikw_world *w, const struct ikw_tunnel *from,
 bool ikw_world_migrated(struct ikw_world *w, const struct ikw_tunnel *from,
 			const struct ikw_sa *gone)
 {
-	if (w->clone_last + IKW_SECOND <= gone->hdr.time)
-		return false;
-	for (unsigned int i = 0; i < IKW_CLONES; i++)
-		if (is_clone_of(&w->clones[i], gone)) {
-			flow_migrates(w, from, &w->clones[i]);
-			return true;
-		}
-	return false;
+	const struct ikw_clone *clone = NULL;
+
+	for (unsigned int i = 0; i < IKW_ADDED && !clone; i++)
+		if (is_moved(&w->added[i], gone))
+			clone = &w->added[i];
+	if (w->clone_last + IKW_SECOND > gone->hdr.time)
+		for (unsigned int i = 0; i < IKW_CLONES && !clone; i++)
+			if (is_clone_of(&w->clones[i], gone))
+				clone = &w->clones[i];
+	if (clone)
+		flow_migrates(w, from, clone);
+	return clone;
 }
 
 static void sa_install(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
@@ -298,7 +327,7 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev, uint64_t ha
 	struct ikw_generation *gen;
 	struct ikw_tunnel *t;
 
-	if (ev->op == IKW_SA_ADD && is_clone(w, ev))
+	if (ev->op == IKW_SA_ADD)
 		note_clone(w, ev);
 	if (sa) {
 		sa_take(sa, ev);

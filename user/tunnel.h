@@ -169,12 +169,14 @@ struct ikw_clone {
 	uint64_t add_wall_s; /* curlft.add_time, Unix seconds */
 	uint32_t spi;
 	uint32_t reqid;
+	uint32_t tgid; /* who added it; 0: not known */
 	uint8_t proto;
 	uint8_t saddr[IKW_ADDR_LEN];
 	uint8_t daddr[IKW_ADDR_LEN];
 };
 
 #define IKW_CLONES 64
+#define IKW_ADDED  4
 
 struct ikw_world {
 	struct ikw_world_ops ops;
@@ -191,7 +193,9 @@ struct ikw_world {
 	unsigned int mishap_head;
 	struct ikw_clone clones[IKW_CLONES]; /* the last ones added, a ring */
 	unsigned int clone_head;
-	uint64_t clone_last; /* time of the last one; 0: none yet */
+	uint64_t clone_last;		   /* time of the last one; 0: none yet */
+	struct ikw_clone added[IKW_ADDED]; /* the last other SAs, a ring */
+	unsigned int added_head;
 	uint64_t tunnels_up;
 	uint64_t ike_repeats; /* IKE messages sent again, by either side */
 	uint64_t generations;

@@ -527,7 +527,7 @@ static void test_mobike(void **state)
 }
 
 /* XFRM_MSG_MIGRATE, which is what Libreswan uses: the new SA is there before the old one goes. */
-static void migrated(struct story *s, bool in_first, uint32_t added)
+static void migrated_by(struct story *s, bool in_first, uint32_t added, uint64_t at, uint32_t adder)
 {
 	struct sa_spec in = IN(0), out = OUT(0), old_in = IN(0), old_out = OUT(0);
 
@@ -536,16 +536,38 @@ static void migrated(struct story *s, bool in_first, uint32_t added)
 	in.peer = out.peer = 8;
 	in.added = out.added = added;
 	old_in.added = old_out.added = 10;
-	ike(s, 19990, 'r', V2(0xa0, 37, 0, 120));
+	ike(s, at - 10, 'r', V2(0xa0, 37, 0, 120));
 	if (in_first) {
-		sa_op(s, 20000, in, IKW_SA_ADD, 0, DAEMON);
-		sa_op(s, 20001, old_in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		sa_op(s, at, in, IKW_SA_ADD, 0, adder);
+		sa_op(s, at + 1, old_in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
 	}
-	sa_op(s, 20002, out, IKW_SA_ADD, 0, DAEMON);
-	sa_op(s, 20003, old_out, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(s, at + 2, out, IKW_SA_ADD, 0, adder);
+	sa_op(s, at + 3, old_out, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
 	if (!in_first) {
-		sa_op(s, 20004, in, IKW_SA_ADD, 0, DAEMON);
-		sa_op(s, 20005, old_in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		sa_op(s, at + 4, in, IKW_SA_ADD, 0, adder);
+		sa_op(s, at + 5, old_in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	}
+}
+
+static void migrated(struct story *s, bool in_first, uint32_t added)
+{
+	migrated_by(s, in_first, added, 20000, DAEMON);
+}
+
+/* The peer moves as soon as the SAs are there: the clones are as young, and as unused, as any new
+ * SA. */
+static void migrate_at_once(void)
+{
+	struct story s;
+
+	for (unsigned int in_first = 0; in_first < 2; in_first++) {
+		migrated_by(&s, in_first, 10, 10300, DAEMON);
+		expect_one(&s, IKW_REASON_PEER_ADDRESS_SWITCH, IKW_CONFIDENCE_CERTAIN);
+		/* somebody else's SA is no clone of the daemon's */
+		migrated_by(&s, in_first, 10, 10300, OTHER);
+		end(&s);
+		assert_true(s.count >= 1);
+		assert_int_not_equal(s.told[0].reason, IKW_REASON_PEER_ADDRESS_SWITCH);
 	}
 }
 
@@ -554,6 +576,7 @@ static void test_migrate(void **state)
 	struct story s;
 
 	(void)state;
+	migrate_at_once();
 	for (unsigned int in_first = 0; in_first < 2; in_first++) {
 		struct sa_spec in = IN(0), out = OUT(0);
 
@@ -591,8 +614,8 @@ static void test_same_spi_elsewhere(void **state)
 	in.added = out.added = 10;
 	sa_op(&s, 10000, in, IKW_SA_ADD, 0, OTHER);
 	sa_op(&s, 10001, out, IKW_SA_ADD, 0, OTHER);
-	sa_op(&s, 10400, in, IKW_SA_DELETE, IKW_CAUSE_CALL, OTHER);
-	sa_op(&s, 10401, out, IKW_SA_DELETE, IKW_CAUSE_CALL, OTHER);
+	sa_op(&s, 10040, in, IKW_SA_DELETE, IKW_CAUSE_CALL, OTHER);
+	sa_op(&s, 10041, out, IKW_SA_DELETE, IKW_CAUSE_CALL, OTHER);
 	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
 }
 
