@@ -120,4 +120,4 @@ matrix: all
 
 .PHONY: clean
 clean:
-	rm -rf $(O)
+	rm -rf --one-file-system $(O)
