@@ -150,6 +150,9 @@ done
 stored_count() { sqlite3_ 'SELECT coalesce(max(id), 0) FROM alarms'; }
 stored_at_least() { [ "$(stored_count)" -ge "$1" ]; }
 agent=
+injector=
+# A phase's alarms come while its receivers are what they are to be, however long it takes to make them so
+alarms_go() { [ -z "$injector" ] || kill "-$1" "$injector" 2>/dev/null; }
 pins=/sys/fs/bpf/ikwstorm$$
 if make -s --no-print-directory O="$O" "$O/bench/inject" 2>>"$dir/err"; then
 	# how the processors are shared with all the rest is not what is to be seen, but whether it waits for it
@@ -162,6 +165,7 @@ if [ -n "$agent" ]; then
 	chmod 644 "$state"/alarms.db*
 	chmod 666 "$dir/mem/agent.sock"
 	"$O/bench/inject" "$pins" "$total" "$total" "${STORM_RATE:-700}" >"$dir/inject" 2>&1 &
+	injector=$!
 else
 	echo "skip storm/latency: no agent here: $(tail -n 1 "$dir/agent.err" 2>/dev/null)"
 	alarms "$total" 3 &
@@ -178,7 +182,7 @@ for ((i = 0; i < $(nproc); i++)); do
 done
 pids+=("${burners[@]}")
 until_ 120 stored_at_least $phase_alarms || { fail storm/alarms "$(stored_count) alarms; $(cat "$dir/inject" 2>/dev/null)"; exit 1; }
-
+alarms_go STOP
 for i in "${burners[@]}"; do end "$i"; done
 
 # ---- the sinks ------------------------------------------------------------------------------------------------------
@@ -220,7 +224,9 @@ for phase in 1 2 3 4; do
 		send
 	fi
 	want=$((phase_alarms * (phase + 1)))
+	alarms_go CONT
 	until_ 180 stored_at_least $want || fail "storm/alarms/$phase" "$(stored_count) of $want"
+	alarms_go STOP
 	for name in $well prometheus; do
 		until_ 240 reached "$name" $want
 		verdict "storm/not_held_up/$phase/$name" $? "at $(cursor "$name") of $want: $(jq -c '[.state, .error]' "$cursors/$name.json"); $(tail -n 2 "$dir/send.err")"
