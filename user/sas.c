@@ -261,8 +261,7 @@ static void note_clone(struct ikw_world *w, const struct ikw_sa *ev)
 	}
 }
 
-/* The time of addition and the rest of what a clone has of its original; the addresses are others.
- */
+/* The time of addition and all else of its original, but for an address. */
 static bool is_clone_of(const struct ikw_clone *clone, const struct ikw_sa *gone)
 {
 	return clone->time && gone->hdr.time - clone->time < IKW_SECOND &&

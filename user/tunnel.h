@@ -163,7 +163,7 @@ struct ikw_mishap {
 };
 #define IKW_MISHAPS 64
 
-/* A clone that was added, as far as its original is known by. */
+/* An SA that was added, as far as the one it may be a clone of is known by. */
 struct ikw_clone {
 	uint64_t time;	     /* 0: empty */
 	uint64_t add_wall_s; /* curlft.add_time, Unix seconds */
@@ -191,10 +191,10 @@ struct ikw_world {
 	struct ikw_table policies;
 	struct ikw_mishap mishaps[IKW_MISHAPS];
 	unsigned int mishap_head;
-	struct ikw_clone clones[IKW_CLONES]; /* the last ones added, a ring */
+	struct ikw_clone clones[IKW_CLONES]; /* the last clones, a ring */
 	unsigned int clone_head;
 	uint64_t clone_last;		   /* time of the last one; 0: none yet */
-	struct ikw_clone added[IKW_ADDED]; /* the last other SAs, a ring */
+	struct ikw_clone added[IKW_ADDED]; /* the last that are not clones by themselves, a ring */
 	unsigned int added_head;
 	uint64_t tunnels_up;
 	uint64_t ike_repeats; /* IKE messages sent again, by either side */
