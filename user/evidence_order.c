@@ -124,14 +124,19 @@ void ikw_see_link(struct ikw_look *l)
 	const struct ikw_host *host = &l->w->host;
 	const struct ikw_tunnel *t = l->c->gen->tunnel;
 	const struct ikw_address *a = ikw_host_address(host, t->peer->local);
+	/* one that is gone may have been made anew, which then has the address */
+	const uint32_t all[] = { a ? a->ifindex : 0, a ? a->was_ifindex : 0, t->peer->ifindex,
+				 t->peer->was_ifindex };
 	const struct ikw_link_state *link = NULL;
 	uint64_t since = l->f->gave_up ? l->f->gave_up->first + IKW_SECOND : l->at;
 
-	if (a)
-		link = ikw_host_link(host, a->ifindex);
-	if (!link_off(l, link, since))
-		link = ikw_host_link(host, t->peer->ifindex);
-	if (!link_off(l, link, since))
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		link = ikw_host_link(host, all[i]);
+		if (link_off(l, link, since))
+			break;
+		link = NULL;
+	}
+	if (!link)
 		return;
 	l->f->link = link;
 	see(l, link->gone ? IKW_FACT(LINK_GONE) : IKW_FACT(LINK_DOWN));

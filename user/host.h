@@ -63,7 +63,8 @@ struct ikw_address {
 	struct ikw_node node;
 	uint8_t addr[IKW_ADDR_LEN];
 	uint32_t ifindex;
-	uint64_t gone; /* 0: still there */
+	uint32_t was_ifindex; /* the link that had it before; 0: none */
+	uint64_t gone;	      /* 0: still there */
 };
 
 struct ikw_gap {

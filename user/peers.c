@@ -471,7 +471,10 @@ void ikw_route_event(struct ikw_world *w, const struct ikw_route *ev)
 	for (; node; node = ikw_find_next(&find)) {
 		struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, by_remote);
 
-		if (!memcmp(p->remote, ev->peer, IKW_ADDR_LEN) && ev->ifindex)
-			p->ifindex = ev->ifindex;
+		if (memcmp(p->remote, ev->peer, IKW_ADDR_LEN) || !ev->ifindex ||
+		    p->ifindex == ev->ifindex)
+			continue;
+		p->was_ifindex = p->ifindex;
+		p->ifindex = ev->ifindex;
 	}
 }

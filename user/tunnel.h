@@ -34,7 +34,8 @@ struct ikw_peer {
 	uint64_t child_life;  /* likewise of a CHILD_SA alone */
 	uint32_t asked_by;    /* its tgid */
 	uint32_t notify_spi;
-	uint32_t ifindex; /* towards the peer; 0: not known */
+	uint32_t ifindex;     /* towards the peer; 0: not known */
+	uint32_t was_ifindex; /* before that one; 0: none */
 	uint32_t ike_count;
 	uint16_t notify;
 	bool idle;

@@ -660,6 +660,50 @@ static void test_link_down_long_ago(void **state)
 	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
 }
 
+/* Where our address is, and what leads to the peer. */
+static void link_anew(struct story *s, uint64_t ms, uint32_t ifindex, uint8_t op)
+{
+	NEW(s, link, link, LINK, ms);
+	link.link.ifindex = ifindex;
+	link.link.op = op;
+	link.link.ifi_flags = op == IKW_LINK_SET;
+	strcpy(link.link.name, "eth0");
+	feed(s, &link);
+	NEW(s, addr, addr, ADDR, ms + 1);
+	addr4(addr.addr.addr, 1);
+	addr.addr.ifindex = ifindex;
+	addr.addr.op = op == IKW_LINK_SET ? IKW_ADDR_SET : IKW_ADDR_GONE;
+	feed(s, &addr);
+	if (op != IKW_LINK_SET)
+		return;
+	NEW(s, route, route, ROUTE, ms + 2);
+	addr4(route.route.peer, 9);
+	route.route.ifindex = ifindex;
+	feed(s, &route);
+}
+
+/* The interface is removed, and made anew before the alarm is due, or before the daemon gives up.
+ */
+static void test_link_made_anew(void **state)
+{
+	static const uint64_t again[] = { 58300, 55000 };
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(again) / sizeof(again[0]); i++) {
+		begin(&s, ALL_SEES & ~(uint32_t)IKW_SEES_ESP);
+		link_anew(&s, 5000, 7, IKW_LINK_SET);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		link_anew(&s, 50000, 7, IKW_LINK_GONE);
+		if (again[i] < 58000)
+			link_anew(&s, again[i], 8, IKW_LINK_SET);
+		down(&s, 58000, 0, IKW_CAUSE_CALL, DAEMON);
+		if (again[i] > 58000)
+			link_anew(&s, again[i], 8, IKW_LINK_SET);
+		expect_one(&s, IKW_REASON_INTERFACE_REMOVED, IKW_CONFIDENCE_CERTAIN);
+	}
+}
+
 /* Another connection between the same gateways fails every minute: no reauthentication of this. */
 static void failing_beside(struct story *s)
 {
@@ -1149,6 +1193,7 @@ int main(void)
 		cmocka_unit_test(test_order_then_silence_v1),
 		cmocka_unit_test(test_two_causes_in_a_burst),
 		cmocka_unit_test(test_link_down_long_ago),
+		cmocka_unit_test(test_link_made_anew),
 		cmocka_unit_test(test_failing_beside),
 		cmocka_unit_test(test_something_is_no_delete),
 		cmocka_unit_test(test_v1_delete_of_either_kind),
