@@ -119,7 +119,8 @@ static const struct ikw_rule rules[] = {
 	  F(REPLACED_PLAIN) | F(CLUSTER_NAMED) | F(CLUSTER_IKE), NOTHING_ELSE | ORDERS, 0,
 	  "another node of the cluster deleted the IKE_SA, and SAs for the same flow had come "
 	  "before" },
-	{ "cluster_rekeyed", R(PHASE2_REPLACE), LIKELY, false, F(REPLACED_PLAIN) | F(CLUSTER_NAMED),
+	/* at once, as any rekey: what took its place may not last long either */
+	{ "cluster_rekeyed", R(PHASE2_REPLACE), LIKELY, true, F(REPLACED_PLAIN) | F(CLUSTER_NAMED),
 	  NOTHING_ELSE | ORDERS | F(CLUSTER_IKE), 0,
 	  "another node of the cluster deleted the CHILD_SA, and SAs for the same flow had come "
 	  "before" },

@@ -1452,6 +1452,18 @@ static void test_cluster_rekeys(void **state)
 			   IKW_CONFIDENCE_LIKELY);
 		assert_true(s.told[0].tunnel_up);
 	}
+	/* what took its place ends before the case of the old one would have settled */
+	stand_by(&s, true);
+	node_tells(&s, 19990, IKW_DIR_IN, IKW_CLUSTER_CHILD_ADD, 1, 0x1001);
+	stood_by_pair(&s, 20000, 1, IKW_SA_ADD);
+	node_tells(&s, 21000, IKW_DIR_IN, IKW_CLUSTER_CHILD_DELETE, 1, 0x1000);
+	stood_by_pair(&s, 21008, 0, IKW_SA_DELETE);
+	node_tells(&s, 21400, IKW_DIR_IN, IKW_CLUSTER_CHILD_DELETE, 1, 0x1001);
+	stood_by_pair(&s, 21408, 1, IKW_SA_DELETE);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_string_equal(s.told[0].rule, "cluster_rekeyed");
+	assert_string_equal(s.told[1].rule, "cluster_deleted");
 }
 
 /* ---- SAs older than the agent ------------------------------------------------ */

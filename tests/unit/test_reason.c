@@ -41,7 +41,7 @@ static const struct {
 	{ "reauthenticated", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
 	{ "reauthenticated_quietly", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "cluster_reauthenticated", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
-	{ "cluster_rekeyed", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_LIKELY, false },
+	{ "cluster_rekeyed", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_LIKELY, true },
 	{ "cluster_returned", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "cluster_deleted", IKW_REASON_BACKUP_DELETE, IKW_CONFIDENCE_CERTAIN, false },
 	{ "cluster_deleted_alone", IKW_REASON_BACKUP_DELETE, IKW_CONFIDENCE_LIKELY, false },

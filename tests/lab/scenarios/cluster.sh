@@ -8,6 +8,7 @@ variations() {
 	variation ike-ordered how=order daemon_a=charon-systemd
 	variation child-by-peer core=yes how=child
 	variation rekeyed how=rekey
+	variation rekeyed-at-once how=rekey-child
 	variation reauthenticated how=reauth
 	variation reauthenticated-make how=reauth mbb=yes
 	variation ike-rekeyed how=ike-rekey
@@ -76,6 +77,7 @@ peer_start() {
 		bash -c "mount --bind '$W/c/run' /run && exec /usr/lib/ipsec/charon"
 	CONF[c]=$W/c/swanctl.conf
 }
+unclustered() { ! ip -n "$1" xfrm state | grep -qE '^src 10\.2\.0\.'; }
 clustered() { [ "$(ip -n "$1" xfrm state | grep -cE '^src 10\.2\.0\.')" -eq 2 ]; }
 before() {
 	P[plugins_a]=ha P[plugins_b]=ha
@@ -91,8 +93,9 @@ before() {
 	gateway_load b
 	gateway_load a
 	charon_load c
-	# who serves the one segment is settled when both have heard each other
-	wait_log a 'resyncing HA segment|requesting HA resync'
+	# who serves the one segment is settled when each has answered the other; what is there before that is rekeyed at once
+	wait_log a 'resyncing HA segment'
+	wait_log b 'resyncing HA segment'
 	initiate c c1
 	# with a secret the nodes have SAs of their own, too
 	wait_for 60 'SAs on gwb' clustered gwb
@@ -110,6 +113,12 @@ story() {
 	child) order c --terminate --child c1 ;;
 	order) order b --terminate --ike tun ;;
 	rekey) order b --rekey --child c1 ;;
+	rekey-child)
+		order b --rekey --child c1
+		wait_gone 30
+		order c --terminate --child c1
+		wait_for 30 'no SA of the flow on gwa' unclustered gwa
+		return ;;
 	reauth) order b --rekey --ike tun --reauth ;;
 	ike-rekey)
 		order b --rekey --ike tun
@@ -126,6 +135,9 @@ story() {
 expect() {
 	case $(opt x how) in
 	rekey) alarm reason='phase2 sa replace' peer=10.2.0.2 inside=10.5.0.0 up=true by='^charon' confidence=likely ;;
+	rekey-child)
+		alarm reason='phase2 sa replace' peer=10.2.0.2 inside=10.5.0.0 up=true by='^charon' confidence=likely
+		alarm reason='receive backup delete info' peer=10.2.0.2 inside=10.5.0.0 up=false by='^charon' confidence=certain ;;
 	reauth) alarm reason='phase1 sa replace' peer=10.2.0.2 inside=10.5.0.0 up=true by='^charon' confidence=likely ;;
 	ike-rekey) ;;
 	secret) alarm reason=unknown peer=10.2.0.2 inside=10.5.0.0 up=false by='^charon' ;;
