@@ -43,7 +43,7 @@ shake() {
 	local shaken=$1 draws=0 version daemons ike esp
 	version=$(opt a version 2)
 	daemons="$(opt a daemon charon) $(opt b daemon charon)"
-	if [ -z "${P[ike_a]:-}${P[ike_b]:-}${P[pluto_ike_a]:-}${P[pluto_ike]:-}" ] && [[ $daemons != *iked* ]]; then
+	if [ -z "${P[ike_a]:-}${P[ike_b]:-}${P[pluto_ike_a]:-}${P[pluto_ike]:-}${P[esp_delete]:-}" ] && [[ $daemons != *iked* ]]; then
 		# as strongSwan writes it, and as Libreswan does
 		ike=(aes128-sha256-ecp256/aes128-sha2_256-ecp_256 aes256-sha384-modp2048/aes256-sha2_384-modp2048
 			aes192-sha512-modp3072/aes192-sha2_512-modp3072 aes256-sha1-modp2048/aes256-sha1-modp2048 3des-sha1-modp2048/3des-sha1-modp2048)

@@ -44,6 +44,7 @@ story() {
 # then charon's log tells of a rekey, and the pair that it replaced (not the half that came to nothing) went by that.
 expect() {
 	local inside sas reason rekeys
+	sleep 3 # the last one's alarm may still be due
 	rekeys=$(grep -cE 'inbound CHILD_SA c1[{][0-9]+[}] established' "$W/a/charon.log" 2>/dev/null)
 	while read -r inside sas; do
 		reason='spi conflict'
