@@ -2,6 +2,9 @@
 /* The facts that this host shows: orders to the daemon, links. */
 #include "evidence_look.h"
 
+#define FOLLOWS (300 * IKW_MS) /* from an order to what the daemon does about it */
+#define FORCED	(500 * IKW_MS) /* likewise to the deletion, if it does not wait for the peer */
+
 /* The first thing that the daemon did about it. */
 static uint64_t first_act(const struct ikw_look *l)
 {
@@ -53,19 +56,105 @@ static bool may_be_ordered(const struct ikw_look *l)
 	       l->f->ike->version == 2;
 }
 
-static const struct ikw_order *order_amid_silence(const struct ikw_look *l, uint32_t daemon)
+static bool check_due(const struct ikw_look *l)
+{
+	return (l->f->seen & IKW_FACT(GAVE_UP_LIVENESS)) &&
+	       ikw_ike_check_due(l->f->ike, l->f->gave_up);
+}
+
+/*
+ * Where many peers fall silent at once, somebody orders one of them down, and
+ * liveness checks of all others begin within the second. What was ordered
+ * begins at once; a check does not follow an order, but the clock of the checks
+ * before it, and a look at when the peer was last heard.
+ */
+static bool order_began(struct ikw_look *l, const struct ikw_order *order)
+{
+	const struct ikw_exchange *x = l->f->gave_up;
+	bool at_once = x->first <= order->time + FOLLOWS, another = served_another(l, order);
+	bool looked = l->f->seen & IKW_FACT(ASKED), due = check_due(l);
+
+	if (order->kind == IKW_ORDER_REKEY)
+		return true;
+	if (!may_be_ordered(l))
+		return false;
+	if (order->kind != IKW_ORDER_END || order->signo)
+		return true;
+	if (l->f->seen & IKW_FACT(GAVE_UP_INFO))
+		return true;
+	if (another && at_once && !due && !looked) /* one order may be for several */
+		l->f->vague |= IKW_FACT(GAVE_UP_LIVENESS);
+	return !another && !(due && looked) && (at_once || !(due || looked));
+}
+
+/* Did the request's time run out, as the gaps between its copies foretell? Then nobody hurried it.
+ */
+static bool ran_out(const struct ikw_exchange *x, uint64_t at)
+{
+	unsigned int n = x->copies;
+	uint64_t gap, before_it, due, waited = (at - x->last) / IKW_MS;
+
+	if (n < 3 || n > IKW_COPIES)
+		return false;
+	gap = x->copy_ms[n - 1] - x->copy_ms[n - 2];
+	before_it = x->copy_ms[n - 2] - x->copy_ms[n - 3];
+	if (!before_it)
+		return false;
+	due = gap * gap / before_it;
+	return waited + due / 10 + 60 >= due && waited <= due + due / 10 + 60;
+}
+
+/* An order to end it that the daemon followed at once, whatever it was waiting for. */
+static bool order_cut_short(const struct ikw_look *l, const struct ikw_order *order)
+{
+	const struct ikw_exchange *x = l->f->gave_up;
+
+	if (order->kind != IKW_ORDER_END)
+		return false;
+	if (order->signo)
+		return true;
+	if (order->time + FORCED < l->at || ran_out(x, l->at))
+		return false;
+	return x->copies >= 3 || !served_another(l, order);
+}
+
+/* The order, of those from then to then, that what was never answered began with; NULL: none. */
+static const struct ikw_order *order_before_silence(struct ikw_look *l, uint32_t daemon,
+						    uint64_t from, uint64_t to)
+{
+	const struct ikw_order *order, *began = NULL;
+
+	for (; to >= from; to = order->time - 1) {
+		order = ikw_host_order(&l->w->host, daemon, from, to);
+		if (!order)
+			break;
+		if (!order_began(l, order))
+			continue;
+		/* of several at once, the one that this IKE_SA was the first to follow */
+		if (order->served && order->served == l->f->ike->spi_i)
+			return order;
+		if (!began)
+			began = order;
+	}
+	return began;
+}
+
+static const struct ikw_order *order_amid_silence(struct ikw_look *l, uint32_t daemon)
 {
 	const struct ikw_generation *gen = l->c->gen;
 	uint64_t first = l->f->gave_up->first;
-	const struct ikw_order *order =
-		ikw_host_order(&l->w->host, daemon, since_birth(gen, before(first, 2 * IKW_SECOND)),
-			       first + 50 * IKW_MS);
+	const struct ikw_order *order;
 
-	if (order && (may_be_ordered(l) || order->kind == IKW_ORDER_REKEY))
+	order = order_before_silence(l, daemon, since_birth(gen, before(first, 2 * IKW_SECOND)),
+				     first + 50 * IKW_MS);
+	if (order && order->kind == IKW_ORDER_END &&
+	    (served_another(l, order) || check_due(l) || l->f->seen & IKW_FACT(ASKED)))
+		l->f->vague |= IKW_FACT(ORDER_END);
+	if (order)
 		return order;
 	order = ikw_host_order(&l->w->host, daemon, since_birth(gen, before(l->at, 1500 * IKW_MS)),
 			       l->at);
-	return order && order->kind == IKW_ORDER_END ? order : NULL;
+	return order && order_cut_short(l, order) ? order : NULL;
 }
 
 void ikw_see_order(struct ikw_look *l)

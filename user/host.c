@@ -597,6 +597,28 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 	return best;
 }
 
+void ikw_host_order_served(struct ikw_host *host, uint64_t spi_i, uint64_t from, uint64_t to)
+{
+	struct ikw_order *best = NULL;
+
+	for (unsigned int k = 1; k <= IKW_ORDERS; k++) {
+		struct ikw_order *o =
+			&host->orders[(host->order_head + IKW_ORDERS - k) % IKW_ORDERS];
+
+		if (!o->time || o->time + 60000000000ULL < from)
+			break;
+		if (o->time < from || o->time > to || o->kind != IKW_ORDER_END || o->signo ||
+		    o->served)
+			continue;
+		/* one that has only connected has ordered nothing yet */
+		if (!best || o->read_request > best->read_request ||
+		    (o->read_request == best->read_request && o->time > best->time))
+			best = o;
+	}
+	if (best)
+		best->served = spi_i;
+}
+
 /* ---- who is behind an order ---------------------------------------------- */
 
 static const struct {

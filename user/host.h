@@ -125,6 +125,12 @@ const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uin
 const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t daemon_tgid,
 				       uint64_t from, uint64_t to);
 
+/*
+ * The IKE_SA with this initiator's SPI did what the latest order to end
+ * something between these times (boot ns) asks for, if none had done so yet.
+ */
+void ikw_host_order_served(struct ikw_host *host, uint64_t spi_i, uint64_t from, uint64_t to);
+
 /* Did anybody read a daemon's state through its control socket between these times (boot ns)? */
 bool ikw_host_looked(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t from, uint64_t to);
 

@@ -9,7 +9,8 @@
 #define NOTIFY_INVALID_SPI     11
 static unsigned int v1_hash(const struct ikw_ike_sa *ike);
 
-#define UNHEARD_AFTER (50 * IKW_MS) /* a copy may be under way while the response arrives */
+#define CHECK_SLACK   (150 * IKW_MS) /* a daemon may be busy */
+#define UNHEARD_AFTER (50 * IKW_MS)  /* a copy may be under way while the response arrives */
 #define UNHEARD_LEAST 2
 
 /* Between the copies of a request the gaps grow by some factor; who waits longer than this gave up.
@@ -235,6 +236,16 @@ static void live_learn(struct ikw_ike_sa *ike, const struct ikw_exchange *x)
 	ike->live_length = x->length;
 	ike->live_last = x->first;
 	ike->live_count++;
+}
+
+bool ikw_ike_check_due(const struct ikw_ike_sa *ike, const struct ikw_exchange *x)
+{
+	uint64_t due = ike->live_last + ike->live_gap, slack = ike->live_gap / 20;
+
+	if (slack < CHECK_SLACK)
+		slack = CHECK_SLACK;
+	return ike->live_gap && x->length == ike->live_length && x->first + slack >= due &&
+	       x->first <= due + slack;
 }
 
 static struct ikw_exchange *exchange_find(struct ikw_ike_sa *ike, uint8_t type, uint32_t id,

@@ -118,6 +118,12 @@ struct ikw_ike_sa {
 /* Takes one message into its IKE_SA. */
 void ikw_ike_message(struct ikw_ike_sa *ike, const struct ikw_ike *message);
 
+/*
+ * True when this request of ours looks like a liveness check whose time had
+ * come: as long as those that were answered, and when the next was due.
+ */
+bool ikw_ike_check_due(const struct ikw_ike_sa *ike, const struct ikw_exchange *exchange);
+
 /* The k-th newest exchange (0: the newest), or NULL. */
 const struct ikw_exchange *ikw_ike_exchange(const struct ikw_ike_sa *ike, unsigned int k);
 

@@ -22,6 +22,7 @@
 #define ASKED_BEFORE (300 * IKW_MS)
 #define ASKED_SLOWER 20
 #define ASKED_NEVER  (2 * IKW_SECOND)
+#define SERVED_FOR   (1 * IKW_SECOND) /* from an order to the Delete that it makes a daemon send */
 #define ASKED_FOR    (1 * IKW_SECOND) /* a look this soon after a request may be for its client */
 
 /* ---- peers -------------------------------------------------------------- */
@@ -302,6 +303,10 @@ static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct 
 	    (x->type != IKW_V2_INFORMATIONAL && x->type != IKW_V1_INFO))
 		return;
 	note_asked(w, ike->peer, x);
+	if (x->asked != IKW_ASKED_YES && ikw_ike_content(ike, x->length) != IKW_CONTENT_EMPTY &&
+	    !ikw_ike_check_due(ike, x))
+		ikw_host_order_served(&w->host, ike->spi_i,
+				      x->first > SERVED_FOR ? x->first - SERVED_FOR : 0, x->first);
 	/* the one before was answered and ended nothing: a check */
 	if (ike->asked_last == IKW_ASKED_NO && ike->live_last == ike->asked_first)
 		ike->unasked = true;

@@ -635,6 +635,64 @@ static void test_order_for_another(void **state)
 	assert_true(s.told[0].spi_i != s.told[1].spi_i);
 }
 
+/*
+ * The peers of three tunnels fall silent, and an operator ends one of them: the
+ * checks of the others begin within the second, and their time runs out soon
+ * after further orders. Each has its own cause.
+ */
+static void test_order_amid_many_silent(void **state)
+{
+	static const uint64_t began[] = { 60010, 60150, 60700 };
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	for (uint32_t i = 0; i < 3; i++)
+		establish(&s, 10000 + i * 1000, 0xa0 + i, i, AES_SHA256);
+	for (uint32_t i = 0; i < 3; i++)
+		for (uint32_t k = 0; k < 4; k++) {
+			uint64_t at = began[i] - 40000 + k * 10000 + (i ? 0 : 3000);
+
+			ike(&s, at, '>', V2(0xa0 + i, 37, 2 + k, 80));
+			ike(&s, at + 5, '<', V2(0xa0 + i, 37, 2 + k, 80));
+		}
+	control(&s, 60000, terminate, sizeof(terminate), "terminate");
+	for (uint32_t i = 0; i < 3; i++)
+		for (uint32_t k = 0; k < 3; k++)
+			ike(&s, began[i] + (k == 2 ? 2500 : k * 1000), '>',
+			    V2(0xa0 + i, 37, 6, 80));
+	control(&s, began[0] + 4700, terminate, sizeof(terminate), "terminate");
+	for (uint32_t i = 0; i < 3; i++)
+		down(&s, began[i] + 4750, i, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(s.told[i].reason, s.told[i].spi_i == 0xa0
+							   ? IKW_REASON_MANUAL
+							   : IKW_REASON_DPD_TIMEOUT);
+		assert_int_equal(s.told[i].confidence, IKW_CONFIDENCE_LIKELY);
+	}
+}
+
+/* Ended by force while a check still waits: before its time has run out, at once after the order.
+ */
+static void test_order_cuts_short(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int forced = 0; forced < 2; forced++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		for (uint32_t k = 0; k < 3; k++)
+			ike(&s, 60000 + (k == 2 ? 2500 : k * 1000), '>', V2(0xa0, 37, 2, 57));
+		control(&s, forced ? 63500 : 64700, terminate, sizeof(terminate), "terminate");
+		down(&s, forced ? 63550 : 64750, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, forced ? IKW_REASON_MANUAL : IKW_REASON_DPD_TIMEOUT,
+			   forced ? IKW_CONFIDENCE_LIKELY : IKW_CONFIDENCE_CERTAIN);
+	}
+}
+
 /* ---- what a host had long before ----------------------------------------------------- */
 
 /* The interface with our address is down, but the peer was heard long after that. */
@@ -1192,6 +1250,8 @@ int main(void)
 		cmocka_unit_test(test_order_then_check),
 		cmocka_unit_test(test_order_then_silence_v1),
 		cmocka_unit_test(test_two_causes_in_a_burst),
+		cmocka_unit_test(test_order_amid_many_silent),
+		cmocka_unit_test(test_order_cuts_short),
 		cmocka_unit_test(test_link_down_long_ago),
 		cmocka_unit_test(test_link_made_anew),
 		cmocka_unit_test(test_failing_beside),
