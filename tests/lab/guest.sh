@@ -58,7 +58,8 @@ shake() {
 		draw "${esp[@]}"
 		P[esp]=$DRAWN
 	fi
-	if [ -z "${P[rt_a]:-}${P[rt_b]:-}" ]; then
+	# where the agent comes in the middle of a silence, that has to last
+	if [ -z "${P[rt_a]:-}${P[rt_b]:-}${P[later]:-}" ]; then
 		draw '0.5 2 2' '0.9 1.2 3' '0.7 1.8 2' '1.1 1 3' '0.4 1.5 4'
 		P[rt]=$DRAWN
 	fi
@@ -156,12 +157,14 @@ finish() {
 net_make
 agent_shared
 crypto_warm
-pending='' turn=0 judging=''
+pending='' turn=0 judging='' judging_name=''
 judged() { [ -z "$judging" ] || wait "$judging" || :; judging=''; }
 while read -r name; do
 	# by its place, for a name may stand there more than once (--repeat)
 	turn=$((turn + 1))
 	mkdir "/out/claims/$turn" 2>/dev/null || continue
+	# the same one again (--repeat): its files are about to be made anew
+	[ "$judging_name" != "$name" ] || judged
 	if [ "$pending" = "$name" ]; then
 		judged
 		finish "$pending"
@@ -173,6 +176,7 @@ while read -r name; do
 		judged
 		finish "$pending" &
 		judging=$!
+		judging_name=$pending
 	fi
 	pending=$name
 done </out/queue

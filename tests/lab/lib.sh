@@ -317,7 +317,7 @@ settings() {
 
 charon_conf() {
 	local side=$1 rt
-	settings "$side" rt='0.8 1.5 2' delete_rekeyed_delay=1 mbb=no plugins= charon_more=
+	settings "$side" rt='0.8 1.5 2' delete_rekeyed_delay=1 mbb=no plugins= charon_more= log_names=no
 	read -r -a rt <<<"${V[rt]}"
 	cat >"$W/$side/strongswan.conf" <<-CONF
 		charon {
@@ -337,6 +337,7 @@ charon_conf() {
 					time_add_ms = yes
 					flush_line = yes
 					default = 1
+					ike_name = ${V[log_names]}
 				}
 			}
 		}
@@ -720,10 +721,9 @@ agent_says_ready() {
 	grep -q '^ikewatch: ready' "$AGENT_DIR/agent.err"
 }
 agent_ready() {
-	if ! agent_says_ready; then
-		wait_for 240 'the agent is ready' agent_says_ready
-		nap 5 # orders up to so long before a deletion count, and have to have been watched
-	fi
+	agent_says_ready || wait_for 240 'the agent is ready' agent_says_ready
+	# orders up to so long before a deletion count, and have to have been watched
+	[ -n "${NO_AGENT:-}" ] || [ -z "$(find "$AGENT_DIR/agent.err" -newermt '-5 seconds')" ] || nap 5
 	if [ -n "${RECORD:-}" ] && [ -z "${NO_AGENT:-}" ]; then
 		background record "$IKEWATCH" record --state-dir "$AGENT_DIR/state" "$W/events"
 	fi

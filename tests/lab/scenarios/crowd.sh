@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034,SC2154  # P and OLD are those of lib.sh
+# Many peers, an IKE_SA and a tunnel each, and their ends fall into the same seconds: each has its own cause. Peer n is
+# 198.51.100.(10 + n), or they are all behind one address (address=one), as seen where they share a NAT.
+variations() {
+	variation uplink-dies how=silence dpd_a=2
+	variation uplink-dies-ordered how=silence-order dpd_a=2 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation peers-stop how=peer-stops
+	variation we-stop how=we-stop ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
+	variation removed how=removed
+	variation mixed core=yes how=mixed dpd_a=2
+	variation mixed-aead how=mixed dpd_a=2 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation mixed-one-address how=mixed address=one
+	variation mixed-one-address-aead how=mixed address=one ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation uplink-dies-one-address how=silence address=one dpd_a=2
+}
+N=24
+peer_addr() { if [ "$(opt x address)" = one ]; then echo 198.51.100.1; else echo "198.51.100.$((10 + $1))"; fi; }
+crowd_conns() {
+	local side=$1 n=$2 to=$3 here there me them
+	settings "$side" ike=aes128-sha256-ecp256 esp=aes128-sha256 dpd=0
+	for ((; n <= to; n++)); do
+		if [ "$side" = a ]; then
+			here=192.0.2.1 there=$(peer_addr "$n") me=10.1.0.0/16 them=10.2.$n.0/24
+		else
+			here=$(peer_addr "$n") there=192.0.2.1 me=10.2.$n.0/24 them=10.1.0.0/16
+		fi
+		cat <<-CONF
+			p$n {
+				version = 2
+				local_addrs = $here
+				remote_addrs = $there
+				proposals = ${V[ike]}
+				dpd_delay = ${V[dpd]}
+				rekey_time = 0
+				over_time = 600
+				rand_time = 0
+				mobike = no
+				unique = no
+				local {
+					auth = psk
+					id = gw$side-$n
+				}
+				remote {
+					auth = psk
+					id = gw$(other "$side")-$n
+				}
+				children {
+					c$n {
+						local_ts = $me
+						remote_ts = $them
+						esp_proposals = ${V[esp]}
+						start_action = $([ "$side" = a ] && echo start || echo none)
+						dpd_action = clear
+						rekey_time = 0
+						rand_time = 0
+						rekey_bytes = 0
+						rekey_packets = 0
+						life_time = 4h
+					}
+				}
+			}
+		CONF
+	done
+}
+charon_conn() {
+	{
+		echo 'connections {'
+		crowd_conns "$1" 1 $N
+		echo '}'
+		cat <<-CONF
+			secrets {
+				ike-tun {
+					secret = the-secret-of-the-lab
+				}
+			}
+		CONF
+	} >"$W/$1/swanctl.conf"
+}
+before() {
+	local n
+	P[log_names]=yes
+	if [ "$(opt x address)" != one ]; then
+		for ((n = 1; n <= N; n++)); do echo "addr add $(peer_addr "$n")/24 dev out"; done | ip -n gwb -batch -
+	fi
+	agent_start
+	gateway_start b
+	gateway_start a
+	gateway_load b
+	gateway_load a
+	wait_for 120 'SAs on gwa' sas_are gwa $((N * 2))
+	wait_for 60 'SAs on gwb' sas_are gwb $((N * 2))
+	OLD=$(spis gwa)
+	agent_ready
+}
+# of $N: the first quarter falls silent, the second is ended by the peers, the third ordered down here, the last rekeyed
+quarter() { echo $((($1 - 1) * 4 / N)); }
+story() {
+	local n
+	case $(opt x how) in
+	silence | silence-order)
+		wait_log a 'parsed INFORMATIONAL response' 30
+		path_down
+		if [ "$(opt x how)" = silence-order ]; then
+			for n in 3 7 11; do order a --terminate --ike "p$n" --timeout 1 & done
+			wait
+		fi
+		;;
+	peer-stops) end gwb TERM 60 ;;
+	we-stop) end gwa TERM 60 ;;
+	removed)
+		{
+			echo 'connections {'
+			crowd_conns a 1 $((N / 2))
+			echo '}'
+		} >"$W/a/swanctl.conf"
+		OLD=$(for ((n = N / 2 + 1; n <= N; n++)); do crowd_spis "$n"; done)
+		order a --load-conns --file "$W/a/swanctl.conf"
+		;;
+	mixed)
+		[ "$(opt x address)" = one ] || {
+			wait_log a 'parsed INFORMATIONAL response' 30
+			path_drop "ip daddr $(peer_addr 1)-$(peer_addr $((N / 4)))"
+			path_drop "ip saddr $(peer_addr 1)-$(peer_addr $((N / 4)))"
+		}
+		OLD=$(for ((n = 1; n <= N; n++)); do
+			if [ "$(opt x address)" != one ] || [ "$(quarter "$n")" -ne 0 ]; then crowd_spis "$n"; fi
+		done)
+		for ((n = 1; n <= N / 4; n++)); do
+			order b --terminate --ike "p$((N / 4 + n))"
+			order a --terminate --ike "p$((N / 2 + n))"
+			order a --rekey --child "c$((3 * N / 4 + n))"
+		done
+		;;
+	esac
+	wait_gone 120
+}
+crowd_spis() {
+	local reqid
+	reqid=$(ip -n gwa xfrm policy | awk -v ts="10.2.$1.0/24" '/^src/ {hit = $4 == ts} hit && /dir (in|fwd)/ {hit = 0}
+		hit && /reqid/ {for (i = 1; i < NF; i++) if ($i == "reqid") {print $(i + 1); exit}}')
+	ip -n gwa xfrm state | awk -v reqid="$reqid" '/spi 0x/ {spi = $4; mine = $6 == reqid} /^\t(enc|aead) / && mine {print spi}'
+}
+ends() {
+	local n=$1 reason=$2
+	shift 2
+	alarm reason="$reason" peer="$(peer_addr "$n")" inside="10.2.$n.0" by='^charon' version=2 confidence=likely "$@"
+}
+expect() {
+	local n
+	for ((n = 1; n <= N; n++)); do
+		case $(opt x how):$(quarter "$n") in
+		silence-order:*)
+			case $n in
+			3 | 7 | 11)
+				# one whose liveness check was under way is not deleted any sooner for the order
+				if log_has a "deleting IKE_SA p$n\\["; then
+					ends "$n" 'config modify or manual offline' up=false ordered='^swanctl'
+				else
+					ends "$n" 'dpd timeout' up=false ordered=none
+				fi ;;
+			*) ends "$n" 'dpd timeout' up=false ordered=none ;;
+			esac ;;
+		silence:* | mixed:0) [ "$(opt x how)$(opt x address)" = mixedone ] || ends "$n" 'dpd timeout' up=false ordered=none ;;
+		peer-stops:* | mixed:1) ends "$n" 'peer request' up=false ordered=none ;;
+		we-stop:*) ends "$n" 'config modify or manual offline' up=false ;;
+		removed:[23] | mixed:2) ends "$n" 'config modify or manual offline' up=false ordered='^swanctl' ;;
+		mixed:3) ends "$n" 'phase2 sa replace' up=true ;;
+		esac
+	done
+}
