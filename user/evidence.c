@@ -231,6 +231,9 @@ static bool same_lineage(const struct ikw_generation *old, const struct ikw_gene
 
 	if (!a || !b || a == b)
 		return true;
+	/* one that was there before the old SAs is no new IKE_SA, but theirs */
+	if (old->rivals && b->created < old->born)
+		return true;
 	/* IKEv1: a new ISAKMP SA that stood a while before the Quick Mode adopted the tunnels */
 	return b->version == 1 && b->whole && next->born - b->created > 3 * IKW_SECOND;
 }

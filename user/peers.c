@@ -19,11 +19,15 @@
  * may take so long: up to ASKED_SLOWER times what it ever took, but never
  * ASKED_NEVER. (On a busy machine one took 300 ms that had taken 55 at most.)
  */
-#define ASKED_BEFORE (300 * IKW_MS)
-#define ASKED_SLOWER 20
-#define ASKED_NEVER  (2 * IKW_SECOND)
-#define SERVED_FOR   (1 * IKW_SECOND) /* from an order to the Delete that it makes a daemon send */
-#define ASKED_FOR    (1 * IKW_SECOND) /* a look this soon after a request may be for its client */
+#define ASKED_BEFORE  (300 * IKW_MS)
+#define ASKED_SLOWER  20
+#define ASKED_NEVER   (2 * IKW_SECOND)
+#define RESERVE_SLACK (5 * IKW_MS) /* events of several CPUs may pass each other */
+#define RIVALS_APART  (20 * IKW_MS)
+#define UNRESERVED    (1000 * IKW_SECOND)    /* behind all that fit when the SPI was reserved */
+#define BROUGHT	      (1000000 * IKW_SECOND) /* behind all that brought nothing yet */
+#define SERVED_FOR    (1 * IKW_SECOND) /* from an order to the Delete that it makes a daemon send */
+#define ASKED_FOR     (1 * IKW_SECOND) /* a look this soon after a request may be for its client */
 
 /* ---- peers -------------------------------------------------------------- */
 
@@ -391,23 +395,6 @@ struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen)
 	return ike;
 }
 
-/* When did this IKE_SA last do something that installs SAs? 0: not lately. */
-static uint64_t ike_installing(const struct ikw_ike_sa *ike, uint64_t now, uint8_t *type)
-{
-	uint64_t best = 0;
-
-	for (unsigned int k = 0; k < ike->count; k++) {
-		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
-		uint64_t at = x->answered > x->last ? x->answered : x->last;
-
-		if (!ikw_exchange_installs(x->type) || at + IKW_INSTALL_WINDOW < now || at <= best)
-			continue;
-		best = at;
-		*type = x->type;
-	}
-	return best;
-}
-
 /* These peers speak IKE where it is seen, and did not when the generation came. */
 static bool spoke_not(const struct ikw_peer *p, uint64_t now)
 {
@@ -431,38 +418,111 @@ bool ikw_ike_manages_port(const struct ikw_ike_sa *ike, uint16_t port)
 	       ike->heard_port == port;
 }
 
-void ikw_generation_attribute(const struct ikw_world *w, struct ikw_generation *gen, uint64_t now)
-{
-	const uint32_t wire = IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT;
-	struct ikw_ike_sa *ike, *best = NULL, *only = NULL;
-	uint64_t when = 0;
-	unsigned int count = 0;
+/* An exchange that may have brought a generation, the likeliest of those looked at so far. */
+struct origin {
+	struct ikw_ike_sa *ike;
+	struct ikw_exchange *x;
+	uint64_t off; /* how far it lies from where it should; the nearest is taken */
+};
 
-	gen->quiet = (w->host.sees & wire) == wire && spoke_not(gen->tunnel->peer, now);
+/*
+ * How well an exchange explains SAs installed now. Who begins one reserves the
+ * inbound SPI and then sends its request; who is asked reserves it when the
+ * request has come, and answers when the SAs are there. Where nobody saw the
+ * SPI reserved, the latest exchange that is over.
+ */
+static uint64_t origin_off(const struct ikw_exchange *x, uint64_t reserved, uint64_t now)
+{
+	uint64_t at = x->answered > x->last ? x->answered : x->last, off;
+	uint64_t from = x->ours ? reserved : x->began, to = x->ours ? x->began : reserved;
+
+	if (!ikw_exchange_installs(x->type) || at + IKW_INSTALL_WINDOW < now)
+		return UINT64_MAX;
+	if (!reserved || from > to + RESERVE_SLACK)
+		off = UNRESERVED + (now > at ? now - at : 0);
+	else
+		off = to >= from ? to - from : RESERVE_SLACK + from - to;
+	return x->brought ? off + BROUGHT : off;
+}
+
+static void origin_find(struct ikw_generation *gen, uint64_t reserved, uint64_t now,
+			struct origin *best, struct origin *second)
+{
+	struct ikw_ike_sa *ike;
+
 	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
-		uint8_t type = 0;
-		uint64_t at = ike_installing(ike, now, &type);
+		struct origin own = { .ike = ike, .off = UINT64_MAX };
 
 		if (!ikw_ike_manages_port(ike, ikw_generation_encap(gen)))
 			continue;
-		if (!ike->successor && ike->spi_r && ike->spoken) {
-			only = ike;
-			count++;
+		for (unsigned int k = 0; k < ike->count; k++) {
+			struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, k);
+			uint64_t off = origin_off(x, reserved, now);
+
+			if (off < own.off) {
+				own.off = off;
+				own.x = x;
+			}
 		}
-		if (at > when) {
-			when = at;
-			best = ike;
-			gen->exchange = type;
+		if (own.off < best->off) {
+			*second = *best;
+			*best = own;
+		} else if (own.off < second->off) {
+			*second = own;
 		}
 	}
-	if (!best && count == 1)
-		best = only;
-	if (!best)
+}
+
+/* The one IKE_SA that speaks for it; NULL: none, or there are several. */
+static struct ikw_ike_sa *only_ike(const struct ikw_generation *gen)
+{
+	struct ikw_ike_sa *ike, *only = NULL;
+
+	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
+		if (!ikw_ike_manages_port(ike, ikw_generation_encap(gen)) || ike->successor ||
+		    !ike->spi_r || !ike->spoken)
+			continue;
+		if (only)
+			return NULL;
+		only = ike;
+	}
+	return only;
+}
+
+static uint64_t reserved_at(const struct ikw_world *w, const struct ikw_generation *gen)
+{
+	const struct ikw_reserved *r;
+
+	if (!gen->in)
+		return 0;
+	r = &w->reserved[gen->in->node.hash % IKW_RESERVED];
+	return r->id == gen->in->node.hash ? r->time : 0;
+}
+
+/* Of a generation whose outbound SA came first it is asked again when the inbound one comes. */
+void ikw_generation_attribute(const struct ikw_world *w, struct ikw_generation *gen, uint64_t now)
+{
+	const uint32_t wire = IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT;
+	struct origin best = { .off = UINT64_MAX }, second = { .off = UINT64_MAX };
+	struct ikw_ike_sa *ike;
+
+	if (!gen->in || !gen->out)
+		gen->quiet = (w->host.sees & wire) == wire && spoke_not(gen->tunnel->peer, now);
+	origin_find(gen, reserved_at(w, gen), now, &best, &second);
+	ike = best.x ? best.ike : only_ike(gen);
+	if (!ike)
 		return;
-	gen->ike = best;
-	best->generations++;
-	if (gen->exchange)
-		best->installed = now;
+	if (gen->ike)
+		gen->ike->generations--;
+	gen->ike = ike;
+	ike->generations++;
+	if (!best.x)
+		return;
+	gen->exchange = best.x->type;
+	gen->rivals = second.x && second.off - best.off < RIVALS_APART;
+	if (gen->in)
+		best.x->brought = true;
+	ike->installed = now;
 }
 
 /* ---- routes -------------------------------------------------------------- */

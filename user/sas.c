@@ -357,7 +357,7 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev, uint64_t ha
 		t->mark_mask = ev->mark_mask;
 		t->if_id = ev->if_id;
 	}
-	if (first && ev->op == IKW_SA_ADD)
+	if (ev->op == IKW_SA_ADD && (first || dir == IKW_DIR_IN))
 		ikw_generation_attribute(w, gen, ev->hdr.time);
 	if (gen->exchange && ev->by.tgid)
 		ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
@@ -546,6 +546,8 @@ void ikw_sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 		sa_delete(w, ev, hash);
 		break;
 	case IKW_SA_LARVAL:
+		w->reserved[hash % IKW_RESERVED].id = hash;
+		w->reserved[hash % IKW_RESERVED].time = ev->hdr.time;
 		if (ev->by.tgid)
 			ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
 		break;

@@ -90,7 +90,8 @@ struct ikw_generation {
 	bool ending;	  /* its deletion has begun */
 	bool dumped;	  /* was there before the agent began */
 	bool quiet;	  /* came while the peers, known to speak IKE, spoke none */
-	uint8_t pad[4];
+	bool rivals;	  /* another IKE_SA may as well have negotiated it */
+	uint8_t pad[3];
 	struct ikw_sa_node sas[2];
 };
 
@@ -179,6 +180,13 @@ struct ikw_clone {
 #define IKW_CLONES 64
 #define IKW_ADDED  4
 
+/* When an SPI was reserved for an inbound SA to come (xfrm_alloc_spi). */
+struct ikw_reserved {
+	uint64_t id; /* hash of destination and SPI */
+	uint64_t time;
+};
+#define IKW_RESERVED 1024 /* by their hash; a power of two */
+
 struct ikw_world {
 	struct ikw_world_ops ops;
 	struct ikw_host host;
@@ -197,6 +205,7 @@ struct ikw_world {
 	uint64_t clone_last;		   /* time of the last one; 0: none yet */
 	struct ikw_clone added[IKW_ADDED]; /* the last that are not clones by themselves, a ring */
 	unsigned int added_head;
+	struct ikw_reserved reserved[IKW_RESERVED];
 	uint64_t tunnels_up;
 	uint64_t ike_repeats; /* IKE messages sent again, by either side */
 	uint64_t generations;

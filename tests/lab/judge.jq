@@ -5,7 +5,7 @@
 # is not, the story says what else it may be (netlink=reason|reason).
 
 def level: {none: 0, possible: 1, likely: 2, certain: 3}[.];
-def short: "\(.offline_reason // "?") (\(.confidence // "?"), dst \(.dst_ip // "?"), inside \(.inside_ip // "?"), up \(.tunnel_up), by \(.by.comm // "-"), ordered by \(.ordered_by.comm // "-"), rule \(.rule // "?"): \(.detail // "?"))";
+def short: "\(.offline_reason // "?") (\(.confidence // "?"), dst \(.dst_ip // "?"), inside \(.inside_ip // "?"), IKE \(.ike.spi_i // "-"), up \(.tunnel_up), by \(.by.comm // "-"), ordered by \(.ordered_by.comm // "-"), rule \(.rule // "?"): \(.detail // "?"))";
 def process_is($want): if $want == "none" then . == null else (.comm // "") | test($want) end;
 
 # what of expectation $e the alarm does not fulfil
@@ -27,6 +27,7 @@ def differs($e):
 	    if $e.parents and ([.ordered_by.parents[]?.comm] | join(" ") | test($e.parents) | not) then "ordered_by.parents" else empty end,
 	    if $e.confidence and ($netlink | not) and (.offline_reason == $e.maybe | not) and ((.confidence // "none") | level) < ($e.confidence | level) then "confidence" else empty end,
 	    if $e.version and ((.ike.version // "none") | tostring) != $e.version then "ike.version" else empty end,
+	    if $e.spi_i and .ike.spi_i != $e.spi_i then "ike.spi_i" else empty end,
 	    if $e.detail and ((.detail // "") | test($e.detail; "i") | not) then "detail" else empty end ];
 
 def members: ["id", "alarm", "alarm_id", "oid", "severity", "type", "time", "ifindex", "seq_num", "tunnel_index", "rule_num",

@@ -33,6 +33,7 @@ struct told {
 	char detail[400];
 	unsigned int blind;
 	uint64_t spi_i;
+	uint32_t spi; /* inbound */
 	uint16_t port;
 };
 
@@ -61,6 +62,7 @@ static inline void on_alarm(void *ctx, struct ikw_alarm *a)
 	t->latency = a->closed - a->time;
 	t->blind = a->blind_count;
 	t->spi_i = a->spi_i;
+	t->spi = a->sas[0].spi;
 	t->port = a->remote_port;
 	snprintf(t->rule, sizeof(t->rule), "%s", a->rule);
 	snprintf(t->detail, sizeof(t->detail), "%s", a->detail);

@@ -718,6 +718,64 @@ static void test_link_down_long_ago(void **state)
 	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
 }
 
+/*
+ * Many IKE_SAs begin at once between the same two addresses: the SAs come when
+ * all have been answered. When each inbound SPI was reserved tells whose is whose.
+ */
+static struct sa_spec many(uint32_t i, uint8_t dir)
+{
+	struct sa_spec spec = dir == IKW_DIR_IN ? IN(i) : OUT(i);
+
+	spec.reqid = i + 1;
+	return spec;
+}
+
+static void test_many_at_once(void **state)
+{
+	enum { MANY = 6 };
+	struct story s;
+
+	(void)state;
+	for (int ours = 0; ours < 2; ours++) {
+		begin(&s, ALL_SEES);
+		for (uint32_t i = 0; i < MANY; i++) {
+			uint64_t at = 10000 + i * 10;
+
+			ike(&s, at, ours ? '>' : 'r', V2(0xa0 + i, 34, 0, 300));
+			ike(&s, at + 2, ours ? '<' : 'a', V2(0xa0 + i, 34, 0, 300));
+			if (ours)
+				sa_op(&s, at + 95, many(i, IKW_DIR_IN), IKW_SA_LARVAL, 0, DAEMON);
+			ike(&s, at + 100, ours ? '>' : 'r', V2(0xa0 + i, 35, 1, 250));
+			if (!ours)
+				sa_op(&s, at + 104, many(i, IKW_DIR_IN), IKW_SA_LARVAL, 0, DAEMON);
+		}
+		for (uint32_t i = 0; i < MANY && ours; i++)
+			ike(&s, 10300 + i, '<', V2(0xa0 + i, 35, 1, 200));
+		for (uint32_t k = 0; k < MANY; k++) { /* by several threads: in any order */
+			uint32_t i = (k * 5 + 3) % MANY;
+
+			sa_op(&s, 10400 + k, many(i, IKW_DIR_IN), IKW_SA_ADD, 0, DAEMON);
+			sa_op(&s, 10400 + k, many(i, IKW_DIR_OUT), IKW_SA_ADD, 0, DAEMON);
+		}
+		for (uint32_t i = 0; i < MANY && !ours; i++)
+			ike(&s, 10500 + i, 'a', V2(0xa0 + i, 35, 1, 200));
+		for (uint32_t i = 0; i < MANY; i++) {
+			ike(&s, 60000 + i * 50, 'r', V2(0xa0 + i, 37, 0, 80));
+			ike(&s, 60005 + i * 50, 'a', V2(0xa0 + i, 37, 0, 80));
+			sa_op(&s, 60010 + i * 50, many(i, IKW_DIR_IN), IKW_SA_DELETE,
+			      IKW_CAUSE_CALL, DAEMON);
+			sa_op(&s, 60011 + i * 50, many(i, IKW_DIR_OUT), IKW_SA_DELETE,
+			      IKW_CAUSE_CALL, DAEMON);
+		}
+		end(&s);
+		assert_int_equal(s.count, MANY);
+		for (unsigned int i = 0; i < MANY; i++) {
+			assert_int_equal(s.told[i].reason, IKW_REASON_PEER_REQUEST);
+			assert_int_equal(s.told[i].spi_i, 0xa0 + s.told[i].spi - 0x1000);
+		}
+	}
+}
+
 /* Where our address is, and what leads to the peer. */
 static void link_anew(struct story *s, uint64_t ms, uint32_t ifindex, uint8_t op)
 {
@@ -1252,6 +1310,7 @@ int main(void)
 		cmocka_unit_test(test_two_causes_in_a_burst),
 		cmocka_unit_test(test_order_amid_many_silent),
 		cmocka_unit_test(test_order_cuts_short),
+		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_link_down_long_ago),
 		cmocka_unit_test(test_link_made_anew),
 		cmocka_unit_test(test_failing_beside),

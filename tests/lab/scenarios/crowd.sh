@@ -80,10 +80,14 @@ charon_conn() {
 before() {
 	local n
 	P[log_names]=yes
+	P[rt]='1 1.5 3' # so many at once take a while,
+	P[charon_more_b]='dos_protection = no' # and are from one address
 	if [ "$(opt x address)" != one ]; then
 		for ((n = 1; n <= N; n++)); do echo "addr add $(peer_addr "$n")/24 dev out"; done | ip -n gwb -batch -
 	fi
+	# all of it has to have been seen, or whose IKE_SA is whose is not known
 	agent_start
+	agent_ready
 	gateway_start b
 	gateway_start a
 	gateway_load b
@@ -91,7 +95,8 @@ before() {
 	wait_for 120 'SAs on gwa' sas_are gwa $((N * 2))
 	wait_for 60 'SAs on gwb' sas_are gwb $((N * 2))
 	OLD=$(spis gwa)
-	agent_ready
+	swan a --list-sas >"$W/a/sas"
+	nap 3 # who lists them makes the daemon look at their use, too
 }
 # of $N: the first quarter falls silent, the second is ended by the peers, the third ordered down here, the last rekeyed
 quarter() { echo $((($1 - 1) * 4 / N)); }
@@ -142,9 +147,10 @@ crowd_spis() {
 	ip -n gwa xfrm state | awk -v reqid="$reqid" '/spi 0x/ {spi = $4; mine = $6 == reqid} /^\t(enc|aead) / && mine {print spi}'
 }
 ends() {
-	local n=$1 reason=$2
+	local n=$1 reason=$2 spi_i
 	shift 2
-	alarm reason="$reason" peer="$(peer_addr "$n")" inside="10.2.$n.0" by='^charon' version=2 confidence=likely "$@"
+	spi_i=$(sed -nE "s/^p$n: .* ([0-9a-f]{16})_i.*/\1/p" "$W/a/sas")
+	alarm spi_i="$spi_i" reason="$reason" peer="$(peer_addr "$n")" inside="10.2.$n.0" by='^charon' version=2 confidence=likely "$@"
 }
 expect() {
 	local n
