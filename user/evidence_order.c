@@ -23,6 +23,17 @@ static bool served_another(const struct ikw_look *l, const struct ikw_order *ord
 	       (!l->f->ike || l->f->ike->spi_i != order->served);
 }
 
+/*
+ * An order for several is followed by one after the other, each begun when the
+ * last one has gone. What begins well after that begins by itself.
+ */
+static bool of_others(const struct ikw_look *l, const struct ikw_order *order)
+{
+	uint64_t last = order->followed > order->time ? order->followed : order->time;
+
+	return served_another(l, order) && first_act(l) > last + FORCED;
+}
+
 static void see_order_kind(struct ikw_look *l, const struct ikw_order *order)
 {
 	l->f->order = order;
@@ -180,9 +191,12 @@ void ikw_see_order(struct ikw_look *l)
 	} else if (l->f->gave_up) {
 		order = order_amid_silence(l, daemon);
 	} else {
-		from = first_act(l);
-		order = ikw_host_order(host, daemon,
-				       since_birth(c->gen, before(from, ORDER_BEFORE)), to);
+		from = since_birth(c->gen, before(first_act(l), ORDER_BEFORE));
+		do
+			order = ikw_host_order(host, daemon, from, to);
+		while (order && of_others(l, order) && (to = order->time - 1) >= from);
+		if (order && of_others(l, order))
+			order = NULL;
 	}
 	if (order)
 		see_order_kind(l, order);

@@ -206,13 +206,15 @@ static bool began_after(const struct ikw_facts *f, uint64_t last)
 }
 
 /* What goes by an order first is what it was about, as far as can be told. */
-static void order_learn(struct ikw_host *host, const struct ikw_facts *f)
+static void order_learn(struct ikw_host *host, const struct ikw_facts *f, uint64_t at)
 {
 	struct ikw_order *order = f->order ? &host->orders[f->order - host->orders] : NULL;
 
-	if (order && f->ike && order->kind == IKW_ORDER_END && !order->served &&
-	    !(f->seen & IKW_FACT(PEER_DELETE)))
+	if (!order || !f->ike || order->kind != IKW_ORDER_END || (f->seen & IKW_FACT(PEER_DELETE)))
+		return;
+	if (!order->served)
 		order->served = f->ike->spi_i;
+	order->followed = at;
 }
 
 /*
@@ -233,7 +235,7 @@ static void case_anchor(struct ikw_model *m, struct ikw_case *c)
 	ikw_facts_collect(&f, c, &m->world, c->opened);
 	ike = (struct ikw_ike_sa *)f.ike;
 	case_keep(c, f.local ? f.local : f.peer);
-	order_learn(&m->world.host, &f);
+	order_learn(&m->world.host, &f, c->opened);
 	if (!ike || (f.seen & own))
 		return;
 	if (ike->burst_last && c->opened - ike->burst_last < BURST &&

@@ -608,31 +608,42 @@ static void test_two_causes_in_a_burst(void **state)
 	assert_true(s.told[0].ordered != s.told[1].ordered);
 }
 
-/* An operator ends one of two IKE_SAs; the daemon ends the other by itself within the second. */
+/*
+ * An operator ends one of two IKE_SAs, and the daemon ends the other by itself
+ * within the second; or an operator ends both, over a path on which that takes
+ * a second each.
+ */
 static void test_order_for_another(void **state)
 {
 	struct story s;
 
 	(void)state;
-	begin(&s, ALL_SEES);
-	establish(&s, 10000, 0xa0, 0, AES_GCM);
-	establish(&s, 11000, 0xb0, 1, AES_GCM);
-	control(&s, 20000, terminate, sizeof(terminate), "terminate");
-	ike(&s, 20010, '>', V2(0xa0, 37, 2, 65));
-	ike(&s, 20020, '<', V2(0xa0, 37, 2, 57));
-	down(&s, 20030, 0, IKW_CAUSE_CALL, DAEMON);
-	ike(&s, 20800, '>', V2(0xb0, 37, 2, 65));
-	ike(&s, 20810, '<', V2(0xb0, 37, 2, 57));
-	down(&s, 20820, 1, IKW_CAUSE_CALL, DAEMON);
-	end(&s);
-	assert_int_equal(s.count, 2);
-	for (unsigned int i = 0; i < 2; i++) {
-		assert_int_equal(s.told[i].reason, IKW_REASON_MANUAL);
-		assert_int_equal(s.told[i].confidence, s.told[i].spi_i == 0xa0
-							       ? IKW_CONFIDENCE_CERTAIN
-							       : IKW_CONFIDENCE_LIKELY);
+	for (unsigned int both = 0; both < 2; both++) {
+		uint64_t trip = both ? 890 : 10, second = both ? 20950 : 20800;
+
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		establish(&s, 11000, 0xb0, 1, AES_GCM);
+		control(&s, 20000, terminate, sizeof(terminate), "terminate");
+		ike(&s, 20010, '>', V2(0xa0, 37, 2, 65));
+		ike(&s, 20010 + trip, '<', V2(0xa0, 37, 2, 57));
+		down(&s, 20015 + trip, 0, IKW_CAUSE_CALL, DAEMON);
+		ike(&s, second, '>', V2(0xb0, 37, 2, 65));
+		ike(&s, second + trip, '<', V2(0xb0, 37, 2, 57));
+		down(&s, second + trip + 5, 1, IKW_CAUSE_CALL, DAEMON);
+		end(&s);
+		assert_int_equal(s.count, 2);
+		for (unsigned int i = 0; i < 2; i++) {
+			bool named = s.told[i].spi_i == 0xa0;
+
+			assert_int_equal(s.told[i].reason,
+					 named || both ? IKW_REASON_MANUAL : IKW_REASON_UNKNOWN);
+			assert_int_equal(s.told[i].confidence, named  ? IKW_CONFIDENCE_CERTAIN
+							       : both ? IKW_CONFIDENCE_LIKELY
+								      : IKW_CONFIDENCE_NONE);
+		}
+		assert_true(s.told[0].spi_i != s.told[1].spi_i);
 	}
-	assert_true(s.told[0].spi_i != s.told[1].spi_i);
 }
 
 /*
