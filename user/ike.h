@@ -71,6 +71,7 @@ struct ikw_exchange {
 	uint8_t asked;	   /* enum ikw_asked */
 	uint16_t asked_ms; /* how long before the request it looked */
 	uint8_t unheard;   /* copies of ours sent although a response had arrived */
+	bool reserved;	   /* an SPI was reserved for it, as far as can be told */
 	bool brought;	   /* a generation came of it: one each (RFC 7296 1.2, 1.3) */
 };
 

@@ -22,7 +22,8 @@
 #define ASKED_BEFORE  (300 * IKW_MS)
 #define ASKED_SLOWER  20
 #define ASKED_NEVER   (2 * IKW_SECOND)
-#define RESERVE_SLACK (5 * IKW_MS) /* events of several CPUs may pass each other */
+#define RESERVE_SLACK (5 * IKW_MS)   /* events of several CPUs may pass each other */
+#define RESERVED_FOR  (500 * IKW_MS) /* from the SPI to the request, or the other way round */
 #define RIVALS_APART  (20 * IKW_MS)
 #define UNRESERVED    (1000 * IKW_SECOND)    /* behind all that fit when the SPI was reserved */
 #define BROUGHT	      (1000000 * IKW_SECOND) /* behind all that brought nothing yet */
@@ -318,6 +319,56 @@ static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct 
 	ike->asked_first = x->first;
 }
 
+/*
+ * Requests of ours leave in the order in which their SPIs were reserved, however
+ * long each takes: the oldest SPI that is for nobody yet is for this one.
+ */
+static void note_request(struct ikw_world *w, const struct ikw_ike_sa *ike, const struct ikw_ike *m)
+{
+	struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, 0);
+	uint64_t pair = ikw_peer_hash(ike->peer->local, ike->peer->remote);
+
+	/* with EAP an IKE_AUTH is many exchanges, of which the first asks for SAs */
+	if (m->dir != IKW_DIR_OUT || !x || !x->ours || x->began != m->hdr.time ||
+	    !ikw_exchange_installs(x->type) || (x->type == IKW_V2_AUTH && x->message_id != 1))
+		return;
+	for (unsigned int k = 0; k < IKW_RESERVED_LAST; k++) {
+		unsigned int slot = (w->reserved_head + k) % IKW_RESERVED_LAST;
+		struct ikw_reserved *r = &w->reserved[w->reserved_last[slot]];
+
+		if (r->pair != pair || r->spi_i || r->time + RESERVED_FOR < m->hdr.time)
+			continue;
+		r->spi_i = ike->spi_i;
+		x->reserved = true;
+		return;
+	}
+}
+
+/* Likewise the requests of the peer, in the order in which they came. */
+uint64_t ikw_peer_asking(const struct ikw_world *w, const uint8_t *local, const uint8_t *remote,
+			 uint64_t now)
+{
+	const struct ikw_peer *p = ikw_world_peer(w, local, remote);
+	struct ikw_exchange *oldest = NULL;
+	uint64_t spi_i = 0;
+
+	for (struct ikw_ike_sa *ike = p ? p->ikes : NULL; ike; ike = ike->next) {
+		for (unsigned int k = 0; k < ike->count; k++) {
+			struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, k);
+
+			if (x->ours || !ikw_exchange_installs(x->type) || x->answered ||
+			    x->reserved || x->brought || x->began + RESERVED_FOR < now ||
+			    (oldest && oldest->began <= x->began))
+				continue;
+			oldest = x;
+			spi_i = ike->spi_i;
+		}
+	}
+	if (oldest)
+		oldest->reserved = true;
+	return spi_i;
+}
+
 /* A process reads when an SA or a policy between these addresses was last used. */
 void ikw_peer_asked(struct ikw_world *w, struct ikw_peer *p, const struct ikw_hdr *hdr,
 		    const struct ikw_actor *by)
@@ -384,6 +435,7 @@ void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 	ikw_ike_message(ike, m);
 	w->ike_repeats += ike->repeats - repeats;
 	ike_asked(w, ike, m);
+	note_request(w, ike, m);
 }
 
 struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen)
@@ -431,21 +483,25 @@ struct origin {
  * request has come, and answers when the SAs are there. Where nobody saw the
  * SPI reserved, the latest exchange that is over.
  */
-static uint64_t origin_off(const struct ikw_exchange *x, uint64_t reserved, uint64_t now)
+static uint64_t origin_off(const struct ikw_ike_sa *ike, const struct ikw_exchange *x,
+			   const struct ikw_reserved *r, uint64_t now)
 {
 	uint64_t at = x->answered > x->last ? x->answered : x->last, off;
-	uint64_t from = x->ours ? reserved : x->began, to = x->ours ? x->began : reserved;
+	uint64_t from = !r	  ? 0
+			: x->ours ? r->time
+				  : x->began,
+		 to = r && !x->ours ? r->time : x->began;
 
 	if (!ikw_exchange_installs(x->type) || at + IKW_INSTALL_WINDOW < now)
 		return UINT64_MAX;
-	if (!reserved || from > to + RESERVE_SLACK)
+	if (!r || (r->spi_i && r->spi_i != ike->spi_i) || from > to + RESERVE_SLACK)
 		off = UNRESERVED + (now > at ? now - at : 0);
 	else
 		off = to >= from ? to - from : RESERVE_SLACK + from - to;
 	return x->brought ? off + BROUGHT : off;
 }
 
-static void origin_find(struct ikw_generation *gen, uint64_t reserved, uint64_t now,
+static void origin_find(struct ikw_generation *gen, const struct ikw_reserved *r, uint64_t now,
 			struct origin *best, struct origin *second)
 {
 	struct ikw_ike_sa *ike;
@@ -457,7 +513,7 @@ static void origin_find(struct ikw_generation *gen, uint64_t reserved, uint64_t 
 			continue;
 		for (unsigned int k = 0; k < ike->count; k++) {
 			struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, k);
-			uint64_t off = origin_off(x, reserved, now);
+			uint64_t off = origin_off(ike, x, r, now);
 
 			if (off < own.off) {
 				own.off = off;
@@ -489,14 +545,16 @@ static struct ikw_ike_sa *only_ike(const struct ikw_generation *gen)
 	return only;
 }
 
-static uint64_t reserved_at(const struct ikw_world *w, const struct ikw_generation *gen)
+/* NULL: nobody saw it. */
+static const struct ikw_reserved *reserved_for(const struct ikw_world *w,
+					       const struct ikw_generation *gen)
 {
 	const struct ikw_reserved *r;
 
 	if (!gen->in)
-		return 0;
+		return NULL;
 	r = &w->reserved[gen->in->node.hash % IKW_RESERVED];
-	return r->id == gen->in->node.hash ? r->time : 0;
+	return r->id == gen->in->node.hash ? r : NULL;
 }
 
 /* Of a generation whose outbound SA came first it is asked again when the inbound one comes. */
@@ -508,7 +566,7 @@ void ikw_generation_attribute(const struct ikw_world *w, struct ikw_generation *
 
 	if (!gen->in || !gen->out)
 		gen->quiet = (w->host.sees & wire) == wire && spoke_not(gen->tunnel->peer, now);
-	origin_find(gen, reserved_at(w, gen), now, &best, &second);
+	origin_find(gen, reserved_for(w, gen), now, &best, &second);
 	ike = best.x ? best.ike : only_ike(gen);
 	if (!ike)
 		return;

@@ -526,6 +526,17 @@ static void sa_asked(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash
 	ikw_peer_asked(w, sa ? sa->generation->tunnel->peer : NULL, &ev->hdr, &ev->by);
 }
 
+static void note_reserved(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
+{
+	struct ikw_reserved *r = &w->reserved[hash % IKW_RESERVED];
+
+	r->id = hash;
+	r->time = ev->hdr.time;
+	r->pair = ikw_peer_hash(ev->daddr, ev->saddr);
+	r->spi_i = ikw_peer_asking(w, ev->daddr, ev->saddr, ev->hdr.time);
+	w->reserved_last[w->reserved_head++ % IKW_RESERVED_LAST] = (uint16_t)(hash % IKW_RESERVED);
+}
+
 void ikw_sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 {
 	uint64_t hash = sa_hash(ev->daddr, ev->spi);
@@ -546,8 +557,7 @@ void ikw_sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 		sa_delete(w, ev, hash);
 		break;
 	case IKW_SA_LARVAL:
-		w->reserved[hash % IKW_RESERVED].id = hash;
-		w->reserved[hash % IKW_RESERVED].time = ev->hdr.time;
+		note_reserved(w, ev, hash);
 		if (ev->by.tgid)
 			ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
 		break;

@@ -184,8 +184,11 @@ struct ikw_clone {
 struct ikw_reserved {
 	uint64_t id; /* hash of destination and SPI */
 	uint64_t time;
+	uint64_t pair;	/* hash of the two addresses */
+	uint64_t spi_i; /* of the IKE_SA that it was reserved for; 0: not told yet */
 };
-#define IKW_RESERVED 1024 /* by their hash; a power of two */
+#define IKW_RESERVED	  1024 /* by their hash; a power of two */
+#define IKW_RESERVED_LAST 64   /* in the order of their time */
 
 struct ikw_world {
 	struct ikw_world_ops ops;
@@ -206,6 +209,8 @@ struct ikw_world {
 	struct ikw_clone added[IKW_ADDED]; /* the last that are not clones by themselves, a ring */
 	unsigned int added_head;
 	struct ikw_reserved reserved[IKW_RESERVED];
+	uint16_t reserved_last[IKW_RESERVED_LAST]; /* their places, a ring */
+	unsigned int reserved_head;
 	uint64_t tunnels_up;
 	uint64_t ike_repeats; /* IKE messages sent again, by either side */
 	uint64_t generations;

@@ -743,22 +743,30 @@ static struct sa_spec many(uint32_t i, uint8_t dir)
 
 static void test_many_at_once(void **state)
 {
-	enum { MANY = 6 };
+	enum { MANY = 6, LATER = 3 };
 	struct story s;
 
 	(void)state;
 	for (int ours = 0; ours < 2; ours++) {
 		begin(&s, ALL_SEES);
 		for (uint32_t i = 0; i < MANY; i++) {
-			uint64_t at = 10000 + i * 10;
+			ike(&s, 10000 + i * 10, ours ? '>' : 'r', V2(0xa0 + i, 34, 0, 300));
+			ike(&s, 10002 + i * 10, ours ? '<' : 'a', V2(0xa0 + i, 34, 0, 300));
+		}
+		/* what comes of each takes longer than it is to the next */
+		for (uint32_t i = 0; i < MANY + LATER; i++) {
+			uint32_t last = i - LATER;
 
-			ike(&s, at, ours ? '>' : 'r', V2(0xa0 + i, 34, 0, 300));
-			ike(&s, at + 2, ours ? '<' : 'a', V2(0xa0 + i, 34, 0, 300));
-			if (ours)
-				sa_op(&s, at + 95, many(i, IKW_DIR_IN), IKW_SA_LARVAL, 0, DAEMON);
-			ike(&s, at + 100, ours ? '>' : 'r', V2(0xa0 + i, 35, 1, 250));
-			if (!ours)
-				sa_op(&s, at + 104, many(i, IKW_DIR_IN), IKW_SA_LARVAL, 0, DAEMON);
+			if (i < MANY && ours)
+				sa_op(&s, 10100 + i * 10, many(i, IKW_DIR_IN), IKW_SA_LARVAL, 0,
+				      DAEMON);
+			if (i < MANY && !ours)
+				ike(&s, 10100 + i * 10, 'r', V2(0xa0 + i, 35, 1, 250));
+			if (i >= LATER && ours)
+				ike(&s, 10108 + i * 10, '>', V2(0xa0 + last, 35, 1, 250));
+			if (i >= LATER && !ours)
+				sa_op(&s, 10108 + i * 10, many(last, IKW_DIR_IN), IKW_SA_LARVAL, 0,
+				      DAEMON);
 		}
 		for (uint32_t i = 0; i < MANY && ours; i++)
 			ike(&s, 10300 + i, '<', V2(0xa0 + i, 35, 1, 200));
