@@ -159,7 +159,8 @@ static const struct ikw_order *order_amid_silence(struct ikw_look *l, uint32_t d
 	order = order_before_silence(l, daemon, since_birth(gen, before(first, 2 * IKW_SECOND)),
 				     first + 50 * IKW_MS);
 	if (order && order->kind == IKW_ORDER_END &&
-	    (served_another(l, order) || check_due(l) || l->f->seen & IKW_FACT(ASKED)))
+	    (check_due(l) || l->f->seen & IKW_FACT(ASKED) ||
+	     (served_another(l, order) && first > order->time + FOLLOWS)))
 		l->f->vague |= IKW_FACT(ORDER_END);
 	if (order)
 		return order;
