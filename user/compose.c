@@ -282,6 +282,9 @@ static void fill_people(struct report *r)
 		return;
 	r->a->has_ordered_by = true;
 	fill_process(r, by, &order->by);
+	if (order->among)
+		blind(r, "several orders to end something were given within a second: which of "
+			 "them this tunnel went by is not known");
 	len = strlen(by->command);
 	if (order->signo)
 		ikw_format(by->command + len, sizeof(by->command) - len, "%s(signal %u)",

@@ -597,23 +597,32 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 	return best;
 }
 
+/* May it still be what an IKE_SA is about to follow? */
+static bool unserved(const struct ikw_order *o, uint64_t from, uint64_t to)
+{
+	return o->time && o->time >= from && o->time <= to && o->kind == IKW_ORDER_END &&
+	       !o->signo && !o->served;
+}
+
 void ikw_host_order_served(struct ikw_host *host, uint64_t spi_i, uint64_t from, uint64_t to)
 {
 	struct ikw_order *best = NULL;
 
-	for (unsigned int k = 1; k <= IKW_ORDERS; k++) {
-		struct ikw_order *o =
-			&host->orders[(host->order_head + IKW_ORDERS - k) % IKW_ORDERS];
+	for (unsigned int k = 0; k < IKW_ORDERS; k++) {
+		struct ikw_order *o = &host->orders[k];
 
-		if (!o->time || o->time + 60000000000ULL < from)
-			break;
-		if (o->time < from || o->time > to || o->kind != IKW_ORDER_END || o->signo ||
-		    o->served)
+		if (!unserved(o, from, to))
 			continue;
 		/* one that has only connected has ordered nothing yet */
 		if (!best || o->read_request > best->read_request ||
 		    (o->read_request == best->read_request && o->time > best->time))
 			best = o;
+	}
+	for (unsigned int k = 0; best && k < IKW_ORDERS; k++) {
+		struct ikw_order *o = &host->orders[k];
+
+		if (o != best && unserved(o, from, to) && o->read_request == best->read_request)
+			o->among = best->among = true;
 	}
 	if (best)
 		best->served = spi_i;

@@ -44,6 +44,7 @@ struct ikw_order {
 	bool split;	      /* to the listener of a daemon that negotiates in another process */
 	char request[40];     /* name of the request, or "" */
 	uint64_t served;      /* END: spi_i of the IKE_SA that went by it first; 0: none yet */
+	bool among;	      /* END: others came with it, and which was served first is a guess */
 	uint64_t followed; /* END: the last deletion that went by it, boot time ns; 0: none yet */
 };
 #define IKW_ORDERS 128

@@ -345,7 +345,7 @@ static void note_request(struct ikw_world *w, const struct ikw_ike_sa *ike, cons
 }
 
 /* Likewise the requests of the peer, in the order in which they came. */
-uint64_t ikw_peer_asking(const struct ikw_world *w, const uint8_t *local, const uint8_t *remote,
+uint64_t ikw_peer_asking(struct ikw_world *w, const uint8_t *local, const uint8_t *remote,
 			 uint64_t now)
 {
 	const struct ikw_peer *p = ikw_world_peer(w, local, remote);
@@ -396,6 +396,15 @@ static void ike_speaks(const struct ikw_world *w, struct ikw_ike_sa *ike, const 
 		ike_succeed(ike);
 }
 
+/* Over that link; 0: not known. */
+static void peer_reached(struct ikw_peer *p, uint32_t ifindex)
+{
+	if (!ifindex || ifindex == p->ifindex)
+		return;
+	p->was_ifindex = p->ifindex;
+	p->ifindex = ifindex;
+}
+
 void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 {
 	bool out = m->dir == IKW_DIR_OUT;
@@ -406,8 +415,7 @@ void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 
 	if (!p || !m->spi_i)
 		return;
-	if (m->ifindex)
-		p->ifindex = m->ifindex;
+	peer_reached(p, m->ifindex);
 	if (!out && (m->flags2 & IKW_IKE_NOTIFY) && (m->notify == 4 || m->notify == 11)) {
 		p->notify = m->notify;
 		p->notify_spi = m->notify_spi;
@@ -486,18 +494,18 @@ struct origin {
 static uint64_t origin_off(const struct ikw_ike_sa *ike, const struct ikw_exchange *x,
 			   const struct ikw_reserved *r, uint64_t now)
 {
-	uint64_t at = x->answered > x->last ? x->answered : x->last, off;
-	uint64_t from = !r	  ? 0
-			: x->ours ? r->time
-				  : x->began,
-		 to = r && !x->ours ? r->time : x->began;
+	uint64_t over = x->answered > x->last ? x->answered : x->last, apart;
+	uint64_t off = UNRESERVED + (now > over ? now - over : 0);
 
-	if (!ikw_exchange_installs(x->type) || at + IKW_INSTALL_WINDOW < now)
+	if (!ikw_exchange_installs(x->type) || over + IKW_INSTALL_WINDOW < now)
 		return UINT64_MAX;
-	if (!r || (r->spi_i && r->spi_i != ike->spi_i) || from > to + RESERVE_SLACK)
-		off = UNRESERVED + (now > at ? now - at : 0);
-	else
-		off = to >= from ? to - from : RESERVE_SLACK + from - to;
+	if (r && (!r->spi_i || r->spi_i == ike->spi_i)) {
+		apart = x->began > r->time ? x->began - r->time : r->time - x->began;
+		if (!apart || (x->began > r->time) == x->ours)
+			off = apart;
+		else if (apart <= RESERVE_SLACK)
+			off = RESERVE_SLACK + apart;
+	}
 	return x->brought ? off + BROUGHT : off;
 }
 
@@ -594,10 +602,7 @@ void ikw_route_event(struct ikw_world *w, const struct ikw_route *ev)
 	for (; node; node = ikw_find_next(&find)) {
 		struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, by_remote);
 
-		if (memcmp(p->remote, ev->peer, IKW_ADDR_LEN) || !ev->ifindex ||
-		    p->ifindex == ev->ifindex)
-			continue;
-		p->was_ifindex = p->ifindex;
-		p->ifindex = ev->ifindex;
+		if (!memcmp(p->remote, ev->peer, IKW_ADDR_LEN))
+			peer_reached(p, ev->ifindex);
 	}
 }

@@ -38,10 +38,11 @@ void ikw_generation_attribute(const struct ikw_world *world, struct ikw_generati
 
 void ikw_ike_event(struct ikw_world *world, const struct ikw_ike *event);
 /*
- * The SPI of the initiator of the IKE_SA whose request, of those that this peer
- * waits for an answer to, came first: what is reserved now is for it. 0: none.
+ * Takes what is reserved now as for the request that came first of those that
+ * this peer waits for an answer to. Returns the initiator's SPI of its IKE_SA;
+ * 0: it waits for none.
  */
-uint64_t ikw_peer_asking(const struct ikw_world *world, const uint8_t *local, const uint8_t *remote,
+uint64_t ikw_peer_asking(struct ikw_world *world, const uint8_t *local, const uint8_t *remote,
 			 uint64_t now);
 void ikw_route_event(struct ikw_world *world, const struct ikw_route *event);
 

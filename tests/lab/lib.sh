@@ -417,6 +417,47 @@ charon_conn() {
 	} >"$W/$side/swanctl.conf"
 }
 
+# plain_conn SIDE NAME HERE THERE ID PEER_ID CHILD LOCAL_TS REMOTE_TS START: a connection more, its timers off likewise
+plain_conn() {
+	settings "$1" ike=aes128-sha256-ecp256 esp=aes128-sha256 dpd=0
+	cat <<-CONF
+		$2 {
+			version = 2
+			local_addrs = $3
+			remote_addrs = $4
+			proposals = ${V[ike]}
+			dpd_delay = ${V[dpd]}
+			rekey_time = 0
+			over_time = 600
+			rand_time = 0
+			mobike = no
+			unique = no
+			local {
+				auth = psk
+				id = $5
+			}
+			remote {
+				auth = psk
+				id = $6
+			}
+			children {
+				$7 {
+					local_ts = $8
+					remote_ts = $9
+					esp_proposals = ${V[esp]}
+					start_action = ${10}
+					dpd_action = clear
+					rekey_time = 0
+					rand_time = 0
+					rekey_bytes = 0
+					rekey_packets = 0
+					life_time = 4h
+				}
+			}
+		}
+	CONF
+}
+
 # inside a gateway: its network namespace and a mount namespace whose /run is its own
 charon_start() {
 	local side=$1 binary
@@ -582,10 +623,11 @@ spis_gone() {
 	[ -z "$2" ] || ! spis "$1" | grep -qxF "$2"
 }
 
-# spis_to SIDE CHILD: the SPIs of one child's SAs, told by the reqid of the policy that leads into it
-spis_to() {
-	local side=$1 ts reqid
-	ts=$(child_ts "$(other "$side")" "$2")
+# spis_to SIDE CHILD: the SPIs of one child's SAs
+spis_to() { spis_into "$1" "$(child_ts "$(other "$1")" "$2")"; }
+# spis_into SIDE SELECTOR: likewise, told by the reqid of the policy that leads there
+spis_into() {
+	local side=$1 ts=$2 reqid
 	reqid=$(ip -n "gw$side" xfrm policy | awk -v ts="$ts" '/^src/ {hit = $4 == ts} hit && /dir (in|fwd)/ {hit = 0}
 		hit && /reqid/ {for (i = 1; i < NF; i++) if ($i == "reqid") {print $(i + 1); exit}}')
 	ip -n "gw$side" xfrm state | awk -v reqid="$reqid" '/spi 0x/ {spi = $4; mine = $6 == reqid} /^\t(enc|aead) / && mine {print spi}'

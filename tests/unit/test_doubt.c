@@ -685,6 +685,39 @@ static void test_order_amid_many_silent(void **state)
 	}
 }
 
+/* Two orders in the same moment, each for one of two tunnels: whose is whose is not known, and
+ * said. */
+static void test_orders_at_once(void **state)
+{
+	unsigned int blind = 0;
+	struct story s;
+
+	(void)state;
+	for (uint32_t orders = 1; orders <= 2; orders++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		establish(&s, 11000, 0xb0, 1, AES_GCM);
+		for (uint32_t i = 0; i < orders; i++)
+			control(&s, 20000 + i, terminate, sizeof(terminate), "terminate");
+		for (uint32_t i = 0; i < orders; i++)
+			ike(&s, 20010 + i, '>', V2(0xa0 + i * 0x10, 37, 2, 65));
+		for (uint32_t i = 0; i < orders; i++)
+			ike(&s, 20020 + i, '<', V2(0xa0 + i * 0x10, 37, 2, 57));
+		for (uint32_t i = 0; i < orders; i++)
+			down(&s, 20030 + i, i, IKW_CAUSE_CALL, DAEMON);
+		end(&s);
+		assert_int_equal(s.count, orders);
+		for (uint32_t i = 0; i < orders; i++) {
+			assert_int_equal(s.told[i].reason, IKW_REASON_MANUAL);
+			assert_true(s.told[i].ordered);
+			if (orders == 1)
+				blind = s.told[i].blind;
+			else
+				assert_int_equal(s.told[i].blind, blind + 1);
+		}
+	}
+}
+
 /* Ended by force while a check still waits: before its time has run out, at once after the order.
  */
 static void test_order_cuts_short(void **state)
@@ -1328,6 +1361,7 @@ int main(void)
 		cmocka_unit_test(test_order_then_silence_v1),
 		cmocka_unit_test(test_two_causes_in_a_burst),
 		cmocka_unit_test(test_order_amid_many_silent),
+		cmocka_unit_test(test_orders_at_once),
 		cmocka_unit_test(test_order_cuts_short),
 		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_link_down_long_ago),

@@ -18,49 +18,14 @@ N=24
 peer_addr() { if [ "$(opt x address)" = one ]; then echo 198.51.100.1; else echo "198.51.100.$((10 + $1))"; fi; }
 crowd_conns() {
 	local side=$1 n=$2 to=$3 here there me them
-	settings "$side" ike=aes128-sha256-ecp256 esp=aes128-sha256 dpd=0
 	for ((; n <= to; n++)); do
 		if [ "$side" = a ]; then
 			here=192.0.2.1 there=$(peer_addr "$n") me=10.1.0.0/16 them=10.2.$n.0/24
 		else
 			here=$(peer_addr "$n") there=192.0.2.1 me=10.2.$n.0/24 them=10.1.0.0/16
 		fi
-		cat <<-CONF
-			p$n {
-				version = 2
-				local_addrs = $here
-				remote_addrs = $there
-				proposals = ${V[ike]}
-				dpd_delay = ${V[dpd]}
-				rekey_time = 0
-				over_time = 600
-				rand_time = 0
-				mobike = no
-				unique = no
-				local {
-					auth = psk
-					id = gw$side-$n
-				}
-				remote {
-					auth = psk
-					id = gw$(other "$side")-$n
-				}
-				children {
-					c$n {
-						local_ts = $me
-						remote_ts = $them
-						esp_proposals = ${V[esp]}
-						start_action = $([ "$side" = a ] && echo start || echo none)
-						dpd_action = clear
-						rekey_time = 0
-						rand_time = 0
-						rekey_bytes = 0
-						rekey_packets = 0
-						life_time = 4h
-					}
-				}
-			}
-		CONF
+		plain_conn "$side" "p$n" "$here" "$there" "gw$side-$n" "gw$(other "$side")-$n" "c$n" "$me" "$them" \
+			"$([ "$side" = a ] && echo start || echo none)"
 	done
 }
 charon_conn() {
@@ -119,7 +84,7 @@ story() {
 			crowd_conns a 1 $((N / 2))
 			echo '}'
 		} >"$W/a/swanctl.conf"
-		OLD=$(for ((n = N / 2 + 1; n <= N; n++)); do crowd_spis "$n"; done)
+		OLD=$(for ((n = N / 2 + 1; n <= N; n++)); do spis_into a "10.2.$n.0/24"; done)
 		order a --load-conns --file "$W/a/swanctl.conf"
 		;;
 	mixed)
@@ -129,7 +94,7 @@ story() {
 			path_drop "ip saddr $(peer_addr 1)-$(peer_addr $((N / 4)))"
 		}
 		OLD=$(for ((n = 1; n <= N; n++)); do
-			if [ "$(opt x address)" != one ] || [ "$(quarter "$n")" -ne 0 ]; then crowd_spis "$n"; fi
+			if [ "$(opt x address)" != one ] || [ "$(quarter "$n")" -ne 0 ]; then spis_into a "10.2.$n.0/24"; fi
 		done)
 		for ((n = 1; n <= N / 4; n++)); do
 			order b --terminate --ike "p$((N / 4 + n))"
@@ -139,12 +104,6 @@ story() {
 		;;
 	esac
 	wait_gone 120
-}
-crowd_spis() {
-	local reqid
-	reqid=$(ip -n gwa xfrm policy | awk -v ts="10.2.$1.0/24" '/^src/ {hit = $4 == ts} hit && /dir (in|fwd)/ {hit = 0}
-		hit && /reqid/ {for (i = 1; i < NF; i++) if ($i == "reqid") {print $(i + 1); exit}}')
-	ip -n gwa xfrm state | awk -v reqid="$reqid" '/spi 0x/ {spi = $4; mine = $6 == reqid} /^\t(enc|aead) / && mine {print spi}'
 }
 ends() {
 	local n=$1 reason=$2 spi_i

@@ -10,43 +10,10 @@ variations() {
 second() {
 	local side=$1 peer
 	peer=$(other "$side")
-	cat <<-CONF
-		connections {
-			tun2 {
-				version = 2
-				local_addrs = $(addr "$side")
-				remote_addrs = $(addr "$peer")
-				proposals = $(opt "$side" ike aes128-sha256-ecp256)
-				dpd_delay = $(opt "$side" dpd 0)
-				rekey_time = 0
-				over_time = 600
-				rand_time = 0
-				mobike = no
-				unique = no
-				local {
-					auth = psk
-					id = second-gw$side
-				}
-				remote {
-					auth = psk
-					id = second-gw$peer
-				}
-				children {
-					c2 {
-						local_ts = $(child_ts "$side" 2)
-						remote_ts = $(child_ts "$peer" 2)
-						esp_proposals = $(opt "$side" esp aes128-sha256)
-						dpd_action = clear
-						rekey_time = 0
-						rand_time = 0
-						rekey_bytes = 0
-						rekey_packets = 0
-						life_time = 4h
-					}
-				}
-			}
-		}
-	CONF
+	echo 'connections {'
+	plain_conn "$side" tun2 "$(addr "$side")" "$(addr "$peer")" "second-gw$side" "second-gw$peer" c2 "$(child_ts "$side" 2)" \
+		"$(child_ts "$peer" 2)" none
+	echo '}'
 }
 before() {
 	P[conf_more_a]=$(second a)
