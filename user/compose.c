@@ -639,10 +639,10 @@ static void fill_blind(struct report *r)
 	if (needs && !missing)
 		blind(r, "the time before the deletion was not wholly observed (the agent began "
 			 "later, or records were lost)");
-	if (r->f->owner_guessed && (r->v->rule->needs & ikw_facts_of_wire()))
+	if (r->f->owner_guessed)
 		blind(r,
 		      "which of several IKE_SAs with the peer managed the SAs was not seen (they "
-		      "are older than the agent)");
+		      "are older than the agent, or came at once with others)");
 	if (r->c->first.hdr.flags & IKW_F_LATE)
 		blind(r, "the deletion itself was not seen; its time is when a dump no longer "
 			 "showed the SA");

@@ -107,6 +107,44 @@ static bool strange(const struct ikw_generation *gen, const struct ikw_ike_sa *o
 	return ike->whole || ike->generations;
 }
 
+/* How far from the anchor it last said something that may have ended a tunnel. */
+static uint64_t said_apart(const struct ikw_ike_sa *ike, uint64_t at)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+		uint64_t apart = x->last > at ? x->last - at : at - x->last;
+
+		if ((x->type == IKW_V2_INFORMATIONAL || x->type == IKW_V1_INFO) && apart < least)
+			least = apart;
+	}
+	return least;
+}
+
+/*
+ * Of the two that may have negotiated it, the one whose wire tells more of its
+ * end; what is told by the one that was not thought of, or by none, is vague.
+ */
+static const struct ikw_ike_sa *pick_rival(struct ikw_look *l, const struct ikw_ike_sa *own)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_ike_sa *rival = gen->tunnel->peer->ikes;
+	int of_own = telling(own, l->at), of_rival;
+
+	while (rival && rival->spi_i != gen->rival)
+		rival = rival->next;
+	l->f->owner_guessed = true;
+	of_rival = rival ? telling(rival, l->at) : 0;
+	l->f->owner_vague = of_own == 0;
+	if (of_rival > of_own || (of_own == 2 && of_rival == 2 &&
+				  said_apart(rival, l->at) < said_apart(own, l->at) / 2)) {
+		l->f->owner_vague = true;
+		return rival;
+	}
+	return own;
+}
+
 static const struct ikw_ike_sa *pick_ike(struct ikw_look *l)
 {
 	const struct ikw_generation *gen = l->c->gen;
@@ -114,13 +152,15 @@ static const struct ikw_ike_sa *pick_ike(struct ikw_look *l)
 	int score = own ? telling(own, l->at) : -1;
 	unsigned int candidates = 0;
 
+	if (own && gen->rival)
+		return pick_rival(l, own);
 	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
 		int s;
 
 		if (ike == own || !may_manage(l, ike) || strange(gen, own, ike))
 			continue;
 		candidates += !ike->successor;
-		l->f->owner_guessed = !own && candidates > 1;
+		l->f->owner_guessed = l->f->owner_vague = !own && candidates > 1;
 		s = telling(ike, l->at);
 		if (s > score) {
 			score = s;
@@ -232,7 +272,7 @@ static bool same_lineage(const struct ikw_generation *old, const struct ikw_gene
 	if (!a || !b || a == b)
 		return true;
 	/* one that was there before the old SAs is no new IKE_SA, but theirs */
-	if (old->rivals && b->created < old->born)
+	if ((old->rival || next->rival) && b->created < old->born)
 		return true;
 	/* IKEv1: a new ISAKMP SA that stood a while before the Quick Mode adopted the tunnels */
 	return b->version == 1 && b->whole && next->born - b->created > 3 * IKW_SECOND;
@@ -257,6 +297,8 @@ static void see_replaced(struct ikw_look *l)
 		see(l, IKW_FACT(REPLACED_PLAIN));
 	if (next->ike && next->ike->ours)
 		see(l, IKW_FACT(NEXT_OURS));
+	if (next->ike != gen->ike && (next->rival || gen->rival))
+		l->f->vague |= IKW_FACT(REPLACED_CHILD);
 	if (ikw_generation_half(next)) /* one that was never whole, and whose end was missed? */
 		l->f->vague |= IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
 	/* two CHILD_SAs may as well have stood side by side, and one come to its own end */
@@ -456,7 +498,7 @@ static void see_doubt(struct ikw_look *l)
 			       IKW_FACT(GAVE_UP_EXCHANGE) | IKW_FACT(LIVENESS_EMPTY);
 	if (ikw_host_missed(&l->w->host, before(l->at, NEAR), l->now) & IKW_SEES_IKE_IN)
 		l->f->doubt |= IKW_FACT(PEER_ISAKMP_DELETE);
-	if (l->f->owner_guessed)
+	if (l->f->owner_vague)
 		l->f->vague |= ikw_facts_of_wire();
 	l->f->doubt &= l->f->seen;
 }

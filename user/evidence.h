@@ -154,6 +154,7 @@ struct ikw_facts {
 	uint64_t life_ns;     /* age of the IKE_SA when our own Delete ended it; 0: not known */
 	bool child_life;      /* life_ns is the CHILD_SA's */
 	bool owner_guessed;   /* ike is one of several that may have managed the SAs */
+	bool owner_vague;     /* and its wire may not be that of these SAs */
 	bool pending_outcome; /* a negotiation under way may still turn the verdict */
 };
 

@@ -22,9 +22,9 @@
 #define ASKED_BEFORE  (300 * IKW_MS)
 #define ASKED_SLOWER  20
 #define ASKED_NEVER   (2 * IKW_SECOND)
-#define RESERVE_SLACK (5 * IKW_MS)   /* events of several CPUs may pass each other */
-#define RESERVED_FOR  (500 * IKW_MS) /* from the SPI to the request, or the other way round */
-#define RIVALS_APART  (20 * IKW_MS)
+#define RESERVE_SLACK (5 * IKW_MS)     /* events of several CPUs may pass each other */
+#define RESERVED_FOR  (2 * IKW_SECOND) /* from the SPI to the request, or the other way round */
+#define RIVALS_APART  (1 * IKW_SECOND)
 #define UNRESERVED    (1000 * IKW_SECOND)    /* behind all that fit when the SPI was reserved */
 #define BROUGHT	      (1000000 * IKW_SECOND) /* behind all that brought nothing yet */
 #define SERVED_FOR    (1 * IKW_SECOND) /* from an order to the Delete that it makes a daemon send */
@@ -339,34 +339,44 @@ static void note_request(struct ikw_world *w, const struct ikw_ike_sa *ike, cons
 		if (r->pair != pair || r->spi_i || r->time + RESERVED_FOR < m->hdr.time)
 			continue;
 		r->spi_i = ike->spi_i;
+		r->asked = m->hdr.time;
 		x->reserved = true;
 		return;
 	}
 }
 
+static bool waits_for_spi(const struct ikw_exchange *x, uint64_t now)
+{
+	return !x->ours && ikw_exchange_installs(x->type) && !x->answered && !x->reserved &&
+	       !x->brought && x->began + RESERVED_FOR >= now;
+}
+
 /* Likewise the requests of the peer, in the order in which they came. */
-uint64_t ikw_peer_asking(struct ikw_world *w, const uint8_t *local, const uint8_t *remote,
-			 uint64_t now)
+void ikw_peer_asking(struct ikw_world *w, const uint8_t *local, const uint8_t *remote,
+		     struct ikw_reserved *r)
 {
 	const struct ikw_peer *p = ikw_world_peer(w, local, remote);
 	struct ikw_exchange *oldest = NULL;
-	uint64_t spi_i = 0;
 
 	for (struct ikw_ike_sa *ike = p ? p->ikes : NULL; ike; ike = ike->next) {
 		for (unsigned int k = 0; k < ike->count; k++) {
 			struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, k);
 
-			if (x->ours || !ikw_exchange_installs(x->type) || x->answered ||
-			    x->reserved || x->brought || x->began + RESERVED_FOR < now ||
-			    (oldest && oldest->began <= x->began))
+			if (!waits_for_spi(x, r->time))
 				continue;
+			if (oldest && oldest->began <= x->began) {
+				r->rival = ike->spi_i;
+				continue;
+			}
+			r->rival = oldest ? r->spi_i : 0;
+			r->spi_i = ike->spi_i;
 			oldest = x;
-			spi_i = ike->spi_i;
 		}
 	}
-	if (oldest)
-		oldest->reserved = true;
-	return spi_i;
+	if (!oldest)
+		return;
+	r->asked = oldest->began;
+	oldest->reserved = true;
 }
 
 /* A process reads when an SA or a policy between these addresses was last used. */
@@ -565,16 +575,50 @@ static const struct ikw_reserved *reserved_for(const struct ikw_world *w,
 	return r->id == gen->in->node.hash ? r : NULL;
 }
 
+/* Was either reserved while the other waited to go into its request, or does it wait still? */
+static bool contested(const struct ikw_reserved *a, const struct ikw_reserved *b)
+{
+	if (!b->spi_i)
+		return b->time < a->asked && b->time + RESERVED_FOR > a->time;
+	return a->rival == b->spi_i || b->rival == a->spi_i ||
+	       (a->time < b->asked && b->time < a->asked);
+}
+
+/*
+ * Threads of a daemon overtake each other: where several SPIs waited for their
+ * requests at once, the order is a guess. Returns the IKE_SA of the one nearest
+ * to it; 0: none. second: the one that comes next otherwise.
+ */
+static uint64_t rival_of(const struct ikw_world *w, const struct ikw_reserved *r, uint64_t second)
+{
+	uint64_t rival = r->rival, least = UINT64_MAX;
+
+	for (unsigned int k = 0; k < IKW_RESERVED_LAST; k++) {
+		const struct ikw_reserved *other = &w->reserved[w->reserved_last[k]];
+		uint64_t apart =
+			other->time > r->time ? other->time - r->time : r->time - other->time;
+
+		if (other == r || other->pair != r->pair || other->spi_i == r->spi_i ||
+		    apart >= least || !contested(r, other))
+			continue;
+		least = apart;
+		rival = other->spi_i ? other->spi_i : second;
+	}
+	return rival;
+}
+
 /* Of a generation whose outbound SA came first it is asked again when the inbound one comes. */
 void ikw_generation_attribute(const struct ikw_world *w, struct ikw_generation *gen, uint64_t now)
 {
 	const uint32_t wire = IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT;
 	struct origin best = { .off = UINT64_MAX }, second = { .off = UINT64_MAX };
+	const struct ikw_reserved *r = reserved_for(w, gen);
 	struct ikw_ike_sa *ike;
+	uint64_t next = 0;
 
 	if (!gen->in || !gen->out)
 		gen->quiet = (w->host.sees & wire) == wire && spoke_not(gen->tunnel->peer, now);
-	origin_find(gen, reserved_for(w, gen), now, &best, &second);
+	origin_find(gen, r, now, &best, &second);
 	ike = best.x ? best.ike : only_ike(gen);
 	if (!ike)
 		return;
@@ -585,7 +629,10 @@ void ikw_generation_attribute(const struct ikw_world *w, struct ikw_generation *
 	if (!best.x)
 		return;
 	gen->exchange = best.x->type;
-	gen->rivals = second.x && second.off - best.off < RIVALS_APART;
+	if (second.x && second.off - best.off < RIVALS_APART)
+		next = second.ike->spi_i;
+	gen->rival = r && r->spi_i == ike->spi_i ? rival_of(w, r, second.x ? second.ike->spi_i : 0)
+						 : next;
 	if (gen->in)
 		best.x->brought = true;
 	ike->installed = now;

@@ -533,7 +533,8 @@ static void note_reserved(struct ikw_world *w, const struct ikw_sa *ev, uint64_t
 	r->id = hash;
 	r->time = ev->hdr.time;
 	r->pair = ikw_peer_hash(ev->daddr, ev->saddr);
-	r->spi_i = ikw_peer_asking(w, ev->daddr, ev->saddr, ev->hdr.time);
+	r->spi_i = r->rival = r->asked = 0;
+	ikw_peer_asking(w, ev->daddr, ev->saddr, r);
 	w->reserved_last[w->reserved_head++ % IKW_RESERVED_LAST] = (uint16_t)(hash % IKW_RESERVED);
 }
 

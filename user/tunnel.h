@@ -84,14 +84,14 @@ struct ikw_generation {
 	struct ikw_ike_sa *ike;	   /* that negotiated it; NULL: not known */
 	struct ikw_case *deletion; /* its open case, NULL: none or closed */
 	uint64_t born;
+	uint64_t rival; /* spi_i of another IKE_SA that may as well have negotiated it; 0: none */
 	uint32_t installer_tgid;
 	uint32_t installer_portid;
 	uint8_t exchange; /* type of the exchange that brought it; 0: not seen */
 	bool ending;	  /* its deletion has begun */
 	bool dumped;	  /* was there before the agent began */
 	bool quiet;	  /* came while the peers, known to speak IKE, spoke none */
-	bool rivals;	  /* another IKE_SA may as well have negotiated it */
-	uint8_t pad[3];
+	uint8_t pad[4];
 	struct ikw_sa_node sas[2];
 };
 
@@ -186,6 +186,8 @@ struct ikw_reserved {
 	uint64_t time;
 	uint64_t pair;	/* hash of the two addresses */
 	uint64_t spi_i; /* of the IKE_SA that it was reserved for; 0: not told yet */
+	uint64_t rival; /* of another whose request waited for an SPI as well; 0: none */
+	uint64_t asked; /* when the request that it is for was seen; 0: not told yet */
 };
 #define IKW_RESERVED	  1024 /* by their hash; a power of two */
 #define IKW_RESERVED_LAST 64   /* in the order of their time */

@@ -38,12 +38,11 @@ void ikw_generation_attribute(const struct ikw_world *world, struct ikw_generati
 
 void ikw_ike_event(struct ikw_world *world, const struct ikw_ike *event);
 /*
- * Takes what is reserved now as for the request that came first of those that
- * this peer waits for an answer to. Returns the initiator's SPI of its IKE_SA;
- * 0: it waits for none.
+ * Takes an SPI that is reserved now (time, id and pair are set) as for the
+ * request that came first of those that this peer waits for an answer to.
  */
-uint64_t ikw_peer_asking(struct ikw_world *world, const uint8_t *local, const uint8_t *remote,
-			 uint64_t now);
+void ikw_peer_asking(struct ikw_world *world, const uint8_t *local, const uint8_t *remote,
+		     struct ikw_reserved *reserved);
 void ikw_route_event(struct ikw_world *world, const struct ikw_route *event);
 
 /* ---- tunnel.c: tunnels, their flows, policies ------------------------------- */

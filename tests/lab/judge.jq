@@ -27,7 +27,7 @@ def differs($e):
 	    if $e.parents and ([.ordered_by.parents[]?.comm] | join(" ") | test($e.parents) | not) then "ordered_by.parents" else empty end,
 	    if $e.confidence and ($netlink | not) and (.offline_reason == $e.maybe | not) and ((.confidence // "none") | level) < ($e.confidence | level) then "confidence" else empty end,
 	    if $e.version and ((.ike.version // "none") | tostring) != $e.version then "ike.version" else empty end,
-	    if $e.spi_i and .ike.spi_i != $e.spi_i then "ike.spi_i" else empty end,
+	    if $e.spi_i and .ike.spi_i != $e.spi_i and ([.blind_spots[] | select(test("^which of several IKE_SAs"))] | length == 0) then "ike.spi_i" else empty end,
 	    if $e.detail and ((.detail // "") | test($e.detail; "i") | not) then "detail" else empty end ];
 
 def members: ["id", "alarm", "alarm_id", "oid", "severity", "type", "time", "ifindex", "seq_num", "tunnel_index", "rule_num",
