@@ -334,9 +334,9 @@ static void note_request(struct ikw_world *w, const struct ikw_ike_sa *ike, cons
 		return;
 	for (unsigned int k = 0; k < IKW_RESERVED_LAST; k++) {
 		unsigned int slot = (w->reserved_head + k) % IKW_RESERVED_LAST;
-		struct ikw_reserved *r = &w->reserved[w->reserved_last[slot]];
+		struct ikw_reserved *r = w->reserved_last[slot];
 
-		if (r->pair != pair || r->spi_i || r->time + RESERVED_FOR < m->hdr.time)
+		if (!r || r->pair != pair || r->spi_i || r->time + RESERVED_FOR < m->hdr.time)
 			continue;
 		r->spi_i = ike->spi_i;
 		r->asked = m->hdr.time;
@@ -567,12 +567,15 @@ static struct ikw_ike_sa *only_ike(const struct ikw_generation *gen)
 static const struct ikw_reserved *reserved_for(const struct ikw_world *w,
 					       const struct ikw_generation *gen)
 {
-	const struct ikw_reserved *r;
+	const struct ikw_reserved *set, *best = NULL;
 
 	if (!gen->in)
 		return NULL;
-	r = &w->reserved[gen->in->node.hash % IKW_RESERVED];
-	return r->id == gen->in->node.hash ? r : NULL;
+	set = w->reserved[gen->in->node.hash % IKW_RESERVED];
+	for (unsigned int way = 0; way < IKW_RESERVED_WAYS; way++)
+		if (set[way].id == gen->in->node.hash && (!best || set[way].time > best->time))
+			best = &set[way];
+	return best;
 }
 
 /* Was either reserved while the other waited to go into its request, or does it wait still? */
@@ -594,10 +597,12 @@ static uint64_t rival_of(const struct ikw_world *w, const struct ikw_reserved *r
 	uint64_t rival = r->rival, least = UINT64_MAX;
 
 	for (unsigned int k = 0; k < IKW_RESERVED_LAST; k++) {
-		const struct ikw_reserved *other = &w->reserved[w->reserved_last[k]];
-		uint64_t apart =
-			other->time > r->time ? other->time - r->time : r->time - other->time;
+		const struct ikw_reserved *other = w->reserved_last[k];
+		uint64_t apart;
 
+		if (!other)
+			continue;
+		apart = other->time > r->time ? other->time - r->time : r->time - other->time;
 		if (other == r || other->pair != r->pair || other->spi_i == r->spi_i ||
 		    apart >= least || !contested(r, other))
 			continue;

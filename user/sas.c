@@ -528,14 +528,17 @@ static void sa_asked(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash
 
 static void note_reserved(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
 {
-	struct ikw_reserved *r = &w->reserved[hash % IKW_RESERVED];
+	struct ikw_reserved *set = w->reserved[hash % IKW_RESERVED], *r = set;
 
+	for (unsigned int way = 1; way < IKW_RESERVED_WAYS; way++)
+		if (set[way].time < r->time)
+			r = &set[way];
+	memset(r, 0, sizeof(*r));
 	r->id = hash;
 	r->time = ev->hdr.time;
 	r->pair = ikw_peer_hash(ev->daddr, ev->saddr);
-	r->spi_i = r->rival = r->asked = 0;
 	ikw_peer_asking(w, ev->daddr, ev->saddr, r);
-	w->reserved_last[w->reserved_head++ % IKW_RESERVED_LAST] = (uint16_t)(hash % IKW_RESERVED);
+	w->reserved_last[w->reserved_head++ % IKW_RESERVED_LAST] = r;
 }
 
 void ikw_sa_event(struct ikw_world *w, const struct ikw_sa *ev)

@@ -189,8 +189,9 @@ struct ikw_reserved {
 	uint64_t rival; /* of another whose request waited for an SPI as well; 0: none */
 	uint64_t asked; /* when the request that it is for was seen; 0: not told yet */
 };
-#define IKW_RESERVED	  1024 /* by their hash; a power of two */
-#define IKW_RESERVED_LAST 64   /* in the order of their time */
+#define IKW_RESERVED	  256 /* by their hash, as many times ... */
+#define IKW_RESERVED_WAYS 4   /* ... this: the oldest of those alike goes */
+#define IKW_RESERVED_LAST 64  /* in the order of their time */
 
 struct ikw_world {
 	struct ikw_world_ops ops;
@@ -210,8 +211,8 @@ struct ikw_world {
 	uint64_t clone_last;		   /* time of the last one; 0: none yet */
 	struct ikw_clone added[IKW_ADDED]; /* the last that are not clones by themselves, a ring */
 	unsigned int added_head;
-	struct ikw_reserved reserved[IKW_RESERVED];
-	uint16_t reserved_last[IKW_RESERVED_LAST]; /* their places, a ring */
+	struct ikw_reserved reserved[IKW_RESERVED][IKW_RESERVED_WAYS];
+	struct ikw_reserved *reserved_last[IKW_RESERVED_LAST]; /* a ring */
 	unsigned int reserved_head;
 	uint64_t tunnels_up;
 	uint64_t ike_repeats; /* IKE messages sent again, by either side */
