@@ -3,8 +3,9 @@
 #include <string.h>
 #include "world_private.h"
 
-#define MAX_IDLE_PEERS 16384 /* peers without a tunnel that are remembered */
-#define MAX_PEER_IKES  64    /* IKE_SAs remembered per peer */
+#define MAX_IDLE_PEERS 16384		 /* peers without a tunnel that are remembered */
+#define MAX_PEER_IKES  64		 /* IKE_SAs remembered per peer that manage no tunnel */
+#define SETTING_UP     (10 * IKW_SECOND) /* so long one may take to do so */
 #define V2_INITIATOR   0x08
 #define V2_RESPONSE    0x20
 /*
@@ -102,10 +103,12 @@ static void ike_forget(struct ikw_world *w, struct ikw_ike_sa *ike)
 
 static bool ike_needed(const struct ikw_ike_sa *ike)
 {
+	if (ike->generations)
+		return true;
 	for (const struct ikw_ike_sa *other = ike->peer->ikes; other; other = other->next)
 		if (other->successor == ike && other->generations)
 			return true;
-	return ike->generations > 0;
+	return false;
 }
 
 static void peer_forget(struct ikw_world *w, struct ikw_peer *p)
@@ -206,24 +209,37 @@ static void ike_succeed(struct ikw_ike_sa *ike)
 	}
 }
 
+/* Anybody can begin IKE_SAs, or seem to; one that has just begun may still come to something. */
+static bool came_to_nothing(const struct ikw_ike_sa *ike, uint64_t now)
+{
+	bool idle = !ike->spoken || (ike->whole && !ike->installed);
+
+	return idle && ike->created + SETTING_UP < now;
+}
+
+/*
+ * Those that nothing needs any more are bounded, not those that manage tunnels:
+ * a NAT may have hundreds behind it. First goes what came to nothing, then the
+ * one that has been there longest.
+ */
 static void ikes_bound(struct ikw_world *w, struct ikw_peer *p)
 {
-	struct ikw_ike_sa *ike = p->ikes ? p->ikes->next : NULL, *oldest = NULL;
-	bool came_to_nothing = false;
+	struct ikw_ike_sa *ike = p->ikes ? p->ikes->next : NULL, *oldest = NULL, *vain = NULL;
+	uint64_t now = p->ikes ? p->ikes->created : 0;
+	unsigned int spare = 0;
 
 	if (p->ike_count <= MAX_PEER_IKES)
 		return;
-	/* first what came to nothing: anybody can begin IKE_SAs, or seem to */
 	for (; ike; ike = ike->next) {
-		bool idle = !ike->spoken || (ike->whole && !ike->installed);
-
-		if (ike_needed(ike) || (came_to_nothing && !idle))
+		if (ike_needed(ike))
 			continue;
+		spare++;
 		oldest = ike;
-		came_to_nothing = idle;
+		if (came_to_nothing(ike, now))
+			vain = ike;
 	}
-	if (oldest)
-		ike_forget(w, oldest);
+	if (spare > MAX_PEER_IKES)
+		ike_forget(w, vain ? vain : oldest);
 }
 
 static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const struct ikw_ike *m)

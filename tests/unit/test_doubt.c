@@ -4,6 +4,7 @@
  * is none, or in which too little was seen to be as sure as usual.
  */
 #include "tests/unit/story.h"
+#include "user/tunnel.h"
 
 #define BLIND_IN (ALL_SEES & ~(uint32_t)IKW_SEES_IKE_IN)
 #define V1(spi, exchange, id, length)                                                              \
@@ -828,6 +829,56 @@ static void test_many_at_once(void **state)
 	}
 }
 
+static const struct ikw_ike_sa *ike_known(const struct story *s, uint64_t spi_i)
+{
+	uint8_t local[IKW_ADDR_LEN], remote[IKW_ADDR_LEN];
+	const struct ikw_peer *p;
+	const struct ikw_ike_sa *ike;
+
+	addr4(local, 1);
+	addr4(remote, 9);
+	p = ikw_world_peer(ikw_model_world(s->model), local, remote);
+	assert_non_null(p);
+	for (ike = p->ikes; ike && ike->spi_i != spi_i; ike = ike->next)
+		;
+	assert_non_null(ike);
+	return ike;
+}
+
+/* More IKE_SAs with one peer than are remembered without a tunnel: each new one is remembered, too.
+ */
+static void test_more_than_remembered(void **state)
+{
+	enum { MANY = 100, NEW = 3 };
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	for (uint32_t i = 0; i < MANY; i++) {
+		ike(&s, 10000 + i * 100, 'r', V2(0x1000 + i, 34, 0, 300));
+		ike(&s, 10002 + i * 100, 'a', V2(0x1000 + i, 34, 0, 300));
+		ike(&s, 10010 + i * 100, 'r', V2(0x1000 + i, 35, 1, 250));
+		sa_op(&s, 10012 + i * 100, many(i + NEW, IKW_DIR_IN), IKW_SA_LARVAL, 0, DAEMON);
+		sa_op(&s, 10013 + i * 100, many(i + NEW, IKW_DIR_IN), IKW_SA_ADD, 0, DAEMON);
+		sa_op(&s, 10014 + i * 100, many(i + NEW, IKW_DIR_OUT), IKW_SA_ADD, 0, DAEMON);
+		ike(&s, 10016 + i * 100, 'a', V2(0x1000 + i, 35, 1, 200));
+	}
+	for (uint32_t i = 0; i < NEW; i++) {
+		ike(&s, 60000 + i * 10, 'r', V2(0xa0 + i, 34, 0, 300));
+		ike(&s, 60002 + i * 10, 'a', V2(0xa0 + i, 34, 0, 300));
+	}
+	for (uint32_t i = 0; i < NEW; i++) {
+		ike(&s, 60100 + i * 10, 'r', V2(0xa0 + i, 35, 1, 250));
+		sa_op(&s, 60102 + i * 10, many(i, IKW_DIR_IN), IKW_SA_LARVAL, 0, DAEMON);
+		sa_op(&s, 60103 + i * 10, many(i, IKW_DIR_IN), IKW_SA_ADD, 0, DAEMON);
+		sa_op(&s, 60104 + i * 10, many(i, IKW_DIR_OUT), IKW_SA_ADD, 0, DAEMON);
+		ike(&s, 60106 + i * 10, 'a', V2(0xa0 + i, 35, 1, 200));
+		assert_true(ike_known(&s, 0xa0 + i)->whole);
+	}
+	end(&s);
+	assert_int_equal(s.count, 0);
+}
+
 /* Where our address is, and what leads to the peer. */
 static void link_anew(struct story *s, uint64_t ms, uint32_t ifindex, uint8_t op)
 {
@@ -1364,6 +1415,7 @@ int main(void)
 		cmocka_unit_test(test_orders_at_once),
 		cmocka_unit_test(test_order_cuts_short),
 		cmocka_unit_test(test_many_at_once),
+		cmocka_unit_test(test_more_than_remembered),
 		cmocka_unit_test(test_link_down_long_ago),
 		cmocka_unit_test(test_link_made_anew),
 		cmocka_unit_test(test_failing_beside),
