@@ -73,8 +73,8 @@ story() {
 		wait_log a 'parsed INFORMATIONAL response' 30
 		path_down
 		if [ "$(opt x how)" = silence-order ]; then
+			# not waited for: swanctl was seen to hang though its IKE_SA had gone (it ends with charon)
 			for n in 3 7 11; do order a --terminate --ike "p$n" --timeout 1 & done
-			wait
 		fi
 		;;
 	peer-stops) end gwb TERM 60 ;;
