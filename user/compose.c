@@ -163,7 +163,10 @@ static void fill_port(struct report *r)
 {
 	r->a->remote_port = ikw_generation_port(r->c->gen, r->f->ike);
 	if (!r->a->remote_port)
-		blind(r, "no IKE message of the peer was seen: its port is not known");
+		blind(r, r->c->gen->tunnel->peer->ikes
+				 ? "none of the IKE_SAs that were seen is known to be the "
+				   "tunnel's: the peer's port is not known"
+				 : "no IKE message of the peer was seen: its port is not known");
 }
 
 static void fill_traffic(const struct report *r, struct ikw_alarm_sa *out,
@@ -643,6 +646,10 @@ static void fill_blind(struct report *r)
 		blind(r,
 		      "which of several IKE_SAs with the peer managed the SAs was not seen (they "
 		      "are older than the agent, or came at once with others)");
+	if (r->f->peer && r->f->ike && r->f->ike->version == 1 && !r->f->ike->choice &&
+	    (r->v->rule->needs & (IKW_FACT(PEER_DELETE) | IKW_FACT(PEER_ISAKMP_DELETE))))
+		blind(r, "the phase 1 was not seen: what the peer's message was is told by its "
+			 "length and its time");
 	if (r->c->first.hdr.flags & IKW_F_LATE)
 		blind(r, "the deletion itself was not seen; its time is when a dump no longer "
 			 "showed the SA");

@@ -145,6 +145,34 @@ static const struct ikw_ike_sa *pick_rival(struct ikw_look *l, const struct ikw_
 	return own;
 }
 
+/*
+ * IKEv1 answers no Delete. Of a tunnel older than the agent, the Delete may be
+ * the first message that is seen, and our daemon has said nothing yet. Anybody
+ * could send that, but not knowing when: the only one that came, right before.
+ */
+static const struct ikw_ike_sa *pick_unspoken(struct ikw_look *l)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_ike_sa *ike, *only = NULL;
+
+	if (!gen->dumped || !l->c->first.by.tgid ||
+	    !ikw_host_is_daemon(&l->w->host, l->c->first.by.tgid))
+		return NULL;
+	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
+		if (ike->spoken)
+			continue;
+		if (only)
+			return NULL;
+		only = ike;
+	}
+	if (!only || only->version != 1 || only->whole || !only->spi_r ||
+	    !within(only->created, before(l->at, NEAR), l->at) ||
+	    !ikw_ike_manages_port(only, ikw_generation_encap(gen)))
+		return NULL;
+	l->f->owner_vague = true;
+	return only;
+}
+
 static const struct ikw_ike_sa *pick_ike(struct ikw_look *l)
 {
 	const struct ikw_generation *gen = l->c->gen;
@@ -167,7 +195,7 @@ static const struct ikw_ike_sa *pick_ike(struct ikw_look *l)
 			best = ike;
 		}
 	}
-	return best;
+	return best ? best : pick_unspoken(l);
 }
 
 /* ---- the SAD ----------------------------------------------------------------- */

@@ -252,6 +252,11 @@ static void see_deletes_v1(struct ikw_look *l)
 		see(l, IKW_FACT(DELETE_EXCHANGE));
 	if (l->f->peer && isakmp && !esp && !other)
 		see(l, IKW_FACT(PEER_ISAKMP_DELETE));
+	/* told by lengths that were learned from R-U-THERE, or not told at all */
+	if (!ike->choice)
+		l->f->vague |= IKW_FACT(PEER_ISAKMP_DELETE);
+	if (!ike->choice && !ike->dpd_len && other == 1)
+		l->f->vague |= IKW_FACT(PEER_DELETE);
 	if (l->f->peer && esp + isakmp + other > 1) /* both SAs', or several IPsec SAs' */
 		see(l, IKW_FACT(PEER_CLEAR));
 }

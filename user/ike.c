@@ -7,6 +7,7 @@
 #define IKE_HEADER	       28
 #define NOTIFY_INVALID_IKE_SPI 4
 #define NOTIFY_INVALID_SPI     11
+#define V1_DPD		       32 /* RFC 3706 5.3: N with two cookies and a number */
 static unsigned int v1_hash(const struct ikw_ike_sa *ike);
 
 #define CHECK_SLACK   (150 * IKW_MS) /* a daemon may be busy */
@@ -224,9 +225,12 @@ static void live_learn(struct ikw_ike_sa *ike, const struct ikw_exchange *x)
 {
 	uint64_t gap = x->first - ike->live_last;
 
+	bool longer = ike->live_length < x->length;
+
 	if (ike->live_length != x->length) {
-		/* the longer kind carries something; an empty one is never longer */
-		if (ike->live_length && ike->live_length < x->length)
+		/* In IKEv2 the longer kind carries something; an empty one is never longer. In
+		 * IKEv1 Deletes that crossed look alike, and no Delete is longer than R-U-THERE. */
+		if (ike->live_length && longer == (ike->version == 2))
 			return;
 		ike->live_count = 0;
 		ike->live_gap = 0;
@@ -311,6 +315,8 @@ static bool info_pairs(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 		    x->length != m->length || m->hdr.time - x->first > PAIR_WINDOW)
 			continue;
 		exchange_answer(x, m);
+		if (ike->dpd_len < m->length)
+			ike->dpd_len = (uint16_t)m->length;
 		if (x->ours)
 			live_learn(ike, x);
 		return true;
@@ -505,20 +511,34 @@ static unsigned int v1_hash(const struct ikw_ike_sa *ike)
  * Encrypted IKEv1 payloads are padded to the block; some daemons add a whole
  * block to what is aligned already, some add none, and both are legal.
  */
+static bool v1_padded(uint32_t block, uint32_t hash, uint32_t length, uint32_t payload)
+{
+	uint32_t body = 4 + hash + payload, up = (body + block - 1) / block * block;
+
+	return length == IKE_HEADER + up || (body == up && length == IKE_HEADER + up + block);
+}
+
+/* Where the phase 1 was not seen: with some cipher and hash that make R-U-THERE as long as it is.
+ */
 static bool v1_fits(const struct ikw_ike_sa *ike, uint32_t length, uint32_t payload)
 {
-	uint32_t block = v1_block(ike), hash = v1_hash(ike), body, up;
+	static const uint8_t blocks[] = { 8, 16 }, hashes[] = { 16, 20, 32, 48, 64 };
 
-	if (ike->version != 1 || !ike->choice || !hash || length <= IKE_HEADER)
+	if (ike->version != 1)
 		return false;
-	body = 4 + hash + payload;
-	up = (body + block - 1) / block * block;
-	return length == IKE_HEADER + up || (body == up && length == IKE_HEADER + up + block);
+	if (ike->choice)
+		return v1_hash(ike) && v1_padded(v1_block(ike), v1_hash(ike), length, payload);
+	for (size_t i = 0; ike->dpd_len && i < sizeof(blocks); i++)
+		for (size_t k = 0; k < sizeof(hashes); k++)
+			if (v1_padded(blocks[i], hashes[k], ike->dpd_len, V1_DPD) &&
+			    v1_padded(blocks[i], hashes[k], length, payload))
+				return true;
+	return false;
 }
 
 bool ikw_ike_fits_dpd(const struct ikw_ike_sa *ike, uint32_t length)
 {
-	return v1_fits(ike, length, 32); /* RFC 3706 5.3: N with two cookies and a number */
+	return v1_fits(ike, length, V1_DPD);
 }
 
 bool ikw_ike_fits_esp_delete(const struct ikw_ike_sa *ike, uint32_t length)

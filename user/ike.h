@@ -105,6 +105,7 @@ struct ikw_ike_sa {
 	uint16_t encr;
 	uint16_t keylen;
 	uint16_t integ;
+	uint16_t dpd_len;   /* IKEv1: of R-U-THERE and its answer; 0: none was seen */
 	uint8_t version;    /* 1 or 2 */
 	bool choice;	    /* encr, keylen, integ are known */
 	bool ours;	    /* this gateway began it */
@@ -163,7 +164,11 @@ enum ikw_content {
 };
 enum ikw_content ikw_ike_content(const struct ikw_ike_sa *ike, uint32_t length);
 
-/* IKEv1: can an INFO of that length be R-U-THERE, an ESP Delete of one SPI, an ISAKMP Delete? */
+/*
+ * IKEv1: can an INFO of that length be R-U-THERE, an ESP Delete of one SPI, an ISAKMP Delete?
+ * By cipher and hash; where these were not seen chosen, by the length that R-U-THERE has; false
+ * where neither is known.
+ */
 bool ikw_ike_fits_dpd(const struct ikw_ike_sa *ike, uint32_t length);
 bool ikw_ike_fits_esp_delete(const struct ikw_ike_sa *ike, uint32_t length);
 bool ikw_ike_fits_isakmp_delete(const struct ikw_ike_sa *ike, uint32_t length);

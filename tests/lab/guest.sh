@@ -29,6 +29,8 @@ load_variation() {
 	variations
 	[ -n "$found" ] || fail "$1: no such variation"
 	[ -z "${SHAKE:-}" ] || shake "$1"
+	# whose agent comes in a moment of its own, keeps that
+	[ -n "${P[agent_own]:-}" ] || [ -z "${LATE:-}" ] || P[agent_own]=late
 }
 
 # draw WORD...: one of them, by the seed and the variation's name; in DRAWN
@@ -88,7 +90,7 @@ run_story() {
 	note 'the story begins'
 	story
 	# what dies later is not of this story; only a namespace's SAs die after its name, and its agent is stopped anyway
-	[ -n "$(opt x agent_own)" ] || now >"$W/end"
+	[ "$(opt x agent_own)" = yes ] || now >"$W/end"
 	expect
 	await_alarms
 	note 'the story is over'
@@ -157,6 +159,9 @@ finish() {
 net_make
 agent_shared
 crypto_warm
+# a story whose agent is still coming up is another one: --late, and those of `found`
+mkdir -p "$W"
+[ -z "$AGENT_PID" ] || wait_for 240 'the agent is ready' agent_says_ready
 pending='' turn=0 judging='' judging_name=''
 judged() { [ -z "$judging" ] || wait "$judging" || :; judging=''; }
 while read -r name; do

@@ -2,7 +2,8 @@
 # Compares the agent's alarms with what a story expects ($expected, $alarms: arrays); prints what is wrong, a line
 # each, nothing when all is right. Every expectation takes one alarm, none may be left over. $tier: the one the agent
 # was given, or empty. By netlink the deleting process is often not to be had, nor is certainty; where even the reason
-# is not, the story says what else it may be (netlink=reason|reason).
+# is not, the story says what else it may be (netlink=reason|reason). $late: not empty where the agent came after the
+# tunnel, whose IKE_SA it may not know.
 
 def level: {none: 0, possible: 1, likely: 2, certain: 3}[.];
 def short: "\(.offline_reason // "?") (\(.confidence // "?"), dst \(.dst_ip // "?"), inside \(.inside_ip // "?"), IKE \(.ike.spi_i // "-"), up \(.tunnel_up), by \(.by.comm // "-"), ordered by \(.ordered_by.comm // "-"), rule \(.rule // "?"): \(.detail // "?"))";
@@ -12,8 +13,10 @@ def process_is($want): if $want == "none" then . == null else (.comm // "") | te
 def differs($e):
 	. as $a
 	| ($tier == "netlink") as $netlink
+	| (($late | length) > 0) as $late
 	| (if $netlink and $e.netlink then $e.netlink else $e.reason end) as $reason
 	| [ if $reason and ([.offline_reason] - ($reason | split("|")) | length) > 0
+		and ($late and .offline_reason == "unknown" | not)
 		and ((.confidence == "possible" and .offline_reason == $e.maybe) | not) then "reason" else empty end,
 	    if $e.peer and .dst_ip != $e.peer then "dst_ip" else empty end,
 	    if $e.inside and .inside_ip != $e.inside then "inside_ip" else empty end,
@@ -25,10 +28,10 @@ def differs($e):
 	    if $e.terminal and ((.ordered_by.tty // "") | test($e.terminal) | not) then "ordered_by.tty" else empty end,
 	    if $e.command and ((.ordered_by.command // "") | test($e.command) | not) then "ordered_by.command" else empty end,
 	    if $e.parents and ([.ordered_by.parents[]?.comm] | join(" ") | test($e.parents) | not) then "ordered_by.parents" else empty end,
-	    if $e.confidence and ($netlink | not) and (.offline_reason == $e.maybe | not) and ((.confidence // "none") | level) < ($e.confidence | level) then "confidence" else empty end,
-	    if $e.version and ((.ike.version // "none") | tostring) != $e.version then "ike.version" else empty end,
-	    if $e.spi_i and .ike.spi_i != $e.spi_i and ([.blind_spots[] | select(test("^which of several IKE_SAs"))] | length == 0) then "ike.spi_i" else empty end,
-	    if $e.detail and ((.detail // "") | test($e.detail; "i") | not) then "detail" else empty end ];
+	    if $e.confidence and ($netlink or $late | not) and (.offline_reason == $e.maybe | not) and ((.confidence // "none") | level) < ($e.confidence | level) then "confidence" else empty end,
+	    if $e.version and ($late and .ike == null | not) and ((.ike.version // "none") | tostring) != $e.version then "ike.version" else empty end,
+	    if $e.spi_i and ($late and .ike == null | not) and .ike.spi_i != $e.spi_i and ([.blind_spots[] | select(test("^which of several IKE_SAs"))] | length == 0) then "ike.spi_i" else empty end,
+	    if $e.detail and ($late | not) and ((.detail // "") | test($e.detail; "i") | not) then "detail" else empty end ];
 
 def members: ["id", "alarm", "alarm_id", "oid", "severity", "type", "time", "ifindex", "seq_num", "tunnel_index", "rule_num",
 	"dst_ip", "inside_ip", "remote_port", "cpu_id", "src_ip", "flow_info", "offline_reason", "vsys_name", "interface_name", "slot_id",

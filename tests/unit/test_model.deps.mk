@@ -3,5 +3,6 @@ IKW_PURE := user/model.c user/compose.c user/compose_outside.c user/evidence.c u
 	user/ike.c user/table.c user/alarm.c user/format.c
 UNIT_SRC_test_model := $(IKW_PURE)
 UNIT_SRC_test_doubt := $(IKW_PURE)
+UNIT_SRC_test_found := $(IKW_PURE)
 
 UNIT_SRC_test_reason := $(IKW_PURE)
