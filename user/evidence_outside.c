@@ -3,7 +3,6 @@
 #include <string.h>
 #include "evidence_look.h"
 
-#define AAA_BEFORE (2 * IKW_SECOND) /* from an order to our first act */
 #define TRACK_BEFORE                                                                               \
 	(20 * IKW_SECOND) /* from a change to the order that follows it: scripts poll */
 #define PROBE_BEFORE   (60 * IKW_SECOND) /* probes that fail some times before something is done */
@@ -73,7 +72,7 @@ static void see_aaa(struct outer *o)
 	uint64_t end;
 
 	o->f->aaa_order =
-		ikw_outside_order(&o->w->outside, o->inner, since(o, AAA_BEFORE), o->root + SLACK);
+		ikw_outside_order(&o->w->outside, o->inner, since(o, IKW_OUTSIDE_OBEYED), o->root);
 	if (o->f->aaa_order) {
 		static const uint8_t none[IKW_ADDR_LEN];
 

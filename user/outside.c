@@ -18,6 +18,7 @@
 #define WAYS	 8    /* so many words in each */
 #define LAST	 64   /* IKE_SAs said to be deleted */
 #define SECOND	 1000000000ULL
+#define SLACK	 (SECOND / 20) /* events of several CPUs may pass each other */
 
 enum { ACCESS_REQUEST = 1, ACCESS_ACCEPT = 2 };
 enum { DISCONNECT = 40, DISCONNECT_ACK = 41, COA = 43, COA_ACK = 44 };
@@ -170,16 +171,39 @@ static bool names_other(const uint8_t *framed, const uint8_t *inner)
 	return given(framed) && (!inner || !same(framed, inner));
 }
 
+/* The next of several Deletes begins when the last one has gone. */
+#define NEXT_DELETE (SECOND / 2)
+
+void ikw_outside_obeyed(struct ikw_outside *outside, uint64_t time)
+{
+	struct ikw_radius_order *last = NULL;
+
+	for (unsigned int i = 0; outside->store && i < ORDERS; i++) {
+		struct ikw_radius_order *o = &outside->store->orders[i];
+
+		if (o->code == DISCONNECT && !given(o->framed) && o->time && o->time <= time &&
+		    (!last || o->time > last->time))
+			last = o;
+	}
+	if (!last)
+		return;
+	if (time <= (last->obeyed ? last->obeyed + NEXT_DELETE : last->time + IKW_OUTSIDE_OBEYED))
+		last->obeyed = time;
+}
+
 const struct ikw_radius_order *ikw_outside_order(const struct ikw_outside *outside,
-						 const uint8_t *inner, uint64_t from, uint64_t to)
+						 const uint8_t *inner, uint64_t since,
+						 uint64_t root)
 {
 	const struct ikw_radius_order *best = NULL;
 
 	for (unsigned int i = 0; outside->store && i < ORDERS; i++) {
 		const struct ikw_radius_order *o = &outside->store->orders[i];
 
-		if (o->acked && o->code == DISCONNECT && within(o->time, from, to) &&
-		    !names_other(o->framed, inner) && (!best || o->time > best->time))
+		if (!o->acked || o->code != DISCONNECT || !within(o->time, since, root + SLACK) ||
+		    names_other(o->framed, inner) || (o->obeyed && o->obeyed < root))
+			continue;
+		if (!best || o->time > best->time)
 			best = o;
 	}
 	return best;

@@ -29,6 +29,7 @@ struct ikw_radius_order {
 	uint8_t id;
 	uint8_t code; /* 40 Disconnect-Request, 43 CoA-Request */
 	uint32_t timeout_s;
+	uint64_t obeyed; /* begin of the last Delete of ours that may have been for it; 0: none */
 	char user[64];
 };
 
@@ -122,11 +123,21 @@ void ikw_outside_event(struct ikw_outside *outside, const struct ikw_host *host,
 
 /*
  * The last Disconnect-Request of the AAA server that this host acknowledged, received
- * within [from, to]. inner: the tunnel's inner address, or NULL; an order that
- * names another is not for it.
+ * since that time, for what began to end at root. inner: the tunnel's inner address,
+ * or NULL; an order that names another is not for it. One that names none is not for
+ * what began after the last that obeyed it.
  */
 const struct ikw_radius_order *ikw_outside_order(const struct ikw_outside *outside,
-						 const uint8_t *inner, uint64_t from, uint64_t to);
+						 const uint8_t *inner, uint64_t since,
+						 uint64_t root);
+
+/*
+ * A request of ours, sent at that time, that may be a Delete. An order that names
+ * no address is obeyed by the first such one within IKW_OUTSIDE_OBEYED, and by
+ * those that follow it one after the other: a user may be there several times.
+ */
+#define IKW_OUTSIDE_OBEYED 2000000000ULL
+void ikw_outside_obeyed(struct ikw_outside *outside, uint64_t time);
 
 /*
  * The session that was accepted within [from, born], for inner as above, or

@@ -325,9 +325,11 @@ static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct 
 		return;
 	note_asked(w, ike->peer, x);
 	if (x->asked != IKW_ASKED_YES && ikw_ike_content(ike, x->length) != IKW_CONTENT_EMPTY &&
-	    !ikw_ike_check_due(ike, x))
+	    !ikw_ike_check_due(ike, x)) {
 		ikw_host_order_served(&w->host, ike->spi_i,
 				      x->first > SERVED_FOR ? x->first - SERVED_FOR : 0, x->first);
+		ikw_outside_obeyed(&w->outside, x->first);
+	}
 	/* the one before was answered and ended nothing: a check */
 	if (ike->asked_last == IKW_ASKED_NO && ike->live_last == ike->asked_first)
 		ike->unasked = true;

@@ -1380,6 +1380,80 @@ static void test_default_timers(void **state)
 	}
 }
 
+/* RFC 5176: the AAA server orders a user off, who is not told by an address, and is obeyed. */
+static void user_cut(struct story *s, uint64_t ms)
+{
+	for (unsigned int k = 0; k < 2; k++) {
+		NEW(s, e, wire, WIRE, ms + k * 20);
+
+		e.wire.kind = IKW_WIRE_RADIUS;
+		e.wire.dir = k ? IKW_DIR_OUT : IKW_DIR_IN;
+		e.wire.code = (uint16_t)(40 + k);
+		e.wire.id = 7;
+		e.wire.ifindex = 2;
+		addr4(k ? e.wire.saddr : e.wire.daddr, 1);
+		addr4(k ? e.wire.daddr : e.wire.saddr, 7);
+		e.wire.sport = k ? 3799 : 4000;
+		e.wire.dport = k ? 4000 : 3799;
+		feed(s, &e);
+	}
+}
+
+#define USER(n, exchange, id, length)                                                              \
+	((struct ike_spec){ 0xa0 + 16 * (n), 2, exchange, id, length, 9 + (n), 0, 0, 0 })
+
+static void user_sas(struct story *s, uint64_t ms, uint8_t n, uint8_t op)
+{
+	const struct sa_spec in = { 0x1000U + n, n + 1U, IKW_DIR_IN, 9 + n, 0, 0, false };
+	const struct sa_spec out = { 0x2000U + n, n + 1U, IKW_DIR_OUT, 9 + n, 0, 0, false };
+
+	sa_op(s, ms, in, op, IKW_CAUSE_CALL, DAEMON);
+	sa_op(s, ms + 1, out, op, IKW_CAUSE_CALL, DAEMON);
+}
+
+static void users_up(struct story *s)
+{
+	begin(s, ALL_SEES);
+	for (uint8_t n = 0; n < 2; n++) {
+		ike(s, 10000, '>', USER(n, 34, 0, 300));
+		ike(s, 10005, '<',
+		    (struct ike_spec){ 0xa0 + 16 * n, 2, 34, 0, 300, 9 + n, AES_GCM });
+		ike(s, 10010, '>', USER(n, 35, 1, 300));
+		ike(s, 10030, '<', USER(n, 35, 1, 208));
+		user_sas(s, 10035, n, IKW_SA_ADD);
+	}
+}
+
+static void user_ends(struct story *s, uint64_t ms, uint8_t n)
+{
+	ike(s, ms, '>', USER(n, 37, 2, 65));
+	ike(s, ms + 40, '<', USER(n, 37, 2, 57));
+	user_sas(s, ms + 45, n, IKW_SA_DELETE);
+}
+
+/* One user is cut; a second later another tunnel ends by itself, as one that was idle does. */
+static void test_user_cut_another_ends(void **state)
+{
+	struct story s;
+
+	(void)state;
+	users_up(&s);
+	user_cut(&s, 60000);
+	user_ends(&s, 60010, 0);
+	user_ends(&s, 61000, 1);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.told[0].reason, IKW_REASON_AAA_CUT);
+	assert_int_not_equal(s.told[1].reason, IKW_REASON_AAA_CUT);
+
+	/* of a user who is there twice both end, one after the other */
+	users_up(&s);
+	user_cut(&s, 60000);
+	user_ends(&s, 60010, 0);
+	user_ends(&s, 60300, 1);
+	expect_all(&s, 2, IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1437,6 +1511,7 @@ int main(void)
 		cmocka_unit_test(test_reauth_is_slow),
 		cmocka_unit_test(test_compressed),
 		cmocka_unit_test(test_default_timers),
+		cmocka_unit_test(test_user_cut_another_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

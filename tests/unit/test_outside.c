@@ -95,6 +95,28 @@ static void test_order_needs_ack(void **state)
 	assert_null(ikw_outside_order(&s->outside, NULL, 11 * S, 12 * S));
 }
 
+/* An order without an address is for the Deletes that follow it, and not for one well after them.
+ */
+static void test_order_obeyed(void **state)
+{
+	struct scene *s = *state;
+
+	tell(s, 10 * S, wire(IKW_WIRE_RADIUS, IKW_DIR_IN, 40, 7));
+	tell(s, 10 * S + 3, wire(IKW_WIRE_RADIUS, IKW_DIR_OUT, 41, 7));
+	ikw_outside_obeyed(&s->outside, 10 * S + S / 100);
+	ikw_outside_obeyed(&s->outside, 10 * S + S / 4);
+	ikw_outside_obeyed(&s->outside, 11 * S);
+	assert_non_null(ikw_outside_order(&s->outside, NULL, 9 * S, 10 * S + S / 100));
+	assert_non_null(ikw_outside_order(&s->outside, NULL, 9 * S, 10 * S + S / 4));
+	assert_null(ikw_outside_order(&s->outside, NULL, 9 * S, 11 * S));
+
+	/* nothing within its time: what came later is of something else, and nothing obeyed it */
+	tell(s, 20 * S, wire(IKW_WIRE_RADIUS, IKW_DIR_IN, 40, 8));
+	tell(s, 20 * S + 3, wire(IKW_WIRE_RADIUS, IKW_DIR_OUT, 41, 8));
+	ikw_outside_obeyed(&s->outside, 23 * S);
+	assert_non_null(ikw_outside_order(&s->outside, NULL, 19 * S, 21 * S));
+}
+
 static void test_order_for_another_address(void **state)
 {
 	struct scene *s = *state;
@@ -417,6 +439,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_order_needs_ack),
+		TEST(test_order_obeyed),
 		TEST(test_order_for_another_address),
 		TEST(test_session),
 		TEST(test_bfd),
