@@ -338,6 +338,23 @@ static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct 
 }
 
 /*
+ * Of the IKE_AUTH exchanges that EAP makes many of, the first asks for SAs: it
+ * comes behind IKE_SA_INIT, or behind IKE_INTERMEDIATE (RFC 9242).
+ */
+static bool first_auth(const struct ikw_ike_sa *ike, const struct ikw_exchange *x)
+{
+	const struct ikw_exchange *y;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		y = ikw_ike_exchange(ike, k);
+		if (y->ours == x->ours && y->type == IKW_V2_INTERMEDIATE &&
+		    y->message_id + 1 == x->message_id)
+			return true;
+	}
+	return x->message_id == 1;
+}
+
+/*
  * Requests of ours leave in the order in which their SPIs were reserved, however
  * long each takes: the oldest SPI that is for nobody yet is for this one.
  */
@@ -346,9 +363,8 @@ static void note_request(struct ikw_world *w, const struct ikw_ike_sa *ike, cons
 	struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, 0);
 	uint64_t pair = ikw_peer_hash(ike->peer->local, ike->peer->remote);
 
-	/* with EAP an IKE_AUTH is many exchanges, of which the first asks for SAs */
 	if (m->dir != IKW_DIR_OUT || !x || !x->ours || x->began != m->hdr.time ||
-	    !ikw_exchange_installs(x->type) || (x->type == IKW_V2_AUTH && x->message_id != 1))
+	    !ikw_exchange_installs(x->type) || (x->type == IKW_V2_AUTH && !first_auth(ike, x)))
 		return;
 	for (unsigned int k = 0; k < IKW_RESERVED_LAST; k++) {
 		unsigned int slot = (w->reserved_head + k) % IKW_RESERVED_LAST;

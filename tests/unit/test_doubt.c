@@ -781,11 +781,18 @@ static void test_many_at_once(void **state)
 	struct story s;
 
 	(void)state;
-	for (int ours = 0; ours < 2; ours++) {
+	/* the peer's, ours, and ours with an IKE_INTERMEDIATE before IKE_AUTH */
+	for (int ours = 0; ours < 3; ours++) {
+		const uint32_t auth = ours == 2 ? 2 : 1;
+
 		begin(&s, ALL_SEES);
 		for (uint32_t i = 0; i < MANY; i++) {
 			ike(&s, 10000 + i * 10, ours ? '>' : 'r', V2(0xa0 + i, 34, 0, 300));
 			ike(&s, 10002 + i * 10, ours ? '<' : 'a', V2(0xa0 + i, 34, 0, 300));
+			if (auth == 1)
+				continue;
+			ike(&s, 10004 + i * 10, '>', V2(0xa0 + i, 43, 1, 1200));
+			ike(&s, 10006 + i * 10, '<', V2(0xa0 + i, 43, 1, 1100));
 		}
 		/* what comes of each takes longer than it is to the next */
 		for (uint32_t i = 0; i < MANY + LATER; i++) {
@@ -795,15 +802,15 @@ static void test_many_at_once(void **state)
 				sa_op(&s, 10100 + i * 10, many(i, IKW_DIR_IN), IKW_SA_LARVAL, 0,
 				      DAEMON);
 			if (i < MANY && !ours)
-				ike(&s, 10100 + i * 10, 'r', V2(0xa0 + i, 35, 1, 250));
+				ike(&s, 10100 + i * 10, 'r', V2(0xa0 + i, 35, auth, 250));
 			if (i >= LATER && ours)
-				ike(&s, 10108 + i * 10, '>', V2(0xa0 + last, 35, 1, 250));
+				ike(&s, 10108 + i * 10, '>', V2(0xa0 + last, 35, auth, 250));
 			if (i >= LATER && !ours)
 				sa_op(&s, 10108 + i * 10, many(last, IKW_DIR_IN), IKW_SA_LARVAL, 0,
 				      DAEMON);
 		}
 		for (uint32_t i = 0; i < MANY && ours; i++)
-			ike(&s, 10300 + i, '<', V2(0xa0 + i, 35, 1, 200));
+			ike(&s, 10300 + i, '<', V2(0xa0 + i, 35, auth, 200));
 		for (uint32_t k = 0; k < MANY; k++) { /* by several threads: in any order */
 			uint32_t i = (k * 5 + 3) % MANY;
 
@@ -811,7 +818,7 @@ static void test_many_at_once(void **state)
 			sa_op(&s, 10400 + k, many(i, IKW_DIR_OUT), IKW_SA_ADD, 0, DAEMON);
 		}
 		for (uint32_t i = 0; i < MANY && !ours; i++)
-			ike(&s, 10500 + i, 'a', V2(0xa0 + i, 35, 1, 200));
+			ike(&s, 10500 + i, 'a', V2(0xa0 + i, 35, auth, 200));
 		for (uint32_t i = 0; i < MANY; i++) {
 			ike(&s, 60000 + i * 50, 'r', V2(0xa0 + i, 37, 0, 80));
 			ike(&s, 60005 + i * 50, 'a', V2(0xa0 + i, 37, 0, 80));
