@@ -56,6 +56,7 @@ enum ikw_event_type {
 	IKW_EV_ROUTE = 22,  /* struct ikw_route: the interface towards a peer */
 	IKW_EV_ESP = 23,    /* struct ikw_esp: ESP counters of one SA */
 	IKW_EV_NETNS = 24,  /* struct ikw_netns: the watched namespace's name came or went */
+	IKW_EV_IKESA = 25,  /* struct ikw_ikesa: an IKE_SA that an earlier agent knew */
 	IKW_EV_MAX
 };
 
@@ -546,6 +547,55 @@ struct ikw_netns {
 	char name[64];
 };
 
+/* Of an earlier agent's checkpoint; no probe makes it. */
+enum ikw_ikesa_op {
+	IKW_IKESA_KNOWN = 1,	 /* the IKE_SA, all but what OWNS and SUCCEEDED say */
+	IKW_IKESA_OWNS = 2,	 /* it negotiated the CHILD_SA with this SA of ours */
+	IKW_IKESA_SUCCEEDED = 3, /* it was rekeyed to the other */
+};
+
+enum ikw_ikesa_flags {
+	IKW_IKESA_CHOICE = 1,	/* cipher and so on are known */
+	IKW_IKESA_OURS = 2,	/* this gateway began it */
+	IKW_IKESA_WHOLE = 4,	/* it was seen from its first message on */
+	IKW_IKESA_SPOKEN = 8,	/* the daemon here took part */
+	IKW_IKESA_UNASKED = 16, /* a check before which the daemon had not looked was answered */
+	IKW_IKESA_QUIET = 32,	/* OWNS: no IKE message was seen when the CHILD_SA came */
+};
+
+struct ikw_ikesa {
+	struct ikw_hdr hdr;
+	__u8 local[IKW_ADDR_LEN];
+	__u8 remote[IKW_ADDR_LEN];
+	__u64 spi_i;
+	__u64 spi_r;
+	__u64 other;   /* spi_i: of its successor; OWNS: of another that may own it, 0: none */
+	__u64 last_in; /* boot time ns, as the following */
+	__u64 last_out;
+	__u64 installed; /* when it last brought SAs; 0: not seen */
+	__u64 live_last; /* the last liveness check of ours that was answered; 0: none */
+	__u64 live_gap;	 /* ns: the least between two of them; 0: not known */
+	__u64 asked_first;
+	__u32 live_length;
+	__u32 live_count;
+	__u32 repeats;
+	__u32 spi; /* OWNS: the SA's, and its daddr is local where dir is in, else remote */
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 heard_port;
+	__u16 encr; /* IANA's numbers of that version */
+	__u16 encr_keylen;
+	__u16 integ;
+	__u16 dpd_len;
+	__u16 flags2; /* enum ikw_ikesa_flags */
+	__u8 op;      /* enum ikw_ikesa_op */
+	__u8 version;
+	__u8 asked_last;
+	__u8 exchange; /* OWNS: the type of the one that brought it; 0: not seen */
+	__u8 dir;      /* OWNS: enum ikw_dir */
+	__u8 pad[3];
+};
+
 union ikw_event {
 	struct ikw_hdr hdr;
 	struct ikw_ike ike;
@@ -567,6 +617,7 @@ union ikw_event {
 	struct ikw_route route;
 	struct ikw_esp esp;
 	struct ikw_netns netns;
+	struct ikw_ikesa ikesa;
 };
 
 #define IKW_ASSERT_SIZE(type, bytes)                                                               \

@@ -315,6 +315,111 @@ static void give_tunnel(const struct writer *w, const struct ikw_node *node)
 	give_flow(w, t);
 }
 
+/* ---- IKE_SAs -------------------------------------------------------------------- */
+
+static void fill_ikesa(union ikw_event *event, const struct ikw_ike_sa *ike, uint8_t op,
+		       uint64_t time)
+{
+	start(event, IKW_EV_IKESA, sizeof(event->ikesa), time);
+	event->ikesa.op = op;
+	memcpy(event->ikesa.local, ike->peer->local, IKW_ADDR_LEN);
+	memcpy(event->ikesa.remote, ike->peer->remote, IKW_ADDR_LEN);
+	event->ikesa.spi_i = ike->spi_i;
+	event->ikesa.spi_r = ike->spi_r;
+	event->ikesa.version = ike->version;
+}
+
+static void give_ike(const struct writer *w, const struct ikw_ike_sa *ike)
+{
+	union ikw_event event;
+	struct ikw_ikesa *ev = &event.ikesa;
+
+	fill_ikesa(&event, ike, IKW_IKESA_KNOWN, ike->created);
+	ev->last_in = ike->last_in;
+	ev->last_out = ike->last_out;
+	ev->installed = ike->installed;
+	ev->live_last = ike->live_last;
+	ev->live_gap = ike->live_gap;
+	ev->live_length = ike->live_length;
+	ev->live_count = ike->live_count;
+	ev->asked_first = ike->asked_first;
+	ev->asked_last = ike->asked_last;
+	ev->repeats = ike->repeats;
+	ev->local_port = ike->local_port;
+	ev->remote_port = ike->remote_port;
+	ev->heard_port = ike->heard_port;
+	ev->encr = ike->encr;
+	ev->encr_keylen = ike->keylen;
+	ev->integ = ike->integ;
+	ev->dpd_len = ike->dpd_len;
+	ev->flags2 =
+		(uint16_t)((ike->choice ? IKW_IKESA_CHOICE : 0) | (ike->ours ? IKW_IKESA_OURS : 0) |
+			   (ike->whole ? IKW_IKESA_WHOLE : 0) |
+			   (ike->spoken ? IKW_IKESA_SPOKEN : 0) |
+			   (ike->unasked ? IKW_IKESA_UNASKED : 0));
+	give(w, &event);
+}
+
+/* What is being set up, or came to nothing, is told by its messages, if they are still there. */
+static bool stands(const struct ikw_ike_sa *ike)
+{
+	return ike->generations ||
+	       (ike->peer->tunnels && ike->spoken && (!ike->whole || ike->installed));
+}
+
+/* Oldest first, as they came. */
+static void give_ikes(const struct writer *w, const struct ikw_node *node)
+{
+	const struct ikw_peer *p =
+		IKW_CONTAINER((struct ikw_node *)node, const struct ikw_peer, node);
+	const struct ikw_ike_sa *until = NULL, *at;
+
+	while (until != p->ikes) {
+		for (at = p->ikes; at->next != until; at = at->next)
+			;
+		if (stands(at))
+			give_ike(w, at);
+		until = at;
+	}
+}
+
+static void give_owner(const struct writer *w, const struct ikw_generation *gen)
+{
+	const struct ikw_sa_node *sa = gen->in ? gen->in : gen->out;
+	union ikw_event event;
+
+	if (!gen->ike || !sa)
+		return;
+	fill_ikesa(&event, gen->ike, IKW_IKESA_OWNS, gen->born);
+	/* the SA's ends, which MOBIKE may have left behind */
+	memcpy(event.ikesa.local, gen->tunnel->peer->local, IKW_ADDR_LEN);
+	memcpy(event.ikesa.remote, gen->tunnel->peer->remote, IKW_ADDR_LEN);
+	event.ikesa.spi = sa->spi;
+	event.ikesa.dir = sa->dir;
+	event.ikesa.other = gen->rival;
+	event.ikesa.exchange = gen->exchange;
+	event.ikesa.flags2 = gen->quiet ? IKW_IKESA_QUIET : 0;
+	give(w, &event);
+}
+
+static void give_owners(const struct writer *w, const struct ikw_node *node)
+{
+	const struct ikw_peer *p =
+		IKW_CONTAINER((struct ikw_node *)node, const struct ikw_peer, node);
+	union ikw_event event;
+
+	for (const struct ikw_ike_sa *ike = p->ikes; ike; ike = ike->next) {
+		if (!ike->successor)
+			continue;
+		fill_ikesa(&event, ike, IKW_IKESA_SUCCEEDED, ike->successor->created);
+		event.ikesa.other = ike->successor->spi_i;
+		give(w, &event);
+	}
+	for (const struct ikw_tunnel *t = p->tunnels; t; t = t->peer_next)
+		for (const struct ikw_generation *gen = t->generations; gen; gen = gen->next)
+			give_owner(w, gen);
+}
+
 static void each(const struct writer *w, const struct ikw_table *table,
 		 void (*fn)(const struct writer *, const struct ikw_node *))
 {
@@ -337,4 +442,7 @@ void ikw_model_checkpoint(const struct ikw_model *model, ikw_checkpoint_fn fn, v
 	give_processes(&w);
 	each(&w, &world->policies, give_policy);
 	each(&w, &world->tunnels, give_tunnel);
+	/* a peer without a tunnel may be forgotten at any time: after these */
+	each(&w, &world->peers, give_ikes);
+	each(&w, &world->peers, give_owners);
 }

@@ -10,10 +10,10 @@
 typedef void (*ikw_checkpoint_fn)(void *ctx, const union ikw_event *event, bool done);
 
 /*
- * Clock, probes, gaps, links, addresses, processes, policies, and every
- * generation of which an SA lives or whose case is open, with the deletions so
- * far. IKE exchanges and orders are not part of it: what is older than the
- * events that follow a checkpoint is forgotten.
+ * Clock, probes, gaps, links, addresses, processes, policies, every generation
+ * of which an SA lives or whose case is open, with the deletions so far, and the
+ * IKE_SAs that manage them. IKE exchanges and orders are not part of it: what is
+ * older than the events that follow a checkpoint is forgotten.
  */
 void ikw_model_checkpoint(const struct ikw_model *model, ikw_checkpoint_fn fn, void *ctx);
 

@@ -202,6 +202,21 @@ static const struct name netns_ops[] = {
 	{ IKW_NETNS_NAMED, "named" },
 	END
 };
+static const struct name ikesa_ops[] = {
+	{ IKW_IKESA_KNOWN, "known" },
+	{ IKW_IKESA_OWNS, "owns" },
+	{ IKW_IKESA_SUCCEEDED, "succeeded" },
+	END
+};
+static const struct name ikesa_flags[] = {
+	{ IKW_IKESA_CHOICE, "choice" },
+	{ IKW_IKESA_OURS, "ours" },
+	{ IKW_IKESA_WHOLE, "whole" },
+	{ IKW_IKESA_SPOKEN, "spoken" },
+	{ IKW_IKESA_UNASKED, "unasked" },
+	{ IKW_IKESA_QUIET, "quiet" },
+	END
+};
 
 /* ---- records ---------------------------------------------------------- */
 
@@ -472,6 +487,37 @@ static const struct field netns_fields[] = {
 	F(ikw_netns, name, TEXT),
 };
 
+static const struct field ikesa_fields[] = {
+	E(ikw_ikesa, op, ENUM, ikesa_ops),
+	F(ikw_ikesa, local, ADDR),
+	F(ikw_ikesa, remote, ADDR),
+	F(ikw_ikesa, spi_i, IKE_SPI),
+	F(ikw_ikesa, spi_r, IKE_SPI),
+	F(ikw_ikesa, other, IKE_SPI),
+	F(ikw_ikesa, version, UINT),
+	E(ikw_ikesa, flags2, MASK, ikesa_flags),
+	F(ikw_ikesa, last_in, TIME),
+	F(ikw_ikesa, last_out, TIME),
+	F(ikw_ikesa, installed, TIME),
+	F(ikw_ikesa, live_last, TIME),
+	F(ikw_ikesa, live_gap, UINT),
+	F(ikw_ikesa, live_length, UINT),
+	F(ikw_ikesa, live_count, UINT),
+	F(ikw_ikesa, asked_first, TIME),
+	F(ikw_ikesa, asked_last, UINT),
+	F(ikw_ikesa, repeats, UINT),
+	F(ikw_ikesa, local_port, UINT),
+	F(ikw_ikesa, remote_port, UINT),
+	F(ikw_ikesa, heard_port, UINT),
+	F(ikw_ikesa, encr, UINT),
+	F(ikw_ikesa, encr_keylen, UINT),
+	F(ikw_ikesa, integ, UINT),
+	F(ikw_ikesa, dpd_len, UINT),
+	F(ikw_ikesa, spi, SPI),
+	E(ikw_ikesa, dir, ENUM, dirs),
+	E(ikw_ikesa, exchange, NAMED, exchanges),
+};
+
 static const struct layout layouts[IKW_EV_MAX] = {
 	[IKW_EV_IKE] = LAYOUT("ike", ikw_ike, ike_fields),
 	[IKW_EV_SA] = LAYOUT("sa", ikw_sa, sa_fields),
@@ -490,6 +536,7 @@ static const struct layout layouts[IKW_EV_MAX] = {
 	[IKW_EV_ROUTE] = LAYOUT("route", ikw_route, route_fields),
 	[IKW_EV_ESP] = LAYOUT("esp", ikw_esp, esp_fields),
 	[IKW_EV_NETNS] = LAYOUT("netns", ikw_netns, netns_fields),
+	[IKW_EV_IKESA] = LAYOUT("ikesa", ikw_ikesa, ikesa_fields),
 };
 /* clang-format on */
 

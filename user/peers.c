@@ -242,28 +242,38 @@ static void ikes_bound(struct ikw_world *w, struct ikw_peer *p)
 		ike_forget(w, vain ? vain : oldest);
 }
 
-static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const struct ikw_ike *m)
+struct ikw_ike_sa *ikw_ike_add(struct ikw_world *w, struct ikw_peer *p, uint64_t spi_i,
+			       uint8_t version, uint64_t created)
 {
 	struct ikw_ike_sa *ike = calloc(1, sizeof(*ike));
 
 	if (!ike)
 		return NULL;
 	ike->peer = p;
-	ike->spi_i = m->spi_i;
+	ike->spi_i = spi_i;
+	ike->version = version;
+	ike->created = created;
+	ike->node.hash = ikw_hash(&spi_i, 8, 4);
+	ike->next = p->ikes;
+	p->ikes = ike;
+	p->ike_count++;
+	ikw_table_add(&w->ikes, &ike->node);
+	return ike;
+}
+
+static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const struct ikw_ike *m)
+{
+	struct ikw_ike_sa *ike = ikw_ike_add(w, p, m->spi_i, m->version >> 4, m->hdr.time);
+
+	if (!ike)
+		return NULL;
 	ike->spi_r = m->spi_r;
-	ike->version = m->version >> 4;
-	ike->created = m->hdr.time;
 	ike->whole = ikw_exchange_sets_up(m->exchange) && !m->spi_r &&
 		     !(ike->version == 2 && (m->ike_flags & V2_RESPONSE));
 	ike->ours = ike->version == 1 || ike->whole
 			    ? m->dir == IKW_DIR_OUT
 			    : (m->dir == IKW_DIR_OUT) == !!(m->ike_flags & V2_INITIATOR);
-	ike->node.hash = ikw_hash(&m->spi_i, 8, 4);
 	ike->remote_port = m->dir == IKW_DIR_OUT ? m->dport : m->sport;
-	ike->next = p->ikes;
-	p->ikes = ike;
-	p->ike_count++;
-	ikw_table_add(&w->ikes, &ike->node);
 	ikes_bound(w, p);
 	return ike;
 }

@@ -67,6 +67,14 @@ static struct ikw_sa_node *sa_of(const struct ikw_world *w, const struct ikw_sa 
 	return no_other ? NULL : other;
 }
 
+struct ikw_generation *ikw_generation_of(const struct ikw_world *w, const uint8_t *daddr,
+					 uint32_t spi)
+{
+	const struct ikw_sa_node *sa = sa_find(w, daddr, spi, 0, NULL);
+
+	return sa ? sa->generation : NULL;
+}
+
 const struct ikw_sa_node *ikw_world_partner(const struct ikw_world *w, const uint8_t *daddr,
 					    uint32_t spi, const uint8_t **partner_daddr)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Inside of the tunnel model: user/world.c, peers.c, tunnel.c and sas.c only.
+ * Inside of the tunnel model: user/world.c, peers.c, tunnel.c, sas.c and recall.c only.
  * Objects are the world's; a pointer is good until the next event. ikw_..._event()
  * takes in one event of that kind, with all that follows from it.
  */
@@ -36,6 +36,10 @@ void ikw_peer_asked(struct ikw_world *world, struct ikw_peer *peer, const struct
 void ikw_generation_attribute(const struct ikw_world *world, struct ikw_generation *gen,
 			      uint64_t now);
 
+/* A new IKE_SA of the peer; created: boot time ns. NULL: no memory. */
+struct ikw_ike_sa *ikw_ike_add(struct ikw_world *world, struct ikw_peer *peer, uint64_t spi_i,
+			       uint8_t version, uint64_t created);
+
 void ikw_ike_event(struct ikw_world *world, const struct ikw_ike *event);
 /*
  * Takes an SPI that is reserved now (time, id and pair are set) as for the
@@ -64,6 +68,10 @@ void ikw_policies_flushed(struct ikw_world *world, const struct ikw_flush *event
 
 /* ---- sas.c: SAs and generations ---------------------------------------------- */
 
+/* The generation of a living SA, by its destination and SPI; NULL: there is none. */
+struct ikw_generation *ikw_generation_of(const struct ikw_world *world, const uint8_t *daddr,
+					 uint32_t spi);
+
 /* Takes it out of its tunnel; its SAs are in no table any more. */
 void ikw_generation_free(struct ikw_world *world, struct ikw_generation *gen);
 
@@ -75,5 +83,9 @@ void ikw_sa_event(struct ikw_world *world, const struct ikw_sa *event);
 void ikw_flush_event(struct ikw_world *world, const struct ikw_flush *event);
 void ikw_dump_event(struct ikw_world *world, const struct ikw_dump *event);
 void ikw_esp_event(struct ikw_world *world, const struct ikw_esp *event);
+
+/* ---- recall.c: what an earlier agent knew (user/checkpoint.c) ------------------- */
+
+void ikw_ikesa_event(struct ikw_world *world, const struct ikw_ikesa *event);
 
 #endif

@@ -38,6 +38,7 @@ static bool is_padding(unsigned int type, size_t at)
 		PAD(IKW_EV_LINK, ikw_link, pad2),      PAD(IKW_EV_ADDR, ikw_addr, pad),
 		PAD(IKW_EV_ROUTE, ikw_route, pad),     PAD(IKW_EV_ESP, ikw_esp, pad),
 		PAD(IKW_EV_ESP, ikw_esp, pad2),	       PAD(IKW_EV_NETNS, ikw_netns, pad),
+		PAD(IKW_EV_IKESA, ikw_ikesa, pad),
 #undef PAD
 	};
 
@@ -148,6 +149,10 @@ static void set_enums(union ikw_event *e)
 		break;
 	case IKW_EV_NETNS:
 		e->netns.op = in_range(e->netns.op, IKW_NETNS_NAME_GONE, IKW_NETNS_NAMED);
+		break;
+	case IKW_EV_IKESA:
+		e->ikesa.op = in_range(e->ikesa.op, IKW_IKESA_KNOWN, IKW_IKESA_SUCCEEDED);
+		e->ikesa.dir = in_range(e->ikesa.dir, IKW_DIR_UNKNOWN, IKW_DIR_FWD);
 		break;
 	default:
 		break;
@@ -260,7 +265,7 @@ static void test_every_byte_is_told(void **state)
 		}
 		free(before);
 	}
-	assert_int_equal(types, 17);
+	assert_int_equal(types, 18);
 }
 
 static void test_default_members_are_left_out(void **state)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The agent came when the tunnel was there: its negotiation was not seen, and little else was. */
 #include "tests/unit/story.h"
+#include "user/checkpoint.h"
+#include "user/tunnel.h"
 
 /* The IKE daemon and its SAs as they are read in. */
 static void found(struct story *s, uint64_t ms)
@@ -157,6 +159,115 @@ static void test_v1_said_by_anybody(void **state)
 	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
 }
 
+/* ---- another agent was there before ------------------------------------------------ */
+
+static void keep(void *ctx, const union ikw_event *event, bool done)
+{
+	struct ikw_model *to = ctx;
+
+	(void)done;
+	ikw_model_event(to, event);
+}
+
+/* The next agent knows what the checkpoint says, and nothing else of what was. */
+static void another_agent(struct story *s)
+{
+	struct ikw_model_ops ops = { .alarm = on_alarm, .daemon_lost = on_daemon_lost, .ctx = s };
+	struct ikw_model *next = ikw_model_new(NULL, &ops);
+
+	assert_non_null(next);
+	ikw_model_checkpoint(s->model, keep, next);
+	ikw_model_free(s->model);
+	s->model = next;
+}
+
+/* With AEAD the length tells a Delete from a check, where the cipher is known. */
+static void test_next_knows_cipher(void **state)
+{
+	static const struct {
+		uint32_t length;
+		enum ikw_reason reason;
+	} ends[] = { { 57, IKW_REASON_DPD_TIMEOUT }, { 65, IKW_REASON_EXCHANGE_TIMEOUT } };
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		char rules[2][40];
+
+		for (unsigned int next = 0; next < 2; next++) {
+			begin(&s, ALL_SEES);
+			establish(&s, 10000, 0xa0, 0, AES_GCM);
+			if (next)
+				another_agent(&s);
+			silence(&s, 600000, V2(0xa0, 37, 2, ends[i].length), 5);
+			down(&s, 610000, 0, IKW_CAUSE_CALL, DAEMON);
+			end(&s);
+			assert_int_equal(s.count, 1);
+			assert_int_equal(s.told[0].reason, ends[i].reason);
+			memcpy(rules[next], s.told[0].rule, sizeof(rules[next]));
+		}
+		assert_string_equal(rules[0], rules[1]);
+	}
+}
+
+static struct sa_spec other_tunnel(uint8_t dir)
+{
+	struct sa_spec spec = dir == IKW_DIR_IN ? IN(1) : OUT(1);
+
+	spec.reqid = 2;
+	return spec;
+}
+
+/* Of two IKE_SAs between the same peers, the one that negotiated it. */
+static void test_next_knows_owner(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int second = 0; second < 2; second++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		ike(&s, 30000, '>', V2(0xb0, 34, 0, 300));
+		ike(&s, 30005, '<', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 9, AES_GCM });
+		ike(&s, 30010, '>', V2(0xb0, 35, 1, 300));
+		ike(&s, 30030, '<', V2(0xb0, 35, 1, 208));
+		sa_op(&s, 30035, other_tunnel(IKW_DIR_IN), IKW_SA_ADD, 0, DAEMON);
+		sa_op(&s, 30036, other_tunnel(IKW_DIR_OUT), IKW_SA_ADD, 0, DAEMON);
+		another_agent(&s);
+		ike(&s, 600000, 'r', V2(second ? 0xb0 : 0xa0, 37, 0, 65));
+		ike(&s, 600005, 'a', V2(second ? 0xb0 : 0xa0, 37, 0, 57));
+		sa_op(&s, 600010, second ? other_tunnel(IKW_DIR_IN) : IN(0), IKW_SA_DELETE,
+		      IKW_CAUSE_CALL, DAEMON);
+		sa_op(&s, 600011, second ? other_tunnel(IKW_DIR_OUT) : OUT(0), IKW_SA_DELETE,
+		      IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+		assert_int_equal(s.told[0].spi_i, second ? 0xb0 : 0xa0);
+		assert_int_equal(s.told[0].blind, 1); /* no policy was seen */
+	}
+}
+
+/* And what carries it on after a rekey of the IKE_SA. */
+static void test_next_knows_successor(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, '>', V2(0xa0, 36, 2, 300));
+	ike(&s, 20010, '<', V2(0xa0, 36, 2, 300));
+	ike(&s, 20020, '>', V2(0xa0, 37, 3, 65));
+	ike(&s, 20030, '<', V2(0xa0, 37, 3, 57));
+	ike(&s, 30000, '>', V2(0xb0, 37, 0, 57));
+	ike(&s, 30010, '<', V2(0xb0, 37, 0, 57));
+	another_agent(&s);
+	ike(&s, 600000, 'r', V2(0xb0, 37, 0, 65));
+	ike(&s, 600005, 'a', V2(0xb0, 37, 0, 57));
+	down(&s, 600010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+	assert_int_equal(s.told[0].spi_i, 0xb0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +276,9 @@ int main(void)
 		cmocka_unit_test(test_v1_delete_of_any_length),
 		cmocka_unit_test(test_v1_delete_comes_first),
 		cmocka_unit_test(test_v1_said_by_anybody),
+		cmocka_unit_test(test_next_knows_cipher),
+		cmocka_unit_test(test_next_knows_owner),
+		cmocka_unit_test(test_next_knows_successor),
 	};
 
 	return cmocka_run_group_tests_name("found", tests, NULL, NULL);
