@@ -102,8 +102,13 @@ static bool strange(const struct ikw_generation *gen, const struct ikw_ike_sa *o
 {
 	if (!own)
 		return ike->version == 2 && ike->whole && ike->created > gen->born;
+	/*
+	 * IKEv1: an ISAKMP SA takes the tunnels of one that ends over, and negotiates none
+	 * for that. One that was there before with a tunnel of its own is another client's.
+	 */
 	if (own->version == 1)
-		return ike->version != 1 || ike->installed > gen->born;
+		return ike->version != 1 || ike->installed > gen->born ||
+		       (ike->installed && ike->created <= gen->born);
 	return ike->whole || ike->generations;
 }
 
@@ -526,8 +531,8 @@ static void see_doubt(struct ikw_look *l)
 			       IKW_FACT(GAVE_UP_EXCHANGE) | IKW_FACT(LIVENESS_EMPTY);
 	if (ikw_host_missed(&l->w->host, before(l->at, NEAR), l->now) & IKW_SEES_IKE_IN)
 		l->f->doubt |= IKW_FACT(PEER_ISAKMP_DELETE);
-	if (l->f->owner_vague)
-		l->f->vague |= ikw_facts_of_wire();
+	if (l->f->owner_vague) /* nor is then which of them an order was for */
+		l->f->vague |= ikw_facts_of_wire() | IKW_FACT(ORDER_END);
 	l->f->doubt &= l->f->seen;
 }
 

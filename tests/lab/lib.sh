@@ -422,11 +422,12 @@ plain_conn() {
 	settings "$1" ike=aes128-sha256-ecp256 esp=aes128-sha256 dpd=0
 	cat <<-CONF
 		$2 {
-			version = 2
+			version = $(opt "$1" version 2)
 			local_addrs = $3
 			remote_addrs = $4
 			proposals = ${V[ike]}
 			dpd_delay = ${V[dpd]}
+			dpd_timeout = $(opt "$1" dpd_timeout 10)
 			rekey_time = 0
 			over_time = 600
 			rand_time = 0
@@ -706,7 +707,7 @@ wait_sas() { wait_for "${2:-60}" "$1 SAs on gwa" sas_are gwa "$1"; }
 
 # Under emulation the kernel takes a long while to verify the agent's programs: one agent serves all variations of a VM,
 # started by agent_shared, and a story's alarms are those whose time lies within it. Stories with agent_own=yes have
-# one of their own, which may come later than the tunnel or lose its namespace.
+# one of their own, which may come later than the tunnel (agent_own=late: when it is up) or lose its namespace.
 
 now() {
 	local t=$EPOCHREALTIME

@@ -982,6 +982,48 @@ static void test_something_is_no_delete(void **state)
 	assert_int_not_equal(s.told[0].confidence, IKW_CONFIDENCE_CERTAIN);
 }
 
+/*
+ * IKEv1, several clients behind one address: one is ordered down, and its own Delete,
+ * which comes after the deed, is not there yet when another's is.
+ */
+static void ordered_beside_another(unsigned int apart)
+{
+	struct story s;
+
+	begin(&s, ALL_SEES);
+	for (uint32_t i = 0; i < 2; i++) {
+		v1_begins(&s, 10000 + i * 1000, 0xa0 + 16 * i, 2);
+		ike(&s, 10010 + i * 1000, 'a',
+		    (struct ike_spec){ 0xa0 + 16 * i, 1, 2, 0, 144, 9, 7, 128, 4 });
+		ike(&s, 10020 + i * 1000, 'r', V1(0xa0 + 16 * i, 32, 5, 188));
+		sa_op(&s, 10022 + i * 1000, many(i, IKW_DIR_IN), IKW_SA_LARVAL, 0, DAEMON);
+		ike(&s, 10030 + i * 1000, 'a', V1(0xa0 + 16 * i, 32, 5, 188));
+		ike(&s, 10040 + i * 1000, 'r', V1(0xa0 + 16 * i, 32, 5, 76));
+		sa_op(&s, 10042 + i * 1000, many(i, IKW_DIR_IN), IKW_SA_ADD, 0, DAEMON);
+		sa_op(&s, 10043 + i * 1000, many(i, IKW_DIR_OUT), IKW_SA_ADD, 0, DAEMON);
+	}
+	for (uint32_t i = 0; i < 2; i++) {
+		control(&s, 600000 + i * apart, terminate, sizeof(terminate), "terminate");
+		sa_op(&s, 600010 + i * apart, many(i, IKW_DIR_IN), IKW_SA_DELETE, IKW_CAUSE_CALL,
+		      DAEMON);
+		sa_op(&s, 600011 + i * apart, many(i, IKW_DIR_OUT), IKW_SA_DELETE, IKW_CAUSE_CALL,
+		      DAEMON);
+		ike(&s, 600020 + i * apart, '>', V1(0xa0 + 16 * i, 5, 90 + i, 92));
+		ike(&s, 600021 + i * apart, '>', V1(0xa0 + 16 * i, 5, 95 + i, 108));
+	}
+	end(&s);
+	assert_int_equal(s.count, 2);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(s.told[i].spi_i, 0xa0 + 16 * (s.told[i].spi - 0x1000));
+}
+
+static void test_v1_ordered_beside_another(void **state)
+{
+	(void)state;
+	ordered_beside_another(12);
+	ordered_beside_another(970); /* the other's is over */
+}
+
 /* IKEv1: one Delete, of a length that both kinds can have (a daemon that pads only what it must).
  */
 static void test_v1_delete_of_either_kind(void **state)
@@ -1502,6 +1544,7 @@ int main(void)
 		cmocka_unit_test(test_failing_beside),
 		cmocka_unit_test(test_something_is_no_delete),
 		cmocka_unit_test(test_v1_delete_of_either_kind),
+		cmocka_unit_test(test_v1_ordered_beside_another),
 		cmocka_unit_test(test_fragmented_anew),
 		cmocka_unit_test(test_refused_in_clear),
 		cmocka_unit_test(test_moved_out_first),

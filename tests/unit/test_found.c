@@ -159,6 +159,26 @@ static void test_v1_said_by_anybody(void **state)
 	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
 }
 
+/* Two IKE_SAs with the peer, and an order to end something: of which of them is not known. */
+static void test_ordered_one_of_two(void **state)
+{
+	static const char terminate[] = "swanctl\0--terminate\0--ike\0gw";
+	struct story s;
+
+	(void)state;
+	for (uint64_t ikes = 1; ikes < 3; ikes++) {
+		found(&s, 20000);
+		for (uint64_t k = 0; k < ikes; k++) {
+			ike(&s, 30000 + k, '>', V2(0xa0 + 16 * k, 37, 4, 57));
+			ike(&s, 30005 + k, '<', V2(0xa0 + 16 * k, 37, 4, 57));
+		}
+		control(&s, 600000, terminate, sizeof(terminate), "terminate");
+		down(&s, 600010, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, IKW_REASON_MANUAL,
+			   ikes == 1 ? IKW_CONFIDENCE_CERTAIN : IKW_CONFIDENCE_LIKELY);
+	}
+}
+
 /* ---- another agent was there before ------------------------------------------------ */
 
 static void keep(void *ctx, const union ikw_event *event, bool done)
@@ -276,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_v1_delete_of_any_length),
 		cmocka_unit_test(test_v1_delete_comes_first),
 		cmocka_unit_test(test_v1_said_by_anybody),
+		cmocka_unit_test(test_ordered_one_of_two),
 		cmocka_unit_test(test_next_knows_cipher),
 		cmocka_unit_test(test_next_knows_owner),
 		cmocka_unit_test(test_next_knows_successor),

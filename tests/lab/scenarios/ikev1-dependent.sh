@@ -5,6 +5,8 @@ variations() {
 	# an ESP Delete is 92 bytes with AES and SHA-256, 76 with 3DES and SHA-1; the IP packet 28 more
 	variation aes version=1 esp_delete=120 dpd_a=3 dpd_timeout_a=30
 	variation aes256 version=1 esp_delete=136 ike=aes256-sha384-modp2048 esp=aes256-sha384
+	# the cipher was not seen chosen: R-U-THERE tells it
+	variation aes-found core=yes agent_own=late version=1 esp_delete=120 dpd_a=3 dpd_timeout_a=30
 	variation 3des-responder version=1 esp_delete=104 ike=3des-sha1-modp1024 esp=3des-sha1 init=b
 }
 story() {

@@ -9,6 +9,7 @@ variations() {
 	variation child-ipv6 core=yes what=child family=6 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305 init=b
 	variation daemon-stopped what=stop nat_a=yes
 	variation ikev1 core=yes version=1
+	variation ikev1-found core=yes version=1 agent_own=late
 	variation ikev1-3des version=1 ike=3des-sha1-modp1024 esp=3des-sha1 init=b dpd_a=2 dpd_timeout_a=20
 }
 story() {
