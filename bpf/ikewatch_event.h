@@ -56,7 +56,7 @@ enum ikw_event_type {
 	IKW_EV_ROUTE = 22,  /* struct ikw_route: the interface towards a peer */
 	IKW_EV_ESP = 23,    /* struct ikw_esp: ESP counters of one SA */
 	IKW_EV_NETNS = 24,  /* struct ikw_netns: the watched namespace's name came or went */
-	IKW_EV_IKESA = 25,  /* struct ikw_ikesa: an IKE_SA that an earlier agent knew */
+	IKW_EV_IKESA = 25,  /* struct ikw_ikesa: an IKE_SA that was known before */
 	IKW_EV_MAX
 };
 
@@ -547,7 +547,7 @@ struct ikw_netns {
 	char name[64];
 };
 
-/* Of an earlier agent's checkpoint; no probe makes it. */
+/* What is known when a journal's segment or a recording begins; no probe makes it. */
 enum ikw_ikesa_op {
 	IKW_IKESA_KNOWN = 1,	 /* the IKE_SA, all but what OWNS and SUCCEEDED say */
 	IKW_IKESA_OWNS = 2,	 /* it negotiated the CHILD_SA with this SA of ours */
@@ -570,6 +570,7 @@ struct ikw_ikesa {
 	__u64 spi_i;
 	__u64 spi_r;
 	__u64 other;   /* spi_i: of its successor; OWNS: of another that may own it, 0: none */
+	__u64 created; /* boot time ns of its first message that was seen */
 	__u64 last_in; /* boot time ns, as the following */
 	__u64 last_out;
 	__u64 installed; /* when it last brought SAs; 0: not seen */

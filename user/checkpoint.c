@@ -317,10 +317,10 @@ static void give_tunnel(const struct writer *w, const struct ikw_node *node)
 
 /* ---- IKE_SAs -------------------------------------------------------------------- */
 
-static void fill_ikesa(union ikw_event *event, const struct ikw_ike_sa *ike, uint8_t op,
-		       uint64_t time)
+static void fill_ikesa(const struct writer *w, union ikw_event *event, const struct ikw_ike_sa *ike,
+		       uint8_t op)
 {
-	start(event, IKW_EV_IKESA, sizeof(event->ikesa), time);
+	start(event, IKW_EV_IKESA, sizeof(event->ikesa), w->world->now);
 	event->ikesa.op = op;
 	memcpy(event->ikesa.local, ike->peer->local, IKW_ADDR_LEN);
 	memcpy(event->ikesa.remote, ike->peer->remote, IKW_ADDR_LEN);
@@ -334,7 +334,8 @@ static void give_ike(const struct writer *w, const struct ikw_ike_sa *ike)
 	union ikw_event event;
 	struct ikw_ikesa *ev = &event.ikesa;
 
-	fill_ikesa(&event, ike, IKW_IKESA_KNOWN, ike->created);
+	fill_ikesa(w, &event, ike, IKW_IKESA_KNOWN);
+	ev->created = ike->created;
 	ev->last_in = ike->last_in;
 	ev->last_out = ike->last_out;
 	ev->installed = ike->installed;
@@ -390,7 +391,7 @@ static void give_owner(const struct writer *w, const struct ikw_generation *gen)
 
 	if (!gen->ike || !sa)
 		return;
-	fill_ikesa(&event, gen->ike, IKW_IKESA_OWNS, gen->born);
+	fill_ikesa(w, &event, gen->ike, IKW_IKESA_OWNS);
 	/* the SA's ends, which MOBIKE may have left behind */
 	memcpy(event.ikesa.local, gen->tunnel->peer->local, IKW_ADDR_LEN);
 	memcpy(event.ikesa.remote, gen->tunnel->peer->remote, IKW_ADDR_LEN);
@@ -411,7 +412,7 @@ static void give_owners(const struct writer *w, const struct ikw_node *node)
 	for (const struct ikw_ike_sa *ike = p->ikes; ike; ike = ike->next) {
 		if (!ike->successor)
 			continue;
-		fill_ikesa(&event, ike, IKW_IKESA_SUCCEEDED, ike->successor->created);
+		fill_ikesa(w, &event, ike, IKW_IKESA_SUCCEEDED);
 		event.ikesa.other = ike->successor->spi_i;
 		give(w, &event);
 	}
@@ -430,6 +431,19 @@ static void each(const struct writer *w, const struct ikw_table *table,
 		fn(w, node);
 }
 
+static void give_all_ikes(const struct writer *w)
+{
+	each(w, &w->world->peers, give_ikes);
+	each(w, &w->world->peers, give_owners);
+}
+
+void ikw_model_ikes(const struct ikw_model *model, ikw_checkpoint_fn fn, void *ctx)
+{
+	const struct writer w = { ikw_model_world(model), fn, ctx };
+
+	give_all_ikes(&w);
+}
+
 void ikw_model_checkpoint(const struct ikw_model *model, ikw_checkpoint_fn fn, void *ctx)
 {
 	const struct ikw_world *world = ikw_model_world(model);
@@ -443,6 +457,5 @@ void ikw_model_checkpoint(const struct ikw_model *model, ikw_checkpoint_fn fn, v
 	each(&w, &world->policies, give_policy);
 	each(&w, &world->tunnels, give_tunnel);
 	/* a peer without a tunnel may be forgotten at any time: after these */
-	each(&w, &world->peers, give_ikes);
-	each(&w, &world->peers, give_owners);
+	give_all_ikes(&w);
 }

@@ -17,4 +17,7 @@ typedef void (*ikw_checkpoint_fn)(void *ctx, const union ikw_event *event, bool 
  */
 void ikw_model_checkpoint(const struct ikw_model *model, ikw_checkpoint_fn fn, void *ctx);
 
+/* Of that the IKE_SAs alone, for who reads in all else by itself. */
+void ikw_model_ikes(const struct ikw_model *model, ikw_checkpoint_fn fn, void *ctx);
+
 #endif

@@ -496,6 +496,7 @@ static const struct field ikesa_fields[] = {
 	F(ikw_ikesa, other, IKE_SPI),
 	F(ikw_ikesa, version, UINT),
 	E(ikw_ikesa, flags2, MASK, ikesa_flags),
+	F(ikw_ikesa, created, TIME),
 	F(ikw_ikesa, last_in, TIME),
 	F(ikw_ikesa, last_out, TIME),
 	F(ikw_ikesa, installed, TIME),

@@ -24,7 +24,7 @@ static void known(struct ikw_world *w, const struct ikw_ikesa *ev)
 
 	if (!p || find(w, ev->spi_i, &ev->spi_r))
 		return;
-	ike = ikw_ike_add(w, p, ev->spi_i, ev->version, ev->hdr.time);
+	ike = ikw_ike_add(w, p, ev->spi_i, ev->version, ev->created);
 	if (!ike)
 		return;
 	ike->spi_r = ev->spi_r;

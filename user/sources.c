@@ -10,6 +10,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include "agent.h"
+#include "checkpoint.h"
 #include "cli.h"
 #include "notify.h"
 #include "proc_events.h"
@@ -309,6 +310,17 @@ void ikw_agent_resync(struct ikw_agent *agent)
 	agent->resync_at = ikw_boot_now() + RESYNC_AGAIN;
 }
 
+/* The model knows them; who begins to record does not. */
+static void tell_ike(void *ctx, const union ikw_event *event, bool done)
+{
+	struct ikw_agent *agent = ctx;
+
+	(void)done;
+	if (agent->recorder)
+		ikw_recorder_event(agent->recorder, event);
+	ikw_control_event(agent->control, event);
+}
+
 void ikw_agent_snapshot(struct ikw_agent *agent)
 {
 	agent->snapshot = false;
@@ -322,6 +334,7 @@ void ikw_agent_snapshot(struct ikw_agent *agent)
 	agent->daemon_count = 0;
 	ikw_agent_daemons(agent);
 	ikw_agent_resync(agent);
+	ikw_model_ikes(agent->model, tell_ike, agent);
 }
 
 /* ---- descriptors of the namespace ---------------------------------------- */
