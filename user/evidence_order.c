@@ -6,6 +6,7 @@
  * peer: chosen; an emulated charon took 5 to 20 ms to the first. */
 #define FOLLOWS (300 * IKW_MS)
 #define FORCED	(500 * IKW_MS)
+#define SLACK	(5 * IKW_MS) /* events of several CPUs may pass each other */
 
 /* The first thing that the daemon did about it. */
 static uint64_t first_act(const struct ikw_look *l)
@@ -190,26 +191,53 @@ static const struct ikw_order *order_amid_silence(struct ikw_look *l, uint32_t d
 	return order && order_cut_short(l, order) ? order : NULL;
 }
 
+/* Our Delete was sent before the order, unless that was a liveness check that looks like one. */
+static bool begun_before(const struct ikw_look *l, const struct ikw_order *order)
+{
+	const struct ikw_exchange *x = l->f->local;
+	const struct ikw_ike_sa *ike = l->f->ike;
+
+	if (!x || x->first + SLACK >= order->time || x->asked == IKW_ASKED_YES)
+		return false;
+	/* once answered, it counts as one of these itself */
+	return ikw_ike_content(ike, x->length) >= IKW_CONTENT_DELETE_IKE || ike->live_count < 2 ||
+	       ike->live_length != x->length;
+}
+
+/* Where a newer one carries the flow, an order to end something may be for any other tunnel. */
+static bool not_beside_new(const struct ikw_look *l, const struct ikw_order *order)
+{
+	return order->kind != IKW_ORDER_END ||
+	       (!begun_before(l, order) && !served_another(l, order));
+}
+
+static bool ends_old(const struct ikw_look *l, const struct ikw_order *order)
+{
+	return order->kind == IKW_ORDER_END && not_beside_new(l, order);
+}
+
+static const struct ikw_order *order_beside_new(const struct ikw_look *l, uint32_t daemon)
+{
+	uint64_t born = l->f->next_gen->born, from = before(l->at, ORDER_BEFORE);
+	const struct ikw_order *order =
+		order_that(l, daemon, born > from ? born : from, l->at, ends_old);
+
+	if (order)
+		return order;
+	order = order_that(l, daemon, since_birth(l->c->gen, before(born, ORDER_BEFORE)), l->at,
+			   not_beside_new);
+	return order && (order->kind == IKW_ORDER_REKEY || order->time >= born) ? order : NULL;
+}
+
 void ikw_see_order(struct ikw_look *l)
 {
-	const struct ikw_host *host = &l->w->host;
 	const struct ikw_case *c = l->c;
 	uint32_t daemon = c->first.by.tgid ? c->first.by.tgid : c->gen->installer_tgid;
 	const struct ikw_order *order = NULL;
 	uint64_t from;
 
 	if (l->f->seen & (IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE))) {
-		from = before(l->at, ORDER_BEFORE);
-		if (l->f->next_gen->born > from)
-			from = l->f->next_gen->born;
-		order = ikw_host_order(host, daemon, from, l->at);
-		if (!order || order->kind != IKW_ORDER_END)
-			order = ikw_host_order(
-				host, daemon,
-				since_birth(c->gen, before(l->f->next_gen->born, ORDER_BEFORE)),
-				l->at);
-		if (order && order->kind != IKW_ORDER_REKEY && order->time < l->f->next_gen->born)
-			order = NULL;
+		order = order_beside_new(l, daemon);
 	} else if (l->f->gave_up) {
 		order = order_amid_silence(l, daemon);
 	} else {

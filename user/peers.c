@@ -28,6 +28,7 @@
 #define RIVALS_APART  (1 * IKW_SECOND)
 #define UNRESERVED    (1000 * IKW_SECOND)    /* behind all that fit when the SPI was reserved */
 #define BROUGHT	      (1000000 * IKW_SECOND) /* behind all that brought nothing yet */
+#define BRINGS_FOR    (2 * IKW_SECOND)	     /* what comes of one exchange comes at once */
 #define SERVED_FOR    (1 * IKW_SECOND) /* from an order to the Delete that it makes a daemon send */
 #define ASKED_FOR     (1 * IKW_SECOND) /* a look this soon after a request may be for its client */
 
@@ -551,7 +552,8 @@ static uint64_t origin_off(const struct ikw_ike_sa *ike, const struct ikw_exchan
 	uint64_t over = x->answered > x->last ? x->answered : x->last, apart;
 	uint64_t off = UNRESERVED + (now > over ? now - over : 0);
 
-	if (!ikw_exchange_installs(x->type) || over + IKW_INSTALL_WINDOW < now)
+	if (!ikw_exchange_installs(x->type) || over + IKW_INSTALL_WINDOW < now ||
+	    (x->brought && over + BRINGS_FOR < now))
 		return UINT64_MAX;
 	if (r && (!r->spi_i || r->spi_i == ike->spi_i)) {
 		apart = x->began > r->time ? x->began - r->time : r->time - x->began;

@@ -234,6 +234,14 @@ static int read_links(struct ikw_agent *agent)
 
 /* ---- draining ------------------------------------------------------------ */
 
+/* A daemon speaks IKE, and then installs: what the wire tells goes before each. */
+static void take_xfrm(void *ctx, union ikw_event *event)
+{
+	for (int i = 0; i < DRAIN_ROUNDS && ikw_witness_drain(ctx); i++)
+		;
+	ikw_agent_take(ctx, event);
+}
+
 /* True when more may wait. */
 static bool read_xfrm(struct ikw_agent *agent)
 {
@@ -241,7 +249,7 @@ static bool read_xfrm(struct ikw_agent *agent)
 
 	if (agent->xfrm_poll.fd < 0)
 		return false;
-	got = ikw_xfrm_read(&agent->xfrm, ikw_agent_take, agent);
+	got = ikw_xfrm_read(&agent->xfrm, take_xfrm, agent);
 	if (got == -ENOBUFS)
 		ikw_agent_lost(agent, IKW_LOST_NETLINK, 0, agent->last_event,
 			       IKW_SEES_SA | IKW_SEES_POLICY);

@@ -836,6 +836,55 @@ static void test_many_at_once(void **state)
 	}
 }
 
+/* Another IKE_SA with the peer, whose IKE_AUTH went unseen: its SAs are not the old one's. */
+static void test_auth_unseen(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, '>', V2(0xb0, 34, 0, 300));
+	ike(&s, 20005, '<', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 9, AES_GCM });
+	sa_op(&s, 20100, many(1, IKW_DIR_OUT), IKW_SA_ADD, 0, DAEMON);
+	sa_op(&s, 20101, many(1, IKW_DIR_IN), IKW_SA_ADD, 0, DAEMON);
+	ike(&s, 60000, 'r', V2(0xb0, 37, 0, 65));
+	ike(&s, 60005, 'a', V2(0xb0, 37, 0, 57));
+	sa_op(&s, 60010, many(1, IKW_DIR_IN), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 60011, many(1, IKW_DIR_OUT), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+	assert_int_equal(s.told[0].spi_i, 0xb0);
+}
+
+/* A rekey takes the old one away a second later; meanwhile somebody ends another tunnel. */
+static void test_rekeyed_beside_order(void **state)
+{
+	/* the order: before the Delete, and another IKE_SA follows it; after it began */
+	static const struct {
+		uint64_t ordered, other;
+	} orders[] = { { 21000, 21010 }, { 21107, 21300 } };
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		ike(&s, 11000, '>', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 8, 0, 0, 0 });
+		ike(&s, 11005, '<', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 8, AES_GCM });
+		ike(&s, 20000, '>', V2(0xa0, 36, 2, 300));
+		ike(&s, 20010, '<', V2(0xa0, 36, 2, 300));
+		up(&s, 20015, 1, DAEMON);
+		control(&s, orders[i].ordered, terminate, sizeof(terminate), "terminate");
+		if (!i)
+			ike(&s, orders[i].other, '>',
+			    (struct ike_spec){ 0xb0, 2, 37, 2, 65, 8, 0, 0, 0 });
+		ike(&s, 21100, '>', V2(0xa0, 37, 3, 69));
+		ike(&s, 21120, '<', V2(0xa0, 37, 3, 69));
+		down(&s, 21130, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN);
+	}
+}
+
 static const struct ikw_ike_sa *ike_known(const struct story *s, uint64_t spi_i)
 {
 	uint8_t local[IKW_ADDR_LEN], remote[IKW_ADDR_LEN];
@@ -1538,6 +1587,8 @@ int main(void)
 		cmocka_unit_test(test_orders_at_once),
 		cmocka_unit_test(test_order_cuts_short),
 		cmocka_unit_test(test_many_at_once),
+		cmocka_unit_test(test_auth_unseen),
+		cmocka_unit_test(test_rekeyed_beside_order),
 		cmocka_unit_test(test_more_than_remembered),
 		cmocka_unit_test(test_link_down_long_ago),
 		cmocka_unit_test(test_link_made_anew),
