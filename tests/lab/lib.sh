@@ -502,9 +502,20 @@ wait_log() { wait_for "${3:-60}" "gw$1 says '$2'" log_has "$1" "$2"; }
 
 # ---- Libreswan -----------------------------------------------------------------------------------------------
 
+# pluto_ends SIDE N: who connection N joins, and what
+pluto_ends() {
+	local side=$1 n=$2
+	cat <<-CONF
+		left=$(addr "$side")
+		leftid=@gw$side
+		leftsubnet=$(child_ts "$side" "$n")
+		right=$(opt "$side" pluto_right "$(peer_of "$side")")
+		rightid=@gw$(other "$side")
+		rightsubnet=$(child_ts "$(other "$side")" "$n")
+	CONF
+}
 pluto_conf() {
-	local side=$1 n me peer
-	me=$(addr "$side") peer=$(peer_of "$side")
+	local side=$1 n
 	{
 		cat <<-CONF
 			config setup
@@ -520,12 +531,6 @@ pluto_conf() {
 				conn c$n
 					authby=secret
 					ikev2=$([ "$(opt "$side" version 2)" = 2 ] && echo yes || echo no)
-					left=$me
-					leftid=@gw$side
-					leftsubnet=$(child_ts "$side" "$n")
-					right=$(opt "$side" pluto_right "$peer")
-					rightid=@gw$(other "$side")
-					rightsubnet=$(child_ts "$(other "$side")" "$n")
 					leftupdown=%disabled
 					ike=$(opt "$side" pluto_ike aes128-sha2_256-ecp_256)
 					esp=$(opt "$side" pluto_esp aes128-sha2_256)
@@ -540,6 +545,7 @@ pluto_conf() {
 					auto=add
 					$(opt "$side" pluto_more)
 			CONF
+			pluto_ends "$side" "$n"
 			if [ -n "$(opt "$side" dpd)" ]; then
 				printf '\tdpddelay=%s\n\tdpdtimeout=%s\n\tdpdaction=%s\n' "$(opt "$side" dpd)" \
 					"$(opt "$side" dpd_timeout 4s)" "$(opt "$side" dpd_action clear)"

@@ -18,6 +18,9 @@ variations() {
 	variation peers-stop-ikev1 version=1 how=peer-stops
 	variation mixed-ikev1 version=1 how=mixed dpd_a=2
 	variation mixed-one-address-ikev1 version=1 how=mixed address=one
+	variation uplink-dies-libreswan daemon_a=pluto how=silence dpd_a=2
+	variation peers-stop-libreswan daemon_a=pluto how=peer-stops
+	variation mixed-libreswan daemon_a=pluto how=mixed dpd_a=2 ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
 }
 N=24
 peer_addr() { if [ "$(opt x address)" = one ]; then echo 198.51.100.1; else echo "198.51.100.$((10 + $1))"; fi; }
@@ -47,9 +50,21 @@ charon_conn() {
 		CONF
 	} >"$W/$1/swanctl.conf"
 }
+pluto_ends() {
+	local n=$2
+	cat <<-CONF
+		left=192.0.2.1
+		leftid=@gwa-$n
+		leftsubnet=10.1.0.0/16
+		right=$(peer_addr "$n")
+		rightid=@gwb-$n
+		rightsubnet=10.2.$n.0/24
+	CONF
+}
 before() {
 	local n
 	P[log_names]=yes
+	! is_pluto a || P[children_a]=$N
 	P[rt]='1 1.5 3' # so many at once take a while,
 	P[charon_more_b]='dos_protection = no' # and are from one address
 	if [ "$(opt x address)" != one ]; then
@@ -62,17 +77,24 @@ before() {
 	gateway_start a
 	gateway_load b
 	gateway_load a
+	for ((n = 1; n <= N; n++)); do ! is_pluto a || initiate a "c$n"; done
 	wait_for 120 'SAs on gwa' sas_are gwa $((N * 2))
 	wait_for 60 'SAs on gwb' sas_are gwb $((N * 2))
 	OLD=$(spis gwa)
-	swan a --list-sas >"$W/a/sas"
+	is_pluto a || swan a --list-sas >"$W/a/sas"
 	nap 3 # who lists them makes the daemon look at their use, too
 }
 # of $N: the first quarter falls silent, the second is ended by the peers, the third ordered down here, the last rekeyed
 # (IKEv1 leaves the old inbound SA to its lifetime: not rekeyed)
 quarter() { echo $((($1 - 1) * 4 / N)); }
 rekeyed() { [ "$(opt x version 2)" = 2 ]; }
-checked() { wait_log a 'parsed INFORMATIONAL(_V1 request| response)' 30; }
+checked() {
+	if is_pluto a; then wait_log b 'parsed INFORMATIONAL request' 30; else wait_log a 'parsed INFORMATIONAL(_V1 request| response)' 30; fi
+}
+# ordered down, and rekeyed, by somebody on gwa
+ordered() { if is_pluto a; then told --name "c$1" --terminate; else order a --terminate --ike "p$1"; fi; }
+rekey() { if is_pluto a; then told --name "c$1" --rekey-ipsec --asynchronous; else order a --rekey --child "c$1"; fi; }
+told() { note "whack $*"; whack a "$@" >>"$W/a/whack.out" 2>&1 || :; }
 story() {
 	local n
 	case $(opt x how) in
@@ -110,18 +132,18 @@ story() {
 		done)
 		for ((n = 1; n <= N / 4; n++)); do
 			order b --terminate --ike "p$((N / 4 + n))"
-			order a --terminate --ike "p$((N / 2 + n))"
-			! rekeyed || order a --rekey --child "c$((3 * N / 4 + n))"
+			ordered $((N / 2 + n))
+			! rekeyed || rekey $((3 * N / 4 + n))
 		done
 		;;
 	esac
 	wait_gone 120
 }
 ends() {
-	local n=$1 reason=$2 spi_i
+	local n=$1 reason=$2 spi_i=
 	shift 2
-	spi_i=$(sed -nE "s/^p$n: .* ([0-9a-f]{16})_i.*/\1/p" "$W/a/sas")
-	alarm spi_i="$spi_i" reason="$reason" peer="$(peer_addr "$n")" inside="10.2.$n.0" by='^charon' version="$(opt x version 2)" \
+	is_pluto a || spi_i=spi_i=$(sed -nE "s/^p$n: .* ([0-9a-f]{16})_i.*/\1/p" "$W/a/sas")
+	alarm ${spi_i:+"$spi_i"} reason="$reason" peer="$(peer_addr "$n")" inside="10.2.$n.0" by='^(charon|pluto)' version="$(opt x version 2)" \
 		confidence="$([ "$(opt x address)" = one ] && echo possible || echo likely)" "$@"
 }
 expect() {
@@ -140,16 +162,17 @@ expect() {
 			*) ends "$n" 'dpd timeout' up=false ordered=none ;;
 			esac ;;
 		silence:* | mixed:0) [ "$(opt x how)$(opt x address)" = mixedone ] || ends "$n" 'dpd timeout' up=false ordered=none ;;
-		# (in IKEv1 our own Delete comes after the deed: whose it was may stay a guess)
+		# (behind one address, where our own Delete comes after the deed as in IKEv1, it may stay a guess)
 		mixed:1)
-			if rekeyed; then
-				ends "$n" 'peer request' up=false ordered=none
+			if rekeyed || [ "$(opt x address)" != one ]; then
+				# Libreswan sets up anew what it had begun
+				ends "$n" 'peer request' up="$(is_pluto a && echo any || echo false)" ordered=none
 			else
 				ends "$n" 'peer request' maybe='config modify or manual offline' up=false
 			fi ;;
 		peer-stops:*) ends "$n" 'peer request' up=false ordered=none ;;
 		we-stop:*) ends "$n" 'config modify or manual offline' up=false ;;
-		removed:[23] | mixed:2) ends "$n" 'config modify or manual offline' up=false ordered='^swanctl' ;;
+		removed:[23] | mixed:2) ends "$n" 'config modify or manual offline' up=false ordered='^(swanctl|whack)' ;;
 		mixed:3) ! rekeyed || ends "$n" 'phase2 sa replace' up=true ;;
 		esac
 	done
