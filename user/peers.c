@@ -279,7 +279,14 @@ static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const
 	return ike;
 }
 
-static void ike_move(struct ikw_ike_sa *ike, struct ikw_peer *p)
+struct ikw_ike_sa *ikw_ike_last(struct ikw_ike_sa *ike)
+{
+	for (int hops = 0; ike && ike->successor && hops < 64; hops++)
+		ike = ike->successor;
+	return ike;
+}
+
+static void ike_relink(struct ikw_ike_sa *ike, struct ikw_peer *p)
 {
 	struct ikw_ike_sa **at = &ike->peer->ikes;
 
@@ -292,6 +299,20 @@ static void ike_move(struct ikw_ike_sa *ike, struct ikw_peer *p)
 	p->ikes = ike;
 	p->ike_count++;
 	ike->peer = p;
+}
+
+/* With those that it was rekeyed from and to: whoever forgets one looks for these at its peer. */
+static void ike_move(struct ikw_ike_sa *ike, struct ikw_peer *p)
+{
+	const struct ikw_ike_sa *last = ikw_ike_last(ike);
+	struct ikw_ike_sa *other = ike->peer->ikes, *next;
+
+	for (; other; other = next) {
+		next = other->next;
+		if (other != ike && ikw_ike_last(other) == last)
+			ike_relink(other, p);
+	}
+	ike_relink(ike, p);
 }
 
 static uint64_t asked_at_most(const struct ikw_process *daemon)
@@ -503,11 +524,7 @@ void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 
 struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen)
 {
-	struct ikw_ike_sa *ike = gen->ike;
-
-	for (int hops = 0; ike && ike->successor && hops < 64; hops++)
-		ike = ike->successor;
-	return ike;
+	return ikw_ike_last(gen->ike);
 }
 
 /* These peers speak IKE where it is seen, and did not when the generation came. */

@@ -69,10 +69,17 @@ static void owns(const struct ikw_world *w, const struct ikw_ikesa *ev)
 	gen->quiet = ev->flags2 & IKW_IKESA_QUIET;
 }
 
+/* A file may say anything: they have one peer, and none is its own successor. */
+static void succeeded(const struct ikw_world *w, const struct ikw_ikesa *ev)
+{
+	struct ikw_ike_sa *ike = find(w, ev->spi_i, &ev->spi_r), *next = find(w, ev->other, NULL);
+
+	if (ike && next && ike->peer == next->peer && ikw_ike_last(next) != ikw_ike_last(ike))
+		ike->successor = next;
+}
+
 void ikw_ikesa_event(struct ikw_world *w, const struct ikw_ikesa *ev)
 {
-	struct ikw_ike_sa *ike;
-
 	switch (ev->op) {
 	case IKW_IKESA_KNOWN:
 		known(w, ev);
@@ -81,8 +88,6 @@ void ikw_ikesa_event(struct ikw_world *w, const struct ikw_ikesa *ev)
 		owns(w, ev);
 		break;
 	default:
-		ike = find(w, ev->spi_i, &ev->spi_r);
-		if (ike)
-			ike->successor = find(w, ev->other, NULL);
+		succeeded(w, ev);
 	}
 }

@@ -40,6 +40,9 @@ void ikw_generation_attribute(const struct ikw_world *world, struct ikw_generati
 struct ikw_ike_sa *ikw_ike_add(struct ikw_world *world, struct ikw_peer *peer, uint64_t spi_i,
 			       uint8_t version, uint64_t created);
 
+/* Who carries its CHILD_SAs on at last, itself if nobody else does. NULL is fine. */
+struct ikw_ike_sa *ikw_ike_last(struct ikw_ike_sa *ike);
+
 void ikw_ike_event(struct ikw_world *world, const struct ikw_ike *event);
 /*
  * Takes an SPI that is reserved now (time, id and pair are set) as for the

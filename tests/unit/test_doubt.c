@@ -935,6 +935,35 @@ static void test_more_than_remembered(void **state)
 	assert_int_equal(s.count, 0);
 }
 
+/* Rekeyed, then the peer moves to where many others are: what carries the tunnel on stays known. */
+static void test_moved_after_rekey(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	ike(&s, 20000, '>', V2(0xa0, 36, 2, 300));
+	ike(&s, 20010, '<', V2(0xa0, 36, 2, 300));
+	ike(&s, 20020, '>', V2(0xa0, 37, 3, 65));
+	ike(&s, 20030, '<', V2(0xa0, 37, 3, 57));
+	ike(&s, 30000, '>', V2(0xb0, 37, 0, 57));
+	ike(&s, 30010, '<', V2(0xb0, 37, 0, 57));
+	ike(&s, 40000, '>', (struct ike_spec){ 0xb0, 2, 37, 1, 57, 8, 0, 0, 0 });
+	ike(&s, 40010, '<', (struct ike_spec){ 0xb0, 2, 37, 1, 57, 8, 0, 0, 0 });
+	for (uint32_t i = 0; i < 100; i++) {
+		ike(&s, 50000 + i * 10, '>',
+		    (struct ike_spec){ 0x1000 + i, 2, 37, 4, 57, 8, 0, 0, 0 });
+		ike(&s, 50005 + i * 10, '<',
+		    (struct ike_spec){ 0x1000 + i, 2, 37, 4, 57, 8, 0, 0, 0 });
+	}
+	ike(&s, 600000, 'r', (struct ike_spec){ 0xb0, 2, 37, 0, 65, 8, 0, 0, 0 });
+	ike(&s, 600005, 'a', (struct ike_spec){ 0xb0, 2, 37, 0, 57, 8, 0, 0, 0 });
+	down(&s, 600010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+	assert_int_equal(s.told[0].spi_i, 0xb0);
+}
+
 /* Where our address is, and what leads to the peer. */
 static void link_anew(struct story *s, uint64_t ms, uint32_t ifindex, uint8_t op)
 {
@@ -1587,6 +1616,7 @@ int main(void)
 		cmocka_unit_test(test_orders_at_once),
 		cmocka_unit_test(test_order_cuts_short),
 		cmocka_unit_test(test_many_at_once),
+		cmocka_unit_test(test_moved_after_rekey),
 		cmocka_unit_test(test_auth_unseen),
 		cmocka_unit_test(test_rekeyed_beside_order),
 		cmocka_unit_test(test_more_than_remembered),

@@ -246,13 +246,15 @@ static void test_next_knows_owner(void **state)
 	(void)state;
 	for (int second = 0; second < 2; second++) {
 		begin(&s, ALL_SEES);
+		ike(&s, 9000, '>', V2(0xb0, 34, 0, 300));
 		establish(&s, 10000, 0xa0, 0, AES_GCM);
-		ike(&s, 30000, '>', V2(0xb0, 34, 0, 300));
 		ike(&s, 30005, '<', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 9, AES_GCM });
 		ike(&s, 30010, '>', V2(0xb0, 35, 1, 300));
 		ike(&s, 30030, '<', V2(0xb0, 35, 1, 208));
 		sa_op(&s, 30035, other_tunnel(IKW_DIR_IN), IKW_SA_ADD, 0, DAEMON);
 		sa_op(&s, 30036, other_tunnel(IKW_DIR_OUT), IKW_SA_ADD, 0, DAEMON);
+		ike(&s, 40000, '>', V2(0xa0, 37, 2, 57));
+		ike(&s, 40010, '<', V2(0xa0, 37, 2, 57));
 		another_agent(&s);
 		ike(&s, 600000, 'r', V2(second ? 0xb0 : 0xa0, 37, 0, 65));
 		ike(&s, 600005, 'a', V2(second ? 0xb0 : 0xa0, 37, 0, 57));
@@ -281,11 +283,72 @@ static void test_next_knows_successor(void **state)
 	ike(&s, 30000, '>', V2(0xb0, 37, 0, 57));
 	ike(&s, 30010, '<', V2(0xb0, 37, 0, 57));
 	another_agent(&s);
-	ike(&s, 600000, 'r', V2(0xb0, 37, 0, 65));
-	ike(&s, 600005, 'a', V2(0xb0, 37, 0, 57));
 	down(&s, 600010, 0, IKW_CAUSE_CALL, DAEMON);
-	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
 	assert_int_equal(s.told[0].spi_i, 0xb0);
+}
+
+static struct ikw_peer *peer_known(const struct story *s, uint8_t last)
+{
+	uint8_t local[IKW_ADDR_LEN], remote[IKW_ADDR_LEN];
+	struct ikw_peer *p;
+
+	addr4(local, 1);
+	addr4(remote, last);
+	p = ikw_world_peer(ikw_model_world(s->model), local, remote);
+	assert_non_null(p);
+	return p;
+}
+
+/* How sure it is who negotiated it, and by what. */
+static void test_next_knows_how(void **state)
+{
+	struct ikw_generation *gen;
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	gen = peer_known(&s, 9)->tunnels->generations;
+	assert_int_equal(gen->exchange, 35);
+	assert_false(gen->quiet);
+	gen->rival = 0xb0;
+	gen->quiet = true;
+	another_agent(&s);
+	gen = peer_known(&s, 9)->tunnels->generations;
+	assert_int_equal(gen->exchange, 35);
+	assert_int_equal(gen->rival, 0xb0);
+	assert_true(gen->quiet);
+	end(&s);
+}
+
+/* A journal or a recording that was tampered with: rekeyed to itself. */
+static void test_rekeyed_to_itself(void **state)
+{
+	static const uint64_t rekeys[][2] = { { 0xb0, 0xa0 }, { 0xa0, 0xa0 } };
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	ike(&s, 10000, '>', V2(0xa0, 37, 0, 57));
+	ike(&s, 20000, '>', V2(0xb0, 37, 0, 57));
+	for (size_t i = 0; i < sizeof(rekeys) / sizeof(rekeys[0]); i++) {
+		NEW(&s, e, ikesa, IKESA, 30000);
+
+		e.ikesa.op = IKW_IKESA_SUCCEEDED;
+		e.ikesa.spi_i = rekeys[i][0];
+		e.ikesa.spi_r = rekeys[i][0] + 1;
+		e.ikesa.other = rekeys[i][1];
+		feed(&s, &e);
+	}
+	/* so many that the first is forgotten, and the other goes elsewhere */
+	for (uint32_t i = 0; i < 64; i++)
+		ike(&s, 50000 + i * 10, '>', V2(0x1000 + i, 37, 4, 57));
+	ike(&s, 60000, '>', (struct ike_spec){ 0xb0, 2, 37, 1, 57, 8, 0, 0, 0 });
+	assert_int_equal(peer_known(&s, 9)->ike_count, 64);
+	assert_int_equal(peer_known(&s, 8)->ikes->spi_i, 0xb0);
+	assert_null(peer_known(&s, 8)->ikes->successor);
+	end(&s);
 }
 
 int main(void)
@@ -300,6 +363,8 @@ int main(void)
 		cmocka_unit_test(test_next_knows_cipher),
 		cmocka_unit_test(test_next_knows_owner),
 		cmocka_unit_test(test_next_knows_successor),
+		cmocka_unit_test(test_next_knows_how),
+		cmocka_unit_test(test_rekeyed_to_itself),
 	};
 
 	return cmocka_run_group_tests_name("found", tests, NULL, NULL);
