@@ -373,15 +373,16 @@ static void give_ikes(const struct writer *w, const struct ikw_node *node)
 {
 	const struct ikw_peer *p =
 		IKW_CONTAINER((struct ikw_node *)node, const struct ikw_peer, node);
-	const struct ikw_ike_sa *until = NULL, *at;
+	/* a NAT may have thousands behind it: not to be searched for one by one */
+	const struct ikw_ike_sa **ikes = calloc(p->ike_count, sizeof(const struct ikw_ike_sa *));
+	uint32_t count = 0;
 
-	while (until != p->ikes) {
-		for (at = p->ikes; at->next != until; at = at->next)
-			;
-		if (stands(at))
-			give_ike(w, at);
-		until = at;
-	}
+	for (const struct ikw_ike_sa *ike = p->ikes; ikes && ike; ike = ike->next)
+		if (stands(ike))
+			ikes[count++] = ike;
+	while (count)
+		give_ike(w, ikes[--count]);
+	free(ikes);
 }
 
 static void give_owner(const struct writer *w, const struct ikw_generation *gen)

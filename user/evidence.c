@@ -160,8 +160,7 @@ static const struct ikw_ike_sa *pick_unspoken(struct ikw_look *l)
 	const struct ikw_generation *gen = l->c->gen;
 	const struct ikw_ike_sa *ike, *only = NULL;
 
-	if (!gen->dumped || !l->c->first.by.tgid ||
-	    !ikw_host_is_daemon(&l->w->host, l->c->first.by.tgid))
+	if (!gen->dumped || !ikw_host_is_daemon(&l->w->host, l->c->first.by.tgid))
 		return NULL;
 	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
 		if (ike->spoken)

@@ -12,7 +12,6 @@
 #define LIMIT_AFTER    (20 * IKW_SECOND)
 #define CLUSTER_NEAR   (1 * IKW_SECOND)
 #define CLUSTER_BEFORE (5 * IKW_SECOND) /* from what a node tells to what this one does */
-#define SLACK	       (50 * IKW_MS)
 
 struct outer {
 	struct ikw_facts *f;
@@ -156,7 +155,7 @@ static void see_name(struct outer *o, uint64_t at)
 	if (o->f->order && !(o->f->seen & IKW_FACT(BY_SERVICE)))
 		return;
 	o->f->name = ikw_outside_name(&o->w->outside, o->t->peer->remote, since(o, DNS_BEFORE),
-				      o->root + SLACK);
+				      o->root + IKW_OUTSIDE_SLACK);
 	if (!o->f->name)
 		return;
 	o->f->seen |= IKW_FACT(DNS_CHANGED);
@@ -192,7 +191,7 @@ static void see_cluster(struct outer *o)
 	bool named;
 
 	word = ikw_outside_cluster(&o->w->outside, spis, since(o, CLUSTER_BEFORE),
-				   o->c->opened + SLACK, &named);
+				   o->c->opened + IKW_OUTSIDE_SLACK, &named);
 	if (!word || (!named && word->deleted < before(o->c->opened, CLUSTER_NEAR)))
 		return;
 	o->f->cluster = word;

@@ -224,7 +224,6 @@ static void exchange_answer(struct ikw_exchange *x, const struct ikw_ike *m)
 static void live_learn(struct ikw_ike_sa *ike, const struct ikw_exchange *x)
 {
 	uint64_t gap = x->first - ike->live_last;
-
 	bool longer = ike->live_length < x->length;
 
 	if (ike->live_length != x->length) {

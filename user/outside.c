@@ -18,7 +18,6 @@
 #define WAYS	 8    /* so many words in each */
 #define LAST	 64   /* IKE_SAs said to be deleted */
 #define SECOND	 1000000000ULL
-#define SLACK	 (SECOND / 20) /* events of several CPUs may pass each other */
 
 enum { ACCESS_REQUEST = 1, ACCESS_ACCEPT = 2 };
 enum { DISCONNECT = 40, DISCONNECT_ACK = 41, COA = 43, COA_ACK = 44 };
@@ -200,7 +199,8 @@ const struct ikw_radius_order *ikw_outside_order(const struct ikw_outside *outsi
 	for (unsigned int i = 0; outside->store && i < ORDERS; i++) {
 		const struct ikw_radius_order *o = &outside->store->orders[i];
 
-		if (!o->acked || o->code != DISCONNECT || !within(o->time, since, root + SLACK) ||
+		if (!o->acked || o->code != DISCONNECT ||
+		    !within(o->time, since, root + IKW_OUTSIDE_SLACK) ||
 		    names_other(o->framed, inner) || (o->obeyed && o->obeyed < root))
 			continue;
 		if (!best || o->time > best->time)

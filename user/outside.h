@@ -121,6 +121,9 @@ void ikw_outside_free(struct ikw_outside *outside);
 void ikw_outside_event(struct ikw_outside *outside, const struct ikw_host *host,
 		       const union ikw_event *event);
 
+/* Events of several CPUs, and of packets and SAs, may pass each other by so much. */
+#define IKW_OUTSIDE_SLACK 50000000ULL
+
 /*
  * The last Disconnect-Request of the AAA server that this host acknowledged, received
  * since that time, for what began to end at root. inner: the tunnel's inner address,

@@ -267,6 +267,17 @@ static inline void establish(struct story *s, uint64_t ms, uint64_t spi, unsigne
 	up(s, ms + 35, n, DAEMON);
 }
 
+/* The IKE_SA is rekeyed, by us: the new one begins in mid-stream with a liveness check. */
+static inline void ike_rekeyed(struct story *s, uint64_t ms, uint64_t spi, uint64_t to)
+{
+	ike(s, ms, '>', V2(spi, 36, 2, 300));
+	ike(s, ms + 10, '<', V2(spi, 36, 2, 300));
+	ike(s, ms + 20, '>', V2(spi, 37, 3, 65));
+	ike(s, ms + 30, '<', V2(spi, 37, 3, 57));
+	ike(s, ms + 10000, '>', V2(to, 37, 0, 57));
+	ike(s, ms + 10010, '<', V2(to, 37, 0, 57));
+}
+
 static inline void control(struct story *s, uint64_t ms, const char *args, size_t len,
 			   const char *request)
 {

@@ -943,12 +943,7 @@ static void test_moved_after_rekey(void **state)
 	(void)state;
 	begin(&s, ALL_SEES);
 	establish(&s, 10000, 0xa0, 0, AES_GCM);
-	ike(&s, 20000, '>', V2(0xa0, 36, 2, 300));
-	ike(&s, 20010, '<', V2(0xa0, 36, 2, 300));
-	ike(&s, 20020, '>', V2(0xa0, 37, 3, 65));
-	ike(&s, 20030, '<', V2(0xa0, 37, 3, 57));
-	ike(&s, 30000, '>', V2(0xb0, 37, 0, 57));
-	ike(&s, 30010, '<', V2(0xb0, 37, 0, 57));
+	ike_rekeyed(&s, 20000, 0xa0, 0xb0);
 	ike(&s, 40000, '>', (struct ike_spec){ 0xb0, 2, 37, 1, 57, 8, 0, 0, 0 });
 	ike(&s, 40010, '<', (struct ike_spec){ 0xb0, 2, 37, 1, 57, 8, 0, 0, 0 });
 	for (uint32_t i = 0; i < 100; i++) {

@@ -276,12 +276,7 @@ static void test_next_knows_successor(void **state)
 	(void)state;
 	begin(&s, ALL_SEES);
 	establish(&s, 10000, 0xa0, 0, AES_GCM);
-	ike(&s, 20000, '>', V2(0xa0, 36, 2, 300));
-	ike(&s, 20010, '<', V2(0xa0, 36, 2, 300));
-	ike(&s, 20020, '>', V2(0xa0, 37, 3, 65));
-	ike(&s, 20030, '<', V2(0xa0, 37, 3, 57));
-	ike(&s, 30000, '>', V2(0xb0, 37, 0, 57));
-	ike(&s, 30010, '<', V2(0xb0, 37, 0, 57));
+	ike_rekeyed(&s, 20000, 0xa0, 0xb0);
 	another_agent(&s);
 	down(&s, 600010, 0, IKW_CAUSE_CALL, DAEMON);
 	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
@@ -314,7 +309,11 @@ static void test_next_knows_how(void **state)
 	assert_false(gen->quiet);
 	gen->rival = 0xb0;
 	gen->quiet = true;
+	ike(&s, 20000, '>', V2(0xc0, 37, 0, 57));
 	another_agent(&s);
+	/* newest first, as before */
+	assert_int_equal(peer_known(&s, 9)->ikes->spi_i, 0xc0);
+	assert_int_equal(peer_known(&s, 9)->ikes->next->spi_i, 0xa0);
 	gen = peer_known(&s, 9)->tunnels->generations;
 	assert_int_equal(gen->exchange, 35);
 	assert_int_equal(gen->rival, 0xb0);
