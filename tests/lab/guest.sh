@@ -83,6 +83,9 @@ run_story() {
 	[ -n "${NO_AGENT:-}" ] || [ -x "$IKEWATCH" ] || fail "no agent: $IKEWATCH"
 	if [ -n "$(opt x agent_own)" ]; then
 		agent_end || fail 'the agent did not stop within 30 s'
+	else
+		# a story whose agent is still coming up is another one: --late, and those of `found`
+		agent_says_ready || wait_for 240 'the agent is ready' agent_says_ready
 	fi
 	background tcpdump ip netns exec gwa tcpdump -i out -U -s 0 -w "$W/gwa.pcap" 'udp or esp'
 	before
@@ -159,9 +162,6 @@ finish() {
 net_make
 agent_shared
 crypto_warm
-# a story whose agent is still coming up is another one: --late, and those of `found`
-mkdir -p "$W"
-[ -z "$AGENT_PID" ] || wait_for 240 'the agent is ready' agent_says_ready
 pending='' turn=0 judging='' judging_name=''
 judged() { [ -z "$judging" ] || wait "$judging" || :; judging=''; }
 while read -r name; do
