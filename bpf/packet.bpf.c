@@ -282,7 +282,9 @@ static __always_inline int count_quick(const __u8 *ip, enum ikw_dir dir, __u32 *
 
 	if (unlikely(!slot))
 		return 0;
-	bytes = ikw_again16(ip + offsetof(struct ikw_ipv4, total));
+	bytes = IKW_AGAIN(__u16, ip + offsetof(struct ikw_ipv4, total));
+	/* as 64 bits from the start: the compiler would widen what the instruction made wide */
+	asm volatile("%0 = be16 %0" : "+r"(bytes));
 	if (unlikely(bytes < at + sizeof(struct ikw_esp_header)))
 		return 0;
 	slot_count(slot, bytes, ikw_be32(ip + at + 4));
@@ -809,22 +811,6 @@ static __always_inline void see_other(struct xdp_md *ctx, const __u8 *ip)
 		ike_xdp(ctx, ip, glance);
 }
 
-/* Ethertype and the first byte of the header at once: IPv4 without options, untagged. */
-static __always_inline int is_bare_v4(const __u8 *ip)
-{
-	return (IKW_AGAIN(__u32, ip - 2) & IKW_SWAP(32, 0xffffff00U)) ==
-	       IKW_SWAP(32, (__u32)IKW_ETH_IPV4 << 16 | 0x4500U);
-}
-
-/* Fragment field and protocol at once. */
-static __always_inline int is_whole_esp(const __u8 *ip)
-{
-	const __u32 asked = (__u32)(IKW_IPV4_OFFSET | IKW_IPV4_MORE) << 16 | 0xff;
-
-	return (IKW_AGAIN(__u32, ip + offsetof(struct ikw_ipv4, fragment)) & IKW_SWAP(32, asked)) ==
-	       IKW_SWAP(32, (__u32)IKW_PROTO_ESP);
-}
-
 /*
  * TCP and ESP come first and leave in one line of instructions, with hardly a
  * register to save: a jump or two more is felt at their rates.
@@ -835,15 +821,17 @@ static __always_inline void see_xdp(struct xdp_md *ctx)
 	struct xdp_md *volatile kept = ctx; /* in memory: see IKW_FEW_REGISTERS */
 	const __u8 *ip = ikw_glance_ip(data);
 	__u32 place;
+	__u8 proto;
 
 	/* here and above: or the compiler would keep `data` and sums as well */
 	asm volatile("" : "+r"(ip));
 	if (unlikely(ip + sizeof(struct ikw_ipv4) + IKW_GLANCE_NEED > end))
 		goto look;
-	if (likely(is_bare_v4(ip))) {
-		if (IKW_AGAIN(__u8, ip + offsetof(struct ikw_ipv4, protocol)) == IKW_GLANCE_TCP)
+	if (likely(IKW_AGAIN(__u16, ip - 2) == IKW_SWAP(16, (__u16)IKW_ETH_IPV4))) {
+		proto = IKW_AGAIN(__u8, ip + offsetof(struct ikw_ipv4, protocol));
+		if (proto == IKW_GLANCE_TCP)
 			return;
-		if (likely(is_whole_esp(ip))) {
+		if (likely(proto == IKW_PROTO_ESP && ikw_is_plain_v4((const void *)ip))) {
 			if (likely(count_quick(ip, IKW_DIR_IN, &place)))
 				return;
 			if (ikw_glance_esp_v4((const void *)ip) != IKW_GLANCE_ESP)

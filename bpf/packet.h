@@ -17,9 +17,10 @@
 #define IKW_ESP_BITS 15 /* of an SPI that choose its first place, where there are as many */
 #define IKW_ESP_SLOTS                                                                              \
 	(1U << IKW_ESP_BITS) /* on each CPU; with less memory ikw_esp_shift halves it */
-#define IKW_ESP_MORE 4096
-#define IKW_PEERS    65536
-#define IKW_SOURCES  8192
+#define IKW_ESP_SHIFT_MOST 5
+#define IKW_ESP_MORE	   4096
+#define IKW_PEERS	   65536
+#define IKW_SOURCES	   8192
 
 #define IKW_JIFFY_EXACT 8 /* IKE messages of one CPU and jiffy that have a time of their own */
 
@@ -122,16 +123,31 @@ static inline __attribute__((always_inline)) __u32 ikw_esp_fold(const struct ikw
  * Entry of ikw_esp in which an SA has its first place on a CPU: by the last bits
  * of the SPI, which whoever chooses SPIs makes differ. With some thousand SAs the
  * place has to be free nearly always, or a packet costs a branch guessed wrong.
- * An instruction more here is one more for each ESP packet.
+ * An instruction more here is one more for each ESP packet, and one that the rest
+ * waits for. In the kernel `shift` is read-only data, of which the verifier knows
+ * the value: it takes the branches below that are never gone out of the program,
+ * and what is left is one shift by a constant, or none.
  */
 static inline __attribute__((always_inline)) __u32 ikw_esp_first(__u64 word, __u32 cpu, __u32 shift)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return (cpu * IKW_ESP_SLOTS | word >> (64 - IKW_ESP_BITS)) >> shift;
+	const __u64 bits = word >> (64 - IKW_ESP_BITS);
 #else
-	return (cpu * IKW_ESP_SLOTS |
-		((word & 0xff) << (IKW_ESP_BITS - 8) | (word & 0xffff) >> (24 - IKW_ESP_BITS))) >>
-	       shift;
+	const __u64 bits =
+		(word & 0xff) << (IKW_ESP_BITS - 8) | (word & 0xffff) >> (24 - IKW_ESP_BITS);
+#endif
+#ifdef __bpf__
+	__u64 place = cpu * IKW_ESP_SLOTS | bits;
+
+	for (__u32 by = 1; by <= IKW_ESP_SHIFT_MOST; by++) {
+		if (shift != by)
+			continue;
+		place >>= by;
+		asm volatile("" : "+r"(place)); /* or clang makes one shift of them all */
+	}
+	return place;
+#else
+	return (cpu * IKW_ESP_SLOTS | (__u32)bits) >> shift;
 #endif
 }
 

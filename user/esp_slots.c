@@ -8,7 +8,6 @@
 #include <bpf/bpf.h>
 #include <uthash.h>
 
-#define SLOTS_LEAST  1024
 #define MEMORY_SHARE 512
 #define MEMORY_MOST  (32ULL << 20)
 #define SAMPLES	     6
@@ -57,7 +56,7 @@ uint32_t ikw_esp_slots_shift(uint32_t cpus, uint64_t memory)
 
 	if (most > MEMORY_MOST)
 		most = MEMORY_MOST;
-	while (bytes >> shift > most && IKW_ESP_SLOTS >> shift > SLOTS_LEAST)
+	while (bytes >> shift > most && shift < IKW_ESP_SHIFT_MOST)
 		shift++;
 	return shift;
 }

@@ -34,6 +34,7 @@
 struct fixture {
 	struct packet_bpf *skel;
 	struct ring_buffer *ring;
+	uint32_t shift;
 	int cpu;
 	int count;
 	int quick; /* of these came in short */
@@ -106,10 +107,18 @@ static void open_skel(void)
 		fx.skel->progs.ikw_xdp,
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1);
 	fx.skel->rodata->ikw_netns = NETNS;
-	fx.skel->rodata->ikw_esp_shift = SHIFT;
+	fx.skel->rodata->ikw_esp_shift = fx.shift;
 	bpf_map__set_max_entries(fx.skel->maps.ikw_esp,
-				 (IKW_ESP_SLOTS >> SHIFT) * (unsigned int)cpus);
+				 (IKW_ESP_SLOTS >> fx.shift) * (unsigned int)cpus);
 	bpf_map__set_max_entries(fx.skel->maps.ikw_counts, (unsigned int)cpus);
+}
+
+static void open_fixture(uint32_t shift)
+{
+	memset(&fx, 0, sizeof(fx));
+	fx.shift = shift;
+	pin_cpu();
+	open_skel();
 }
 
 static void load(void)
@@ -122,9 +131,7 @@ static void load(void)
 static int setup(void **state)
 {
 	(void)state;
-	memset(&fx, 0, sizeof(fx));
-	pin_cpu();
-	open_skel();
+	open_fixture(SHIFT);
 	fx.skel->rodata->ikw_window_free = UINT32_MAX; /* no rate limit */
 	load();
 	return 0;
@@ -468,7 +475,7 @@ static struct ikw_esp_key key_of(struct esp_frame e, enum ikw_dir dir)
 
 static int in_slot(const struct ikw_esp_key *key, int which, struct ikw_esp_slot *slot)
 {
-	uint32_t at = ikw_esp_place(key, which, (uint32_t)fx.cpu, SHIFT);
+	uint32_t at = ikw_esp_place(key, which, (uint32_t)fx.cpu, fx.shift);
 
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(fx.skel->maps.ikw_esp), &at, slot), 0);
 	return !memcmp(&slot->key, key, sizeof(*key));
@@ -495,6 +502,31 @@ static int find(struct esp_frame e, enum ikw_dir dir, struct ikw_esp_slot *slot)
 		if (in_slot(&key, which, slot))
 			return which;
 	return in_hash(&key, slot) ? 2 : -1;
+}
+
+/* Kernel and user space agree on the places, however many slots there are. */
+static void test_esp_shifts(void **state)
+{
+	static const uint32_t spis[] = { 0xc0000001, 0xc0000002, 0xc0a5a5a5, 0xffffffff };
+	struct ikw_esp_slot slot;
+
+	for (uint32_t shift = 0; shift <= IKW_ESP_SHIFT_MOST; shift++) {
+		open_fixture(shift);
+		load();
+		for (uint32_t i = 0; i < sizeof(spis) / sizeof(spis[0]); i++) {
+			struct esp_frame e = { .spi = spis[i], .seq = 1, .host = 2 };
+
+			for (size_t way = 0; way < WAYS; way++)
+				if (ways[way].from == IKW_START_ETHERNET)
+					send_esp(&ways[way], e, 100);
+			assert_int_equal(find(e, IKW_DIR_IN, &slot), 0);
+			assert_int_equal(slot.packets, 3);
+			/* the same word, so the same first place, which is taken */
+			assert_int_equal(find(e, IKW_DIR_OUT, &slot), 1);
+			assert_int_equal(slot.packets, 1);
+		}
+		teardown(state);
+	}
 }
 
 static void test_esp_counts(void **state)
@@ -590,7 +622,7 @@ static void test_esp_first_number(void **state)
 	for (uint32_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		struct esp_frame e = { .spi = 0xc2d30000 + i * 64, .seq = numbers[i], .host = 2 };
 		struct ikw_esp_key key = key_of(e, IKW_DIR_IN);
-		uint32_t at = ikw_esp_place(&key, 0, (uint32_t)fx.cpu, SHIFT);
+		uint32_t at = ikw_esp_place(&key, 0, (uint32_t)fx.cpu, fx.shift);
 
 		memset(&slot, 0, sizeof(slot));
 		slot.key = key;
@@ -695,7 +727,7 @@ static void test_esp_never_mixed(void **state)
 	for (uint32_t i = 0; i < ALIKE; i += 4) {
 		struct ikw_esp_key key = key_of(alike(i), IKW_DIR_OUT);
 
-		occupy(ikw_esp_place(&key, 1, (uint32_t)fx.cpu, SHIFT));
+		occupy(ikw_esp_place(&key, 1, (uint32_t)fx.cpu, fx.shift));
 	}
 	for (int round = 0; round < 3; round++)
 		for (uint32_t i = 0; i < ALIKE; i++)
@@ -728,7 +760,7 @@ static void test_esp_hash_on_each_cpu(void **state)
 	}
 	for (int cpu = 0; cpu < 2; cpu++)
 		for (int which = 0; which < 2; which++)
-			occupy(ikw_esp_place(&key, which, (uint32_t)cpu, SHIFT));
+			occupy(ikw_esp_place(&key, which, (uint32_t)cpu, fx.shift));
 	for (fx.cpu = 0; fx.cpu < 2; fx.cpu++, e.seq++) {
 		CPU_ZERO(&set);
 		CPU_SET(fx.cpu, &set);
@@ -753,7 +785,7 @@ static void test_esp_stale(void **state)
 	struct esp_frame old = { .spi = 1, .seq = 1, .host = 2 };
 	struct esp_frame fresh = { .spi = 1 + 0x10000, .seq = 1, .host = 2 };
 	struct ikw_esp_key key = key_of(old, IKW_DIR_IN);
-	uint32_t at = ikw_esp_place(&key, 0, (uint32_t)fx.cpu, SHIFT);
+	uint32_t at = ikw_esp_place(&key, 0, (uint32_t)fx.cpu, fx.shift);
 	int fd = bpf_map__fd(fx.skel->maps.ikw_esp);
 	struct ikw_esp_slot slot;
 
@@ -794,9 +826,7 @@ static void send_from(const struct way *way, uint8_t host)
 static int setup_flood(void **state)
 {
 	(void)state;
-	memset(&fx, 0, sizeof(fx));
-	pin_cpu();
-	open_skel();
+	open_fixture(SHIFT);
 	fx.skel->rodata->ikw_window_ns = UINT64_MAX;
 	fx.skel->rodata->ikw_window_free = 10;
 	fx.skel->rodata->ikw_window_events = 40;
@@ -871,9 +901,7 @@ static void test_flood_from_everywhere(void **state)
 static int setup_window(void **state)
 {
 	(void)state;
-	memset(&fx, 0, sizeof(fx));
-	pin_cpu();
-	open_skel();
+	open_fixture(SHIFT);
 	fx.skel->rodata->ikw_window_ns = UINT64_MAX / 2;
 	fx.skel->rodata->ikw_window_free = 100;
 	fx.skel->rodata->ikw_window_events = 100;
@@ -912,9 +940,7 @@ static void test_windows(void **state)
 static int setup_small_ring(void **state)
 {
 	(void)state;
-	memset(&fx, 0, sizeof(fx));
-	pin_cpu();
-	open_skel();
+	open_fixture(SHIFT);
 	bpf_map__set_max_entries(fx.skel->maps.ikw_events, (unsigned int)getpagesize());
 	load();
 	return 0;
@@ -955,6 +981,7 @@ int main(void)
 		ON(test_times),
 		ON(test_burst),
 		ON(test_counts),
+		cmocka_unit_test(test_esp_shifts),
 		ON(test_esp_counts),
 		ON(test_esp_unusual),
 		ON(test_esp_first_number),
