@@ -140,6 +140,12 @@ static const struct ikw_rule rules[] = {
 	  F(CLUSTER_DELETE) | F(CLUSTER_PARTNER),
 	  NOTHING_ELSE | ORDERS | F(REPLACED_PLAIN) | F(IKE_SEEN), 0,
 	  "another node of the cluster had just told of an IKE_SA that was deleted there" },
+	/* a rekey of it alone would have been told by its SPIs */
+	{ "cluster_reauthenticated_some", R(PHASE1_REPLACE), POSSIBLE, false,
+	  F(REPLACED_PLAIN) | F(CLUSTER_DELETE) | F(CLUSTER_IKE) | F(CLUSTER_PARTNER),
+	  NOTHING_ELSE | ORDERS | F(CLUSTER_NAMED) | F(IKE_SEEN), 0,
+	  "another node of the cluster had just told of an IKE_SA that was deleted there, and SAs "
+	  "for the same flow had come before" },
 	{ "came_back", R(KICK_OLD_SA), CERTAIN, false, F(REPLACED_IKE), F(DELETE_EXCHANGE), 0,
 	  "the peer came back with a new IKE_SA for the same flow and the old one was dropped" },
 	{ "came_from_elsewhere", R(KICK_OLD_SA), CERTAIN, true, F(MOVED), F(PEER_DELETE) | ORDERS,

@@ -1434,22 +1434,46 @@ static void test_cluster_returns(void **state)
 	assert_true(s.told[0].tunnel_up);
 }
 
+/*
+ * SAs for the same flow came first. Which IKE_SA was the old SAs' is known where the
+ * node told when it installed them; a rekey of the CHILD_SA names it in any case.
+ */
 static void test_cluster_rekeys(void **state)
 {
+	static const struct {
+		bool told, child;
+		uint64_t word; /* ms */
+		const char *rule;
+		enum ikw_reason reason;
+		enum ikw_confidence confidence;
+	} rows[] = {
+		{ true, true, 21000, "cluster_rekeyed", IKW_REASON_PHASE2_REPLACE,
+		  IKW_CONFIDENCE_LIKELY },
+		{ false, true, 21000, "cluster_rekeyed", IKW_REASON_PHASE2_REPLACE,
+		  IKW_CONFIDENCE_LIKELY },
+		{ true, false, 21000, "cluster_reauthenticated", IKW_REASON_PHASE1_REPLACE,
+		  IKW_CONFIDENCE_LIKELY },
+		{ false, false, 21000, "cluster_reauthenticated_some", IKW_REASON_PHASE1_REPLACE,
+		  IKW_CONFIDENCE_POSSIBLE },
+		/* more than a second before: of another one */
+		{ false, false, 20002, "replaced_plain", IKW_REASON_PHASE2_REPLACE,
+		  IKW_CONFIDENCE_LIKELY },
+	};
 	struct story s;
 
 	(void)state;
-	for (int reauth = 0; reauth < 2; reauth++) {
-		stand_by(&s, true);
-		node_tells(&s, 19990, IKW_DIR_IN, IKW_CLUSTER_CHILD_ADD, reauth ? 2 : 1, 0x1001);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool child = rows[i].child;
+
+		stand_by(&s, rows[i].told);
+		node_tells(&s, 19990, IKW_DIR_IN, IKW_CLUSTER_CHILD_ADD, child ? 1 : 2, 0x1001);
 		stood_by_pair(&s, 20000, 1, IKW_SA_ADD);
-		if (reauth)
-			node_tells(&s, 21000, IKW_DIR_IN, IKW_CLUSTER_IKE_DELETE, 1, 0);
-		else
-			node_tells(&s, 21000, IKW_DIR_IN, IKW_CLUSTER_CHILD_DELETE, 1, 0x1000);
+		node_tells(&s, rows[i].word, IKW_DIR_IN,
+			   child ? IKW_CLUSTER_CHILD_DELETE : IKW_CLUSTER_IKE_DELETE, 1,
+			   child ? 0x1000 : 0);
 		stood_by_pair(&s, 21008, 0, IKW_SA_DELETE);
-		expect_one(&s, reauth ? IKW_REASON_PHASE1_REPLACE : IKW_REASON_PHASE2_REPLACE,
-			   IKW_CONFIDENCE_LIKELY);
+		expect_one(&s, rows[i].reason, rows[i].confidence);
+		assert_string_equal(s.told[0].rule, rows[i].rule);
 		assert_true(s.told[0].tunnel_up);
 	}
 	/* what took its place ends before the case of the old one would have settled */

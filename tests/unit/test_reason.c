@@ -46,6 +46,8 @@ static const struct {
 	{ "cluster_deleted", IKW_REASON_BACKUP_DELETE, IKW_CONFIDENCE_CERTAIN, false },
 	{ "cluster_deleted_alone", IKW_REASON_BACKUP_DELETE, IKW_CONFIDENCE_LIKELY, false },
 	{ "cluster_deleted_some", IKW_REASON_BACKUP_DELETE, IKW_CONFIDENCE_LIKELY, false },
+	{ "cluster_reauthenticated_some", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_POSSIBLE,
+	  false },
 	{ "came_back", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN, false },
 	{ "came_from_elsewhere", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN, true },
 	{ "initial_contact", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN, true },
