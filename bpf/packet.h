@@ -17,7 +17,7 @@
 #define IKW_ESP_BITS 15 /* of an SPI that choose its first place, where there are as many */
 #define IKW_ESP_SLOTS                                                                              \
 	(1U << IKW_ESP_BITS) /* on each CPU; with less memory ikw_esp_shift halves it */
-#define IKW_ESP_SHIFT_MOST 5
+#define IKW_ESP_SHIFT_MOST 5 /* never fewer than 1,024 */
 #define IKW_ESP_MORE	   4096
 #define IKW_PEERS	   65536
 #define IKW_SOURCES	   8192
