@@ -15,7 +15,7 @@ variations() {
 	variation ikev1-liveness core=yes daemon_a=pluto version=1 what=silent dpd_a=1 dpd_b=0 init=b
 	variation rekey-unanswered core=yes daemon_a=pluto what=rekey-silent
 	variation rekey-unanswered-aead daemon_a=pluto what=rekey-silent ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 pluto_interval=300 init=b
-	variation ikev1-rekey-unanswered daemon_a=pluto version=1 what=rekey-silent pluto_life=24s pluto_margin=12s
+	variation ikev1-rekey-unanswered daemon_a=pluto version=1 what=rekey-silent pluto_life=44s pluto_margin=20s
 	variation ike-rekey daemon_a=pluto what=ike-rekey
 	variation connection-deleted daemon_a=pluto what=delete
 	variation shutdown daemon_a=pluto what=shutdown init=b
