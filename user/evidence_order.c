@@ -2,11 +2,8 @@
 /* The facts that this host shows: orders to the daemon, links. */
 #include "evidence_look.h"
 
-/* From an order to what the daemon does about it, and to the deletion if it does not wait for the
- * peer: chosen; an emulated charon took 5 to 20 ms to the first. */
-#define FOLLOWS (300 * IKW_MS)
-#define FORCED	(500 * IKW_MS)
-#define SLACK	(5 * IKW_MS) /* events of several CPUs may pass each other */
+#define FORCED (500 * IKW_MS) /* from an order to the deletion that waits for no peer: chosen */
+#define SLACK  (5 * IKW_MS)   /* events of several CPUs may pass each other */
 
 /* The first thing that the daemon did about it. */
 static uint64_t first_act(const struct ikw_look *l)
@@ -83,7 +80,7 @@ static bool looks_like_check(const struct ikw_look *l)
 
 static bool at_once(const struct ikw_look *l, const struct ikw_order *order)
 {
-	return l->f->gave_up->first <= order->time + FOLLOWS;
+	return l->f->gave_up->first <= order->time + IKW_ORDER_FOLLOWS;
 }
 
 /*

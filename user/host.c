@@ -597,14 +597,34 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 	return best;
 }
 
+static bool ends_between(const struct ikw_order *o, uint64_t from, uint64_t to)
+{
+	return o->time && o->time >= from && o->time <= to && o->kind == IKW_ORDER_END && !o->signo;
+}
+
 /* May it still be what an IKE_SA is about to follow? */
 static bool unserved(const struct ikw_order *o, uint64_t from, uint64_t to)
 {
-	return o->time && o->time >= from && o->time <= to && o->kind == IKW_ORDER_END &&
-	       !o->signo && !o->served;
+	return ends_between(o, from, to) && !o->served;
 }
 
-void ikw_host_order_served(struct ikw_host *host, uint64_t spi_i, uint64_t from, uint64_t to)
+/* The latest such order that an IKE_SA followed, or only seemed to; NULL: none. */
+static struct ikw_order *unsurely_served(struct ikw_host *host, uint64_t from, uint64_t to)
+{
+	struct ikw_order *best = NULL;
+
+	for (unsigned int k = 0; k < IKW_ORDERS; k++) {
+		struct ikw_order *o = &host->orders[k];
+
+		if (ends_between(o, from, to) && o->served && o->unsure &&
+		    (!best || o->time > best->time))
+			best = o;
+	}
+	return best;
+}
+
+void ikw_host_order_served(struct ikw_host *host, uint64_t spi_i, uint64_t from, uint64_t to,
+			   bool sure)
 {
 	struct ikw_order *best = NULL;
 
@@ -624,8 +644,13 @@ void ikw_host_order_served(struct ikw_host *host, uint64_t spi_i, uint64_t from,
 		if (o != best && unserved(o, from, to) && o->read_request == best->read_request)
 			o->among = best->among = true;
 	}
-	if (best)
-		best->served = spi_i;
+	if (!best && sure)
+		best = unsurely_served(host, to > IKW_ORDER_FOLLOWS ? to - IKW_ORDER_FOLLOWS : 0,
+				       to);
+	if (!best)
+		return;
+	best->served = spi_i;
+	best->unsure = !sure;
 }
 
 /* ---- who is behind an order ---------------------------------------------- */

@@ -45,6 +45,7 @@ struct ikw_order {
 	char request[40];     /* name of the request, or "" */
 	uint64_t served;      /* END: spi_i of the IKE_SA that went by it first; 0: none yet */
 	bool among;	      /* END: others came with it, and which was served first is a guess */
+	bool unsure;	      /* END: what its IKE_SA did may have been a check of its own */
 	uint64_t followed; /* END: the last deletion that went by it, boot time ns; 0: none yet */
 };
 #define IKW_ORDERS 128
@@ -127,11 +128,17 @@ const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uin
 const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t daemon_tgid,
 				       uint64_t from, uint64_t to);
 
+/* From an order to what the daemon does about it: chosen; an emulated charon took 5 to 20 ms. */
+#define IKW_ORDER_FOLLOWS 300000000ULL /* ns */
+
 /*
- * The IKE_SA with this initiator's SPI did what the latest order to end
- * something between these times (boot ns) asks for, if none had done so yet.
+ * The IKE_SA with this initiator's SPI did, at the time `to` (boot ns), what the
+ * latest order to end something since `from` asks for, if none had done so yet.
+ * sure: it was no liveness check; then it also takes an order that it follows at
+ * once from an IKE_SA of which that could not be told.
  */
-void ikw_host_order_served(struct ikw_host *host, uint64_t spi_i, uint64_t from, uint64_t to);
+void ikw_host_order_served(struct ikw_host *host, uint64_t spi_i, uint64_t from, uint64_t to,
+			   bool sure);
 
 /* Did anybody read a daemon's state through its control socket between these times (boot ns)? */
 bool ikw_host_looked(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t from, uint64_t to);

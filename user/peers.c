@@ -348,6 +348,16 @@ static void note_asked(struct ikw_world *w, const struct ikw_peer *p, struct ikw
 		daemon->asks_gap = ago;
 }
 
+/* Longer than any, or of a daemon that looks before each and had not. */
+static bool no_check(const struct ikw_world *w, const struct ikw_ike_sa *ike,
+		     const struct ikw_exchange *x)
+{
+	const struct ikw_process *daemon = ikw_host_process(&w->host, ike->peer->asked_by);
+
+	return ikw_ike_content(ike, x->length) >= IKW_CONTENT_DELETE_IKE ||
+	       (x->asked == IKW_ASKED_NO && daemon && daemon->asks && !ike->unasked);
+}
+
 static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct ikw_ike *m)
 {
 	struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, 0);
@@ -356,17 +366,18 @@ static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct 
 	    (x->type != IKW_V2_INFORMATIONAL && x->type != IKW_V1_INFO))
 		return;
 	note_asked(w, ike->peer, x);
-	if (x->asked != IKW_ASKED_YES && ikw_ike_content(ike, x->length) != IKW_CONTENT_EMPTY &&
-	    !ikw_ike_check_due(ike, x)) {
-		ikw_host_order_served(&w->host, ike->spi_i,
-				      x->first > SERVED_FOR ? x->first - SERVED_FOR : 0, x->first);
-		ikw_outside_obeyed(&w->outside, x->first);
-	}
 	/* the one before was answered and ended nothing: a check */
 	if (ike->asked_last == IKW_ASKED_NO && ike->live_last == ike->asked_first)
 		ike->unasked = true;
 	ike->asked_last = x->asked;
 	ike->asked_first = x->first;
+	if (x->asked != IKW_ASKED_YES && ikw_ike_content(ike, x->length) != IKW_CONTENT_EMPTY &&
+	    !ikw_ike_check_due(ike, x)) {
+		ikw_host_order_served(&w->host, ike->spi_i,
+				      x->first > SERVED_FOR ? x->first - SERVED_FOR : 0, x->first,
+				      no_check(w, ike, x));
+		ikw_outside_obeyed(&w->outside, x->first);
+	}
 }
 
 /*
