@@ -686,30 +686,42 @@ static void test_order_amid_many_silent(void **state)
 	}
 }
 
-/* 0xb0, with another peer. */
-static void establish_other(struct story *s, uint64_t ms, struct sa_spec in, struct sa_spec out,
-			    uint16_t encr, uint16_t keylen, uint16_t integ)
+/*
+ * Two peers, an answered check of 0xa0's; an order, right behind it an INFORMATIONAL
+ * of 0xb0's with another peer, and then one of 0xa0's: neither is answered.
+ */
+static void order_between(struct story *s, bool looks, struct ike_spec made, uint32_t check,
+			  uint32_t length)
 {
-	ike(s, ms, '>', (struct ike_spec){ 0xb0, 2, 34, 0, 300, in.peer, 0, 0, 0 });
-	ike(s, ms + 5, '<', (struct ike_spec){ 0xb0, 2, 34, 0, 300, in.peer, encr, keylen, integ });
-	ike(s, ms + 10, '>', (struct ike_spec){ 0xb0, 2, 35, 1, 300, in.peer, 0, 0, 0 });
-	ike(s, ms + 30, '<', (struct ike_spec){ 0xb0, 2, 35, 1, 208, in.peer, 0, 0, 0 });
-	sa_op(s, ms + 35, in, IKW_SA_ADD, 0, DAEMON);
-	sa_op(s, ms + 36, out, IKW_SA_ADD, 0, DAEMON);
-}
+	struct sa_spec in = IN(1), out = OUT(1);
+	uint64_t gap = 700, ms = 20004;
 
-/* An INFORMATIONAL of either peer that is never answered. */
-static void unanswered(struct story *s, uint64_t ms, struct ike_spec first, struct ike_spec second,
-		       uint64_t later)
-{
-	uint64_t gap = 700;
-
-	for (unsigned int i = 0; i < 4; i++) {
-		ike(s, ms, '>', first);
-		ike(s, ms + later, '>', second);
-		ms += gap;
-		gap = gap * 3 / 2;
+	in.peer = out.peer = 8;
+	begin(s, ALL_SEES);
+	establish(s, 10000, 0xa0, 0, made.encr, made.keylen, made.integ);
+	ike(s, 12000, '>', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 8, 0, 0, 0 });
+	made.peer = 8;
+	ike(s, 12005, '<', made);
+	ike(s, 12010, '>', (struct ike_spec){ 0xb0, 2, 35, 1, 300, 8, 0, 0, 0 });
+	ike(s, 12030, '<', (struct ike_spec){ 0xb0, 2, 35, 1, 208, 8, 0, 0, 0 });
+	sa_op(s, 12035, in, IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, 12036, out, IKW_SA_ADD, 0, DAEMON);
+	if (looks)
+		sa_op(s, 13990, IN(0), IKW_SA_ASKED, 0, DAEMON);
+	ike(s, 14000, '>', V2(0xa0, 37, 2, check));
+	ike(s, 14005, '<', V2(0xa0, 37, 2, check));
+	if (looks)
+		sa_op(s, 19990, in, IKW_SA_ASKED, 0, DAEMON);
+	control(s, 20000, terminate, sizeof(terminate), "terminate");
+	for (unsigned int i = 0; i < 4; i++, ms += gap, gap = gap * 3 / 2) {
+		ike(s, ms, '>', (struct ike_spec){ 0xb0, 2, 37, 2, length, 8, 0, 0, 0 });
+		ike(s, ms + 13, '>', V2(0xa0, 37, 3, length));
 	}
+	down(s, 28500, 0, IKW_CAUSE_CALL, DAEMON);
+	sa_op(s, 28510, in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(s, 28511, out, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	end(s);
+	assert_int_equal(s->count, 2);
 }
 
 /*
@@ -720,30 +732,12 @@ static void unanswered(struct story *s, uint64_t ms, struct ike_spec first, stru
  */
 static void test_order_beside_first_check(void **state)
 {
-	const struct ike_spec check = { 0xb0, 2, 37, 2, 80, 8, 0, 0, 0 };
+	struct story s;
 
 	(void)state;
 	for (unsigned int looks = 0; looks < 2; looks++) {
-		struct sa_spec in = IN(1), out = OUT(1);
-		struct story s;
-
-		in.peer = out.peer = 8;
-		begin(&s, ALL_SEES);
-		establish(&s, 10000, 0xa0, 0, AES_SHA256);
-		establish_other(&s, 12000, in, out, AES_SHA256);
-		if (looks)
-			sa_op(&s, 13990, IN(0), IKW_SA_ASKED, 0, DAEMON);
-		ike(&s, 14000, '>', V2(0xa0, 37, 2, 80));
-		ike(&s, 14005, '<', V2(0xa0, 37, 2, 80));
-		if (looks)
-			sa_op(&s, 19990, in, IKW_SA_ASKED, 0, DAEMON);
-		control(&s, 20000, terminate, sizeof(terminate), "terminate");
-		unanswered(&s, 20004, check, V2(0xa0, 37, 3, 80), 13);
-		down(&s, 28500, 0, IKW_CAUSE_CALL, DAEMON);
-		sa_op(&s, 28510, in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
-		sa_op(&s, 28511, out, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
-		end(&s);
-		assert_int_equal(s.count, 2);
+		order_between(&s, looks, (struct ike_spec){ 0xb0, 2, 34, 0, 300, 9, AES_SHA256 },
+			      80, 80);
 		for (unsigned int i = 0; i < 2; i++) {
 			bool ordered = s.told[i].spi_i == (looks ? 0xa0 : 0xb0);
 
@@ -758,26 +752,10 @@ static void test_order_beside_first_check(void **state)
 /* Of two Deletes that follow an order, no check as long, the first remains the one it was for. */
 static void test_order_beside_delete(void **state)
 {
-	struct sa_spec in = IN(1), out = OUT(1);
 	struct story s;
 
 	(void)state;
-	in.peer = out.peer = 8;
-	begin(&s, ALL_SEES);
-	establish(&s, 10000, 0xa0, 0, AES_GCM);
-	establish_other(&s, 12000, in, out, AES_GCM);
-	sa_op(&s, 13990, IN(0), IKW_SA_ASKED, 0, DAEMON);
-	ike(&s, 14000, '>', V2(0xa0, 37, 2, 57));
-	ike(&s, 14005, '<', V2(0xa0, 37, 2, 57));
-	sa_op(&s, 19990, in, IKW_SA_ASKED, 0, DAEMON);
-	control(&s, 20000, terminate, sizeof(terminate), "terminate");
-	unanswered(&s, 20004, (struct ike_spec){ 0xb0, 2, 37, 2, 65, 8, 0, 0, 0 },
-		   V2(0xa0, 37, 3, 65), 13);
-	down(&s, 28500, 0, IKW_CAUSE_CALL, DAEMON);
-	sa_op(&s, 28510, in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
-	sa_op(&s, 28511, out, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
-	end(&s);
-	assert_int_equal(s.count, 2);
+	order_between(&s, true, (struct ike_spec){ 0xb0, 2, 34, 0, 300, 9, AES_GCM }, 57, 65);
 	for (unsigned int i = 0; i < 2; i++) {
 		assert_int_equal(s.told[i].reason, IKW_REASON_MANUAL);
 		assert_int_equal(s.told[i].confidence, s.told[i].spi_i == 0xb0
