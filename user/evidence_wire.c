@@ -8,17 +8,14 @@
 #define OUTCOME_LIMIT  (10 * IKW_SECOND)
 #define DELETE_AT_ONCE (300 * IKW_MS)
 
-/*
- * A daemon reads when the SAs were last used before it checks a silent peer.
- * That it read nothing tells something of a daemon only that does so.
- */
+/* A daemon reads when the SAs were last used before it checks a silent peer. */
 static void see_asked(struct ikw_look *l, const struct ikw_exchange *x)
 {
 	const struct ikw_process *daemon = ikw_host_process(&l->w->host, l->c->first.by.tgid);
 
 	if (x->asked == IKW_ASKED_YES)
 		see(l, IKW_FACT(ASKED));
-	else if (x->asked == IKW_ASKED_NO && daemon && daemon->asks && !l->f->ike->unasked)
+	else if (ikw_ike_not_asked(l->f->ike, x, daemon))
 		see(l, IKW_FACT(NOT_ASKED));
 }
 

@@ -348,14 +348,20 @@ static void note_asked(struct ikw_world *w, const struct ikw_peer *p, struct ikw
 		daemon->asks_gap = ago;
 }
 
-/* Longer than any, or of a daemon that looks before each and had not. */
+bool ikw_ike_not_asked(const struct ikw_ike_sa *ike, const struct ikw_exchange *x,
+		       const struct ikw_process *daemon)
+{
+	return x->asked == IKW_ASKED_NO && daemon && daemon->asks && !ike->unasked;
+}
+
+/* Longer than any liveness check, or of a daemon that looks before each and had not. */
 static bool no_check(const struct ikw_world *w, const struct ikw_ike_sa *ike,
 		     const struct ikw_exchange *x)
 {
 	const struct ikw_process *daemon = ikw_host_process(&w->host, ike->peer->asked_by);
 
 	return ikw_ike_content(ike, x->length) >= IKW_CONTENT_DELETE_IKE ||
-	       (x->asked == IKW_ASKED_NO && daemon && daemon->asks && !ike->unasked);
+	       ikw_ike_not_asked(ike, x, daemon);
 }
 
 static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct ikw_ike *m)

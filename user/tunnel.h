@@ -273,6 +273,14 @@ struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen);
 const struct ikw_sa_node *ikw_world_partner(const struct ikw_world *world, const uint8_t *daddr,
 					    uint32_t spi, const uint8_t **partner_daddr);
 
+/*
+ * The daemon, which reads when SAs were last used before each liveness check (NULL:
+ * not known), had not done so before this exchange. That it read nothing tells
+ * something of a daemon only that does so.
+ */
+bool ikw_ike_not_asked(const struct ikw_ike_sa *ike, const struct ikw_exchange *exchange,
+		       const struct ikw_process *daemon);
+
 /* The peer's port that its SAs go to or come from in UDP; 0: no encapsulation. */
 uint16_t ikw_generation_encap(const struct ikw_generation *gen);
 /*
