@@ -126,8 +126,11 @@ refused full_device 'No space left on device' "${run[@]}" --tier netlink --recor
 { head -n 1 tests/stories/rekey-v2.events; sed -n 3,9p tests/stories/rekey-v2.events; } >"$dir/good"
 head -c -20 "$dir/good" >"$dir/cut"
 refused recording/cut 'cut:[0-9]*: ' "$agent" replay "$dir/cut"
-head -c 700 /dev/urandom >"$dir/noise"
+# noise whose first byte begins neither a comment nor an empty line, for those are passed over wherever they stand
+{ printf '{'; head -c 700 /dev/urandom; } >"$dir/noise"
 refused recording/noise 'noise:1: ' "$agent" replay "$dir/noise"
+{ printf '# a comment\n\n'; cat "$dir/noise"; } >"$dir/late_noise"
+refused recording/noise_behind_comment 'late_noise:3: ' "$agent" replay "$dir/late_noise"
 : >"$dir/empty"
 refused recording/empty 'empty:1: ' "$agent" replay "$dir/empty"
 sed '4s/"type": "[a-z]*"/"type": "nonsense"/' "$dir/good" >"$dir/type"
