@@ -14,6 +14,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -71,6 +73,13 @@ static void pin(void)
 	setpriority(PRIO_PROCESS, 0, -20);
 }
 
+/*
+ * By how TCP sends: as fast as it is taken. What paces itself by the bandwidth
+ * that it measured (bbr, where that is the default) tells its own estimate. Reno
+ * is in every kernel.
+ */
+static const char congestion[] = "reno";
+
 static int open_socket(bool bulk)
 {
 	struct timeval patience = { .tv_sec = PATIENCE_S };
@@ -81,6 +90,8 @@ static int open_socket(bool bulk)
 		die("socket");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bulk) {
+		if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion, strlen(congestion)))
+			die(congestion);
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
 	}
