@@ -43,9 +43,9 @@ struct ikw_probe_row {
 /* Value of ikw_interfaces; the key is the interface's index. */
 struct ikw_interface {
 	char name[IKW_NAME_LEN];
-	char in[IKW_NAME_LEN]; /* "xdp", "xdp-generic", "tc" */
+	char in[IKW_NAME_LEN]; /* "xdp", "xdp-generic", "tc", "tcx" */
 	char why[104];	       /* why that hook */
-	__u16 tc_in;	       /* priority of the filter; 0: none */
+	__u16 tc_in;	       /* priority of the filter in a clsact; 0: none */
 	__u16 tc_out;
 	__u8 own_qdisc; /* the clsact is the agent's */
 	__u8 behind;	/* other filters come first */

@@ -284,6 +284,8 @@ static const struct {
 	  false },
 	{ "XDP", ikw_trial_xdp, "ingress is watched by tc instead", false },
 	{ "tc", ikw_trial_tc, "IKE messages that this host sends go unseen", false },
+	{ "tcx", ikw_trial_tcx, "the tc hook is taken by a clsact's filters, which cost more",
+	  false },
 	{ "ESP", try_esp, "this kernel cannot carry a tunnel: there is nothing to watch", false },
 	{ "bpffs", try_bpffs, "nothing can be pinned until it is mounted", false },
 	{ "lockdown", try_lockdown, "programs cannot look at SAs or processes: netlink tier",

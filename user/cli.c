@@ -21,7 +21,7 @@ static const struct ikw_option run_options[] = {
 	{ 'n', "netns", "NAME", "network namespace watched: a name under /run/netns, or a path" },
 	{ 'c', "config", "FILE",
 	  "configuration file (/etc/ikewatch/ikewatch.conf, if there is one)" },
-	{ IKW_OPT_HOOK, "hook", "auto|xdp|xdp-generic|tc",
+	{ IKW_OPT_HOOK, "hook", "auto|xdp|xdp-generic|tc|tcx",
 	  "ingress hook (auto: by its cost there)" },
 	{ STATE_DIR },
 	{ IKW_OPT_NO_STORE, "no-store", NULL, "keep no alarms on disk" },

@@ -70,8 +70,8 @@ static bool find_netns(int fd, struct ikw_netns_ref *netns)
 	if (!err && netns->inode != layout.netns)
 		err = -ENOENT;
 	if (err && layout.netns_path[0])
-		ikw_error("detach: %s: its namespace is gone by that name; filters on interfaces "
-			  "that still live can go only with them",
+		ikw_error("detach: %s: its namespace is gone by that name; tc filters on "
+			  "interfaces that still live can go only with them",
 			  layout.netns_path);
 	return !err;
 }

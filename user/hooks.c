@@ -16,16 +16,14 @@
 #include <uthash.h>
 #include "bpf/packet.h"
 #include "bpf/parse.h"
+#include "clsact.h"
 #include "esp_slots.h"
 #include "hooks.h"
-#include "suppressed.h"
+#include "links.h"
 #include "packets.h"
-#include "pin.h"
-#include "tcfilter.h"
+#include "suppressed.h"
 
-#define TC_HANDLE   0x696b77 /* "ikw": ours among the filters of a clsact */
-#define TC_PRIORITY 10	     /* where there is no other filter */
-#define NOTE_LEN    96
+#define NOTE_LEN 96
 
 struct hook {
 	struct hook *next;
@@ -33,14 +31,11 @@ struct hook {
 	char name[IKW_NAME_LEN];
 	const char *how;
 	char note[NOTE_LEN];
-	int xdp_fd;		   /* the XDP link; -1: none */
-	int xdp_left;		   /* that of an earlier agent; -1: none */
+	int link[IKW_LINKS];	   /* -1: none */
+	int link_left[IKW_LINKS];  /* those of an earlier agent; -1: none */
 	struct ikw_interface left; /* how an earlier agent was attached; no name: it was not */
 	bool ip;		   /* no Ethernet header on this device */
-	uint16_t tc_in;		   /* priority of our filter; 0: none */
-	uint16_t tc_out;
-	bool own_qdisc; /* we made the clsact */
-	bool behind;	/* other filters come before ours */
+	struct ikw_clsact clsact;  /* where there is no tcx */
 };
 
 /* An IKE peer that somebody vouches for, once for each SA with it. */
@@ -64,7 +59,7 @@ struct ikw_hooks {
 
 bool ikw_hook_mode_of(const char *text, enum ikw_hook_mode *mode)
 {
-	static const char *const names[] = { "auto", "xdp", "xdp-generic", "tc" };
+	static const char *const names[] = { "auto", "xdp", "xdp-generic", "tc", "tcx" };
 
 	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(text, names[i])) {
@@ -75,11 +70,6 @@ bool ikw_hook_mode_of(const char *text, enum ikw_hook_mode *mode)
 }
 
 /* ---- opening ---------------------------------------------------------------- */
-
-static void link_path(const struct ikw_hooks *h, const char *ifname, char *path, size_t size)
-{
-	snprintf(path, size, "%s/" IKW_PIN_LINKS "/xdp_%s", h->pin_dir, ifname);
-}
 
 static int no_log(enum libbpf_print_level level, const char *fmt, va_list args)
 {
@@ -135,144 +125,33 @@ int ikw_hooks_open(const struct ikw_hooks_config *config, struct ikw_hooks **out
 
 /* ---- attaching ----------------------------------------------------------------- */
 
-/*
- * libbpf refuses options with anything but zeros behind their last member, the
- * padding included: LIBBPF_OPTS clears it, an initialiser does not.
- */
-#define TC_HOOK(name, index, where)                                                                \
-	LIBBPF_OPTS(bpf_tc_hook, name, .ifindex = (int)(index), .attach_point = (where))
-
-/*
- * Before all others on that side: one of them that drops or decides would keep
- * a packet from us, while we never keep one from them. Returns 0 when the
- * others begin at 1 already; the kernel then finds us a place behind.
- */
-static uint16_t tc_place(uint32_t ifindex, enum bpf_tc_attach_point point)
-{
-	struct ikw_tcfilters list;
-
-	if (ikw_tcfilters_list(ifindex, point == BPF_TC_EGRESS, TC_HANDLE, &list) || !list.first)
-		return TC_PRIORITY;
-	return list.first > TC_PRIORITY ? TC_PRIORITY : (uint16_t)(list.first - 1);
-}
-
-static void tc_detach(uint32_t ifindex, enum bpf_tc_attach_point point, uint16_t prio)
-{
-	TC_HOOK(tc, ifindex, point);
-	LIBBPF_OPTS(bpf_tc_opts, opts);
-
-	opts.handle = TC_HANDLE;
-	opts.priority = prio;
-	bpf_tc_detach(&tc, &opts);
-}
-
-/* What an agent that was killed has left there. */
-static void tc_sweep(uint32_t ifindex, enum bpf_tc_attach_point point)
-{
-	struct ikw_tcfilters list;
-
-	for (int i = 0; i < 8; i++) {
-		if (ikw_tcfilters_list(ifindex, point == BPF_TC_EGRESS, TC_HANDLE, &list) ||
-		    !list.ours)
-			return;
-		tc_detach(ifindex, point, list.our_prio);
-	}
-}
-
-static uint32_t program_id(int fd)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t size = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
-}
-
-/*
- * The filter that an earlier agent left goes on: as it is when its program is
- * ours, else with ours put in its place in one step. False: there is none.
- */
-static bool tc_take_over(const struct hook *hook, enum bpf_tc_attach_point point, int prog_fd,
-			 uint16_t *prio)
-{
-	TC_HOOK(tc, hook->ifindex, point);
-	LIBBPF_OPTS(bpf_tc_opts, query);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE);
-	struct ikw_tcfilters list;
-
-	if (ikw_tcfilters_list(hook->ifindex, point == BPF_TC_EGRESS, TC_HANDLE, &list) ||
-	    list.ours != 1)
-		return false;
-	query.handle = opts.handle = TC_HANDLE;
-	query.priority = opts.priority = list.our_prio;
-	*prio = list.our_prio;
-	if (!bpf_tc_query(&tc, &query) && query.prog_id == program_id(prog_fd))
-		return true;
-	return !bpf_tc_attach(&tc, &opts);
-}
-
-/* *prio: the filter's priority. */
-static int tc_attach(struct hook *hook, enum bpf_tc_attach_point point, int prog_fd, uint16_t *prio)
-{
-	TC_HOOK(tc, hook->ifindex, point);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd);
-	int err = bpf_tc_hook_create(&tc);
-
-	if (!err)
-		hook->own_qdisc = true;
-	else if (err != -EEXIST)
-		return err;
-	else if (tc_take_over(hook, point, prog_fd, prio))
-		return 0;
-	tc_sweep(hook->ifindex, point);
-	opts.handle = TC_HANDLE;
-	opts.priority = tc_place(hook->ifindex, point);
-	hook->behind = hook->behind || !opts.priority;
-	err = bpf_tc_attach(&tc, &opts);
-	*prio = err ? 0 : (uint16_t)opts.priority;
-	return err;
-}
-
-/* The clsact goes only if it was ours and nobody else uses it by now. */
-static bool tc_unused(uint32_t ifindex)
-{
-	struct ikw_tcfilters in, out;
-
-	return !ikw_tcfilters_list(ifindex, false, TC_HANDLE, &in) &&
-	       !ikw_tcfilters_list(ifindex, true, TC_HANDLE, &out) && !in.count && !out.count &&
-	       !in.ours && !out.ours;
-}
-
-static void qdisc_drop(uint32_t ifindex)
-{
-	TC_HOOK(all, ifindex, (enum bpf_tc_attach_point)(BPF_TC_INGRESS | BPF_TC_EGRESS));
-
-	if (tc_unused(ifindex))
-		bpf_tc_hook_destroy(&all);
-}
-
 static void hook_free(struct hook *hook)
 {
-	if (hook->xdp_fd >= 0)
-		close(hook->xdp_fd);
-	if (hook->xdp_left >= 0)
-		close(hook->xdp_left);
+	for (int kind = 0; kind < IKW_LINKS; kind++) {
+		if (hook->link[kind] >= 0)
+			close(hook->link[kind]);
+		if (hook->link_left[kind] >= 0)
+			close(hook->link_left[kind]);
+	}
 	free(hook);
+}
+
+static void link_drop(const struct ikw_hooks *h, const struct hook *hook, enum ikw_link_kind kind,
+		      int *fd)
+{
+	if (*fd < 0)
+		return;
+	ikw_link_drop(h->pin_dir, kind, hook->name, *fd);
+	*fd = -1;
 }
 
 static void hook_drop(const struct ikw_hooks *h, struct hook *hook)
 {
-	char path[PATH_MAX];
-
-	if (h->pin_dir && (hook->xdp_fd >= 0 || hook->xdp_left >= 0)) {
-		link_path(h, hook->name, path, sizeof(path));
-		unlink(path);
+	for (int kind = 0; kind < IKW_LINKS; kind++) {
+		link_drop(h, hook, (enum ikw_link_kind)kind, &hook->link_left[kind]);
+		link_drop(h, hook, (enum ikw_link_kind)kind, &hook->link[kind]);
 	}
-	if (hook->tc_in)
-		tc_detach(hook->ifindex, BPF_TC_INGRESS, hook->tc_in);
-	if (hook->tc_out)
-		tc_detach(hook->ifindex, BPF_TC_EGRESS, hook->tc_out);
-	if (hook->own_qdisc)
-		qdisc_drop(hook->ifindex);
+	ikw_clsact_detach(&hook->clsact);
 	if (h->interfaces_fd >= 0)
 		bpf_map_delete_elem(h->interfaces_fd, &hook->ifindex);
 	hook_free(hook);
@@ -281,10 +160,10 @@ static void hook_drop(const struct ikw_hooks *h, struct hook *hook)
 /* So that another agent, or `ikewatch detach`, knows what is ours. */
 static void hook_note(const struct ikw_hooks *h, const struct hook *hook)
 {
-	struct ikw_interface row = { .tc_in = hook->tc_in,
-				     .tc_out = hook->tc_out,
-				     .own_qdisc = hook->own_qdisc,
-				     .behind = hook->behind };
+	struct ikw_interface row = { .tc_in = hook->clsact.in,
+				     .tc_out = hook->clsact.out,
+				     .own_qdisc = hook->clsact.own_qdisc,
+				     .behind = hook->clsact.behind };
 
 	if (h->interfaces_fd < 0)
 		return;
@@ -304,83 +183,67 @@ static bool any_xdp(uint32_t ifindex)
 /* One that is not ours. */
 static bool other_xdp(const struct hook *hook)
 {
-	return hook->xdp_left < 0 && any_xdp(hook->ifindex);
+	return hook->link_left[IKW_LINK_XDP] < 0 && any_xdp(hook->ifindex);
 }
 
-/* The XDP link of an earlier agent hangs by its pin. The kernel detaches it a moment after. */
-static void xdp_sweep(const struct ikw_hooks *h, struct hook *hook)
+/* Goes on with the link that an earlier agent left, if it is of the kind that is wanted now. */
+static bool link_take_over(struct hook *hook, enum ikw_link_kind kind, int prog_fd)
 {
-	char path[PATH_MAX];
+	int left = hook->link_left[kind];
 
-	if (hook->xdp_left < 0)
-		return;
-	link_path(h, hook->name, path, sizeof(path));
-	unlink(path);
-	close(hook->xdp_left);
-	hook->xdp_left = -1;
-	for (int i = 0; i < 100 && any_xdp(hook->ifindex); i++)
-		usleep(5000);
+	if (left < 0 || ikw_link_run(left, prog_fd))
+		return false;
+	hook->link[kind] = left;
+	hook->link_left[kind] = -1;
+	return true;
 }
 
-/* The link that an earlier agent left, if it is one on this interface; -1: none. */
-static int xdp_find(const struct ikw_hooks *h, const struct hook *hook)
+static int link_attach(struct ikw_hooks *h, struct hook *hook, enum ikw_link_kind kind, int prog_fd,
+		       uint32_t flags)
 {
-	struct bpf_link_info info = { 0 };
-	uint32_t size = sizeof(info);
-	char path[PATH_MAX];
 	int fd;
 
-	if (!h->pin_dir)
-		return -1;
-	link_path(h, hook->name, path, sizeof(path));
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return -1;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == BPF_LINK_TYPE_XDP &&
-	    info.xdp.ifindex == hook->ifindex)
-		return fd;
-	close(fd);
-	unlink(path);
-	return -1;
-}
-
-/* Goes on with it, if it is attached the way that is wanted now. */
-static bool xdp_take_over(struct ikw_hooks *h, struct hook *hook)
-{
-	int prog_fd = ikw_packets_program(&h->packets, IKW_PACKET_XDP);
-	struct bpf_link_info info = { 0 };
-	uint32_t size = sizeof(info);
-
-	if (prog_fd < 0 || hook->xdp_left < 0 || strcmp(hook->left.in, hook->how) ||
-	    bpf_obj_get_info_by_fd(hook->xdp_left, &info, &size))
-		return false;
-	if (info.prog_id != program_id(prog_fd) && bpf_link_update(hook->xdp_left, prog_fd, NULL))
-		return false;
-	hook->xdp_fd = hook->xdp_left;
-	hook->xdp_left = -1;
-	return true;
+	if (link_take_over(hook, kind, prog_fd))
+		return 0;
+	link_drop(h, hook, kind, &hook->link_left[kind]);
+	fd = ikw_link_make(h->pin_dir, kind, hook->name, hook->ifindex, prog_fd, flags);
+	hook->link[kind] = fd < 0 ? -1 : fd;
+	return fd < 0 ? fd : 0;
 }
 
 static int xdp_attach(struct ikw_hooks *h, struct hook *hook, uint32_t flags)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
-	char path[PATH_MAX];
-	int fd;
+	int program = ikw_packets_program(&h->packets, IKW_PACKET_XDP);
 
-	if (xdp_take_over(h, hook))
-		return 0;
-	xdp_sweep(h, hook);
-	fd = ikw_packets_program(&h->packets, IKW_PACKET_XDP);
-	if (fd >= 0)
-		fd = bpf_link_create(fd, (int)hook->ifindex, BPF_XDP, &opts);
-	if (fd < 0)
-		return fd;
-	hook->xdp_fd = fd;
-	if (h->pin_dir) {
-		link_path(h, hook->name, path, sizeof(path));
-		bpf_obj_pin(fd, path);
+	if (program < 0)
+		return program;
+	/* native where it was generic, or the other way round: that a link cannot change */
+	if (strcmp(hook->left.in, hook->how))
+		link_drop(h, hook, IKW_LINK_XDP, &hook->link_left[IKW_LINK_XDP]);
+	return link_attach(h, hook, IKW_LINK_XDP, program, flags);
+}
+
+/*
+ * tcx is the same place in a packet's way without a qdisc and its classifiers to
+ * run through, and what others have there decides before any clsact is asked.
+ */
+static int tc_attach(struct ikw_hooks *h, struct hook *hook, bool egress, int prog_fd)
+{
+	enum ikw_link_kind kind = egress ? IKW_LINK_TCX_OUT : IKW_LINK_TCX_IN;
+	int err;
+
+	if (h->mode != IKW_HOOK_TC) {
+		err = link_attach(h, hook, kind, prog_fd, 0);
+		if (!err || h->mode == IKW_HOOK_TCX)
+			return err;
 	}
-	return 0;
+	return ikw_clsact_attach(&hook->clsact, egress, prog_fd);
+}
+
+static const char *tc_how(const struct ikw_hooks *h, const struct hook *hook,
+			  enum ikw_link_kind kind)
+{
+	return hook->link[kind] >= 0 || h->mode == IKW_HOOK_TCX ? "tcx" : "tc";
 }
 
 static bool without_ethernet(const char *name)
@@ -402,9 +265,9 @@ static int attach_tc_in(struct ikw_hooks *h, struct hook *hook, const char *note
 {
 	int program =
 		ikw_packets_program(&h->packets, hook->ip ? IKW_PACKET_TC_IN_IP : IKW_PACKET_TC_IN);
-	int err = program < 0 ? program : tc_attach(hook, BPF_TC_INGRESS, program, &hook->tc_in);
+	int err = program < 0 ? program : tc_attach(h, hook, false, program);
 
-	hook->how = "tc";
+	hook->how = tc_how(h, hook, IKW_LINK_TCX_IN);
 	snprintf(hook->note, sizeof(hook->note), "%s", note);
 	return err;
 }
@@ -424,12 +287,12 @@ static int attach_auto(struct ikw_hooks *h, struct hook *hook, const char *kind)
 		return attach_tc_in(h, hook, "no Ethernet header");
 	if (other_xdp(hook))
 		return attach_tc_in(h, hook, "another XDP program is attached");
+	hook->how = "xdp";
 	err = xdp_attach(h, hook, XDP_FLAGS_DRV_MODE);
 	if (err) {
 		snprintf(note, sizeof(note), "the driver takes no XDP: %s", strerror(-err));
 		return attach_tc_in(h, hook, note);
 	}
-	hook->how = "xdp";
 	snprintf(hook->note, sizeof(hook->note), "a card whose driver has XDP");
 	return 0;
 }
@@ -440,7 +303,7 @@ static int attach_in(struct ikw_hooks *h, struct hook *hook, const char *kind)
 
 	if (h->mode == IKW_HOOK_AUTO)
 		return attach_auto(h, hook, kind);
-	if (h->mode == IKW_HOOK_TC)
+	if (h->mode == IKW_HOOK_TC || h->mode == IKW_HOOK_TCX)
 		return attach_tc_in(h, hook, "asked for");
 	if (hook->ip)
 		return attach_tc_in(h, hook, "asked for XDP, which needs an Ethernet header");
@@ -456,7 +319,7 @@ static int attach_out(struct ikw_hooks *h, struct hook *hook)
 	int program = ikw_packets_program(&h->packets,
 					  hook->ip ? IKW_PACKET_TC_OUT_IP : IKW_PACKET_TC_OUT);
 
-	return program < 0 ? program : tc_attach(hook, BPF_TC_EGRESS, program, &hook->tc_out);
+	return program < 0 ? program : tc_attach(h, hook, true, program);
 }
 
 static struct hook *hook_new(const struct ikw_hooks *h, uint32_t ifindex, const char *name)
@@ -466,25 +329,44 @@ static struct hook *hook_new(const struct ikw_hooks *h, uint32_t ifindex, const 
 	if (!hook)
 		return NULL;
 	hook->ifindex = ifindex;
-	hook->xdp_fd = -1;
 	hook->how = "none";
 	hook->ip = without_ethernet(name);
 	snprintf(hook->name, sizeof(hook->name), "%.15s", name);
 	if (h->interfaces_fd < 0 || bpf_map_lookup_elem(h->interfaces_fd, &ifindex, &hook->left) ||
 	    strncmp(hook->left.name, hook->name, sizeof(hook->left.name)))
 		memset(&hook->left, 0, sizeof(hook->left));
-	hook->own_qdisc = hook->left.own_qdisc;
-	hook->behind = hook->left.behind;
-	hook->xdp_left = xdp_find(h, hook);
+	hook->clsact.ifindex = ifindex;
+	hook->clsact.own_qdisc = hook->left.own_qdisc;
+	hook->clsact.behind = hook->left.behind;
+	for (int kind = 0; kind < IKW_LINKS; kind++) {
+		hook->link[kind] = -1;
+		hook->link_left[kind] =
+			ikw_link_find(h->pin_dir, (enum ikw_link_kind)kind, name, ifindex);
+	}
 	return hook;
 }
 
 /* What an earlier agent had there and this one has not. */
 static void hook_tidy(const struct ikw_hooks *h, struct hook *hook)
 {
-	xdp_sweep(h, hook);
-	if (!hook->tc_in)
-		tc_sweep(hook->ifindex, BPF_TC_INGRESS);
+	for (int kind = 0; kind < IKW_LINKS; kind++)
+		link_drop(h, hook, (enum ikw_link_kind)kind, &hook->link_left[kind]);
+	ikw_clsact_sweep(&hook->clsact);
+}
+
+/* Which side it was, and why. */
+static void refused(const struct ikw_hooks *h, const struct hook *hook, int err, char *why,
+		    size_t size)
+{
+	bool in = hook->clsact.in || hook->link[IKW_LINK_XDP] >= 0 ||
+		  hook->link[IKW_LINK_TCX_IN] >= 0;
+	const char *cause = strerror(-err);
+
+	if (err == -EBUSY)
+		cause = "another XDP program is attached";
+	else if (err == -EOPNOTSUPP && h->mode == IKW_HOOK_TCX)
+		cause = "not in this kernel (it came with Linux 6.6)";
+	snprintf(why, size, "%s: %s", in ? "tc egress" : hook->how, cause);
 }
 
 int ikw_hooks_attach(struct ikw_hooks *h, uint32_t ifindex, const char *name, const char *kind,
@@ -506,9 +388,7 @@ int ikw_hooks_attach(struct ikw_hooks *h, uint32_t ifindex, const char *name, co
 	if (!err)
 		err = attach_out(h, hook);
 	if (err) {
-		snprintf(why, size, "%s: %s",
-			 hook->tc_in || hook->xdp_fd >= 0 ? "tc egress" : hook->how,
-			 err == -EBUSY ? "another XDP program is attached" : strerror(-err));
+		refused(h, hook, err, why, size);
 		hook_drop(h, hook);
 	} else {
 		hook_tidy(h, hook);
@@ -664,10 +544,11 @@ json_t *ikw_hooks_status(const struct ikw_hooks *h)
 
 	for (const struct hook *hook = h->list; hook; hook = hook->next) {
 		snprintf(why, sizeof(why), "%s%s", hook->note,
-			 hook->behind ? "; other tc filters come first" : "");
-		json_array_append_new(list, json_pack("{s:s, s:i, s:s, s:s, s:s}", "interface",
-						      hook->name, "ifindex", (int)hook->ifindex,
-						      "in", hook->how, "out", "tc", "why", why));
+			 hook->clsact.behind ? "; other tc filters come first" : "");
+		json_array_append_new(
+			list, json_pack("{s:s, s:i, s:s, s:s, s:s}", "interface", hook->name,
+					"ifindex", (int)hook->ifindex, "in", hook->how, "out",
+					tc_how(h, hook, IKW_LINK_TCX_OUT), "why", why));
 	}
 	return list;
 }
@@ -697,16 +578,13 @@ bool ikw_hooks_adopted(const struct ikw_hooks *h)
 void ikw_hooks_remove(const char *pin_dir, uint32_t ifindex, const struct ikw_interface *left)
 {
 	libbpf_print_fn_t log = libbpf_set_print(no_log);
-	char name[IKW_NAME_LEN + 8];
+	struct ikw_clsact clsact = { .ifindex = ifindex, .own_qdisc = left->own_qdisc };
 
-	if (pin_dir) {
-		snprintf(name, sizeof(name), "xdp_%.15s", left->name);
-		ikw_pin_del(pin_dir, IKW_PIN_LINKS, name);
-	}
-	tc_sweep(ifindex, BPF_TC_INGRESS);
-	tc_sweep(ifindex, BPF_TC_EGRESS);
-	if (left->own_qdisc)
-		qdisc_drop(ifindex);
+	for (int kind = 0; pin_dir && kind < IKW_LINKS; kind++)
+		ikw_link_drop(
+			pin_dir, (enum ikw_link_kind)kind, left->name,
+			ikw_link_find(pin_dir, (enum ikw_link_kind)kind, left->name, ifindex));
+	ikw_clsact_sweep(&clsact);
 	libbpf_set_print(log);
 }
 

@@ -19,7 +19,8 @@ enum ikw_hook_mode {
 	IKW_HOOK_AUTO = 0,
 	IKW_HOOK_XDP,
 	IKW_HOOK_XDP_GENERIC,
-	IKW_HOOK_TC,
+	IKW_HOOK_TC,  /* filters of a clsact */
+	IKW_HOOK_TCX, /* links on the tc hook (Linux 6.6); the others fall back to a clsact */
 };
 
 struct ikw_hooks_config {
@@ -44,7 +45,7 @@ struct ikw_hooks_config {
 
 struct ikw_hooks;
 
-/* "auto", "xdp", "xdp-generic", "tc" into *mode. False: none of these. */
+/* "auto", "xdp", "xdp-generic", "tc", "tcx" into *mode. False: none of these. */
 bool ikw_hook_mode_of(const char *text, enum ikw_hook_mode *mode);
 
 /* Loads the packet programs. 0 with *out, or a negative errno with the cause in why. */
@@ -115,7 +116,7 @@ void ikw_hooks_leave(struct ikw_hooks *hooks);
 
 /*
  * What an agent that is gone left on one interface (of the namespace the caller
- * is in): its filters, its XDP link, its clsact if nobody else uses that.
+ * is in): its links, its filters, its clsact if nobody else uses that.
  */
 void ikw_hooks_remove(const char *pin_dir, uint32_t ifindex, const struct ikw_interface *left);
 

@@ -163,8 +163,7 @@ static bool is_current(void *ctx, const char *name)
 	struct ikw_loader *loader = ctx;
 	const char *names[IKW_SIDES];
 
-	if (!strncmp(name, "ikw_xdp", 7) || !strncmp(name, "ikw_tc_", 7) ||
-	    !strncmp(name, "xdp_", 4))
+	if (!strncmp(name, "ikw_xdp", 7) || !strncmp(name, "ikw_tc_", 7) || ikw_pin_is_hook(name))
 		return true;
 	for (size_t i = 0; i < ikw_probe_count; i++)
 		for (size_t n = ikw_loader_programs(loader, i, names); n-- > 0;)

@@ -173,12 +173,22 @@ void ikw_pin_del(const char *dir, const char *sub, const char *name)
 
 /* ---- many ------------------------------------------------------------------ */
 
+bool ikw_pin_is_hook(const char *name)
+{
+	static const char *const prefixes[] = { IKW_PIN_XDP, IKW_PIN_TCX_IN, IKW_PIN_TCX_OUT };
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return false;
+}
+
 /* Only what an agent would have named so: the directory may be anyone's. */
 static bool is_ours(const char *name)
 {
 	if (!strncmp(name, STAGED, strlen(STAGED)))
 		name += strlen(STAGED);
-	return !strncmp(name, "ikw_", 4) || !strncmp(name, "xdp_", 4);
+	return !strncmp(name, "ikw_", 4) || ikw_pin_is_hook(name);
 }
 
 unsigned int ikw_pin_sweep(const char *dir, const char *sub,

@@ -47,6 +47,15 @@ bool ikw_pin_fits(int fd, const struct bpf_map *map);
 /* Takes one pin away; fine when there is none. */
 void ikw_pin_del(const char *dir, const char *sub, const char *name);
 
+/*
+ * Prefixes of the links on interfaces, which their hook lets go, and nobody else
+ * while it may go on: is that such a name?
+ */
+#define IKW_PIN_XDP	"xdp_"
+#define IKW_PIN_TCX_IN	"tcx_in_"
+#define IKW_PIN_TCX_OUT "tcx_out_"
+bool ikw_pin_is_hook(const char *name);
+
 /* Takes away every pin of a directory that keep (NULL: none) does not want. Returns how many. */
 unsigned int ikw_pin_sweep(const char *dir, const char *sub,
 			   bool (*keep)(void *ctx, const char *name), void *ctx);

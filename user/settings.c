@@ -35,11 +35,11 @@ static const char *set_tier(struct ikw_run_options *options, const char *value)
 
 static const char *set_hook(struct ikw_run_options *options, const char *value)
 {
-	static const char *const names[] = { "auto", "xdp", "xdp-generic", "tc" };
+	static const char *const names[] = { "auto", "xdp", "xdp-generic", "tc", "tcx" };
 	size_t at;
 
-	if (!one_of(value, names, 4, &at))
-		return "not auto, xdp, xdp-generic or tc";
+	if (!one_of(value, names, 5, &at))
+		return "not auto, xdp, xdp-generic, tc or tcx";
 	options->hook = value;
 	return NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "trial.h"
+#include "links.h"
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
@@ -311,4 +312,13 @@ struct ikw_trial ikw_trial_xdp(void)
 struct ikw_trial ikw_trial_tc(void)
 {
 	return packet_program(BPF_PROG_TYPE_SCHED_CLS);
+}
+
+struct ikw_trial ikw_trial_tcx(void)
+{
+	enum { LOOPBACK = 1 };
+
+	if (!ikw_link_tcx(LOOPBACK))
+		return no("not in this kernel (it came with Linux 6.6)");
+	return yes();
 }

@@ -36,5 +36,7 @@ struct ikw_trial ikw_trial_read(void);
 /* An XDP program, and a tc classifier, past the verifier. */
 struct ikw_trial ikw_trial_xdp(void);
 struct ikw_trial ikw_trial_tc(void);
+/* The tc hook's links; asked of the kernel, nothing is attached. */
+struct ikw_trial ikw_trial_tcx(void);
 
 #endif

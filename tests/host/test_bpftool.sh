@@ -37,9 +37,13 @@ ip -n $ns addr add 192.0.2.1/24 dev eth0
 ip -n $ns link set eth0 up
 ip -n $peer addr add 192.0.2.2/24 dev eth0
 ip -n $peer link set eth0 up
-"$agent" run --netns $ns --no-store --socket "$dir/s" --pin-dir "$pins" >/dev/null 2>"$dir/err" &
-pid=$!
-until_ 180 grep -q '^ikewatch: ready$' "$dir/err" || { echo "FAIL bpftool/ready: $(tr '\n' '|' <"$dir/err")"; exit 1; }
+start() {
+	: >"$dir/err"
+	"$agent" run --netns $ns --no-store --socket "$dir/s" --pin-dir "$pins" "$@" >/dev/null 2>"$dir/err" &
+	pid=$!
+	until_ 180 grep -q '^ikewatch: ready$' "$dir/err" || { echo "FAIL bpftool/ready: $(tr '\n' '|' <"$dir/err")"; exit 1; }
+}
+start
 sa() { ip -n $ns xfrm state add src "$1" dst "$2" proto esp spi 0xc2d37a2c reqid 1 mode tunnel \
 	aead 'rfc4106(gcm(aes))' 0x0102030405060708090a0b0c0d0e0f1011121314 128; }
 if [ "${SAD:-0}" = 1 ] && ! { sa 192.0.2.1 192.0.2.2 && sa 192.0.2.2 192.0.2.1; }; then
@@ -87,7 +91,7 @@ judge() {
 		failed=1
 	fi
 }
-# section MARK: the commands of README between the marks
+# section MARK COUNT: the commands of README between the marks, at least so many
 section() {
 	local line command='' lines=() count=0
 	while IFS= read -r line; do
@@ -99,12 +103,21 @@ section() {
 		?*) [ -z "$command" ] || lines+=("$line") ;;
 		esac
 	done < <(sed -n "/<!-- $1: begin -->/,/<!-- $1: end -->/p" README.md)
-	[ $count -ge 4 ] || { echo "FAIL bpftool/$1: README has only $count commands"; failed=1; }
+	[ $count -ge "$2" ] || { echo "FAIL bpftool/$1: README has only $count commands"; failed=1; }
 }
-section bpftool
+section bpftool 4
 if [ "${SAD:-0}" = 1 ]; then
-	section bpftool-sad
+	section bpftool-sad 4
 else
 	echo 'skip bpftool/sad: probes on the SAD and SAs are for the VM (tests/vm/bpftool.sh)'
 fi
+if "$agent" check | grep -q '^tcx  *yes'; then
+	section bpftool-tcx 1
+	kill "$pid"
+	wait "$pid"
+	start --hook tc
+else
+	echo 'skip bpftool/tcx: not in this kernel (Linux 6.6)'
+fi
+section bpftool-clsact 1
 exit $failed

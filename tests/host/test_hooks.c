@@ -35,7 +35,11 @@
 #include "maps.skel.h"
 #include "tests/frames.h"
 
-#define SKIP  77
+#define SKIP 77
+
+/* include/uapi/linux/bpf.h of Linux 6.6; Debian 12's headers have neither */
+enum { TCX_INGRESS = 46, TCX_EGRESS = 47 };
+
 #define OURS  "va" /* in this process's namespace, where the programs go */
 #define PEERS "vb" /* in the other one */
 
@@ -206,18 +210,73 @@ static int attach(const char *name, const char *kind)
 	return ikw_hooks_attach(t.hooks, if_nametoindex(name), name, kind, t.why, sizeof(t.why));
 }
 
+/* Programs on one side of our end by tcx, the first one's name in *first. -1: this kernel has no
+ * tcx. */
+static int on_tcx(int side, char first[BPF_OBJ_NAME_LEN])
+{
+	uint32_t ids[16] = { 0 }, size;
+	struct bpf_prog_info info = { 0 };
+	LIBBPF_OPTS(bpf_prog_query_opts, opts, .prog_ids = ids, .prog_cnt = 16);
+	int fd;
+
+	first[0] = 0;
+	if (bpf_prog_query_opts((int)if_nametoindex(OURS), (enum bpf_attach_type)side, &opts))
+		return errno == ENOENT ? 0 : -1;
+	fd = opts.prog_cnt ? bpf_prog_get_fd_by_id(ids[0]) : -1;
+	size = sizeof(info);
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size))
+		memcpy(first, info.name, BPF_OBJ_NAME_LEN);
+	if (fd >= 0)
+		close(fd);
+	return (int)opts.prog_cnt;
+}
+
+static bool has_tcx(void)
+{
+	char name[BPF_OBJ_NAME_LEN];
+
+	return on_tcx(TCX_INGRESS, name) >= 0;
+}
+
+static void need_tcx(void)
+{
+	if (has_tcx())
+		return;
+	print_message("no tcx in this kernel (Linux 6.6)\n");
+	skip();
+}
+
+/* What the kernel itself says is on a side by tcx: nothing, or that program alone. */
+static void check_tcx(int side, const char *program)
+{
+	char first[BPF_OBJ_NAME_LEN];
+
+	assert_int_equal(on_tcx(side, first), program ? 1 : has_tcx() ? 0 : -1);
+	assert_string_equal(first, program ? program : "");
+}
+
+static const char *status_of(unsigned int interface, const char *member)
+{
+	static char text[256];
+	json_t *list = ikw_hooks_status(t.hooks);
+
+	snprintf(text, sizeof(text), "%s",
+		 json_string_value(json_object_get(json_array_get(list, interface), member)));
+	json_decref(list);
+	return text;
+}
+
 static void attached(enum ikw_hook_mode mode, const char *how)
 {
-	json_t *list, *one;
+	json_t *list;
 
 	open_hooks(mode, NULL);
 	if (attach(OURS, "veth"))
 		fail_msg("%s", t.why);
 	list = ikw_hooks_status(t.hooks);
 	assert_int_equal(json_array_size(list), 1);
-	one = json_array_get(list, 0);
-	assert_string_equal(json_string_value(json_object_get(one, "in")), how);
 	json_decref(list);
+	assert_string_equal(status_of(0, "in"), how);
 }
 
 /* ---- traffic ---------------------------------------------------------------------- */
@@ -330,10 +389,18 @@ static void check_all(void)
 	check_esp();
 }
 
+#define SHOW_FILTERS                                                                               \
+	"tc qdisc show dev " OURS "; tc filter show dev " OURS                                     \
+	" ingress; tc filter show dev " OURS " egress"
+
+/* On a veth: tcx where the kernel has it, else a clsact. */
 static void test_auto(void **state)
 {
 	(void)state;
-	attached(IKW_HOOK_AUTO, "tc");
+	attached(IKW_HOOK_AUTO, has_tcx() ? "tcx" : "tc");
+	check_tcx(TCX_INGRESS, has_tcx() ? "ikw_tc_in" : NULL);
+	check_tcx(TCX_EGRESS, has_tcx() ? "ikw_tc_out" : NULL);
+	assert_int_equal(!strstr(output_of(SHOW_FILTERS), "ikw_tc_in"), has_tcx());
 	check_all();
 }
 
@@ -341,7 +408,30 @@ static void test_tc(void **state)
 {
 	(void)state;
 	attached(IKW_HOOK_TC, "tc");
+	check_tcx(TCX_INGRESS, NULL);
+	check_tcx(TCX_EGRESS, NULL);
+	assert_string_equal(status_of(0, "out"), "tc");
 	check_all();
+}
+
+/* Where it is not to be had, the kernel is named and nothing is attached. */
+static void test_tcx(void **state)
+{
+	(void)state;
+	if (!has_tcx()) {
+		open_hooks(IKW_HOOK_TCX, NULL);
+		assert_int_equal(attach(OURS, "veth"), -EOPNOTSUPP);
+		assert_string_equal(t.why, "tcx: not in this kernel (it came with Linux 6.6)");
+		assert_null(strstr(output_of(SHOW_FILTERS), "ikw_"));
+		return;
+	}
+	attached(IKW_HOOK_TCX, "tcx");
+	assert_null(strstr(output_of("tc qdisc show dev " OURS), "clsact"));
+	assert_string_equal(status_of(0, "out"), "tcx");
+	check_all();
+	ikw_hooks_detach(t.hooks, if_nametoindex(OURS));
+	check_tcx(TCX_INGRESS, NULL);
+	check_tcx(TCX_EGRESS, NULL);
 }
 
 static void test_xdp(void **state)
@@ -350,6 +440,8 @@ static void test_xdp(void **state)
 	attached(IKW_HOOK_XDP, "xdp");
 	check_all();
 	assert_non_null(strstr(output_of("ip -d link show " OURS), "xdp "));
+	check_tcx(TCX_INGRESS, NULL);
+	check_tcx(TCX_EGRESS, has_tcx() ? "ikw_tc_out" : NULL);
 }
 
 static void test_xdp_generic(void **state)
@@ -363,27 +455,20 @@ static void test_xdp_generic(void **state)
 /* A device that says nothing of itself is taken for a card: native XDP if its driver has it. */
 static void test_auto_on_a_card(void **state)
 {
-	json_t *list;
-
 	(void)state;
 	open_hooks(IKW_HOOK_AUTO, NULL);
 	assert_int_equal(attach(OURS, ""), 0);
 	assert_int_equal(attach("lo", ""), 0); /* no native XDP there */
-	list = ikw_hooks_status(t.hooks);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 1), "in")),
-			    "xdp");
-	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "in")),
-			    "tc");
-	assert_non_null(strstr(json_string_value(json_object_get(json_array_get(list, 0), "why")),
-			       "the driver takes no XDP"));
-	json_decref(list);
+	assert_string_equal(status_of(1, "in"), "xdp");
+	assert_string_equal(status_of(0, "in"), has_tcx() ? "tcx" : "tc");
+	assert_non_null(strstr(status_of(0, "why"), "the driver takes no XDP"));
 	check_in();
 }
 
 static void test_attached_twice(void **state)
 {
 	(void)state;
-	attached(IKW_HOOK_AUTO, "tc");
+	attached(IKW_HOOK_AUTO, has_tcx() ? "tcx" : "tc");
 	assert_int_equal(attach(OURS, "veth"), 0);
 	check_in();
 }
@@ -411,10 +496,6 @@ static void test_vlan(void **state)
 		}
 	}
 }
-
-#define SHOW_FILTERS                                                                               \
-	"tc qdisc show dev " OURS "; tc filter show dev " OURS                                     \
-	" ingress; tc filter show dev " OURS " egress"
 
 /* XDP for frames of several pages came with Linux 5.18, as did this helper. */
 static bool has_frags(void)
@@ -453,6 +534,7 @@ static void test_jumbo(void **state)
 					 left */
 				assert_int_not_equal(attach(OURS, "veth"), 0);
 				assert_null(strstr(output_of(SHOW_FILTERS), "ikw_"));
+				check_tcx(TCX_EGRESS, NULL);
 				goto next;
 			}
 			assert_int_equal(attach(OURS, "veth"), 0);
@@ -524,18 +606,23 @@ static void test_another_xdp_program(void **state)
 
 static void test_nothing_is_left(void **state)
 {
-	static const enum ikw_hook_mode modes[] = { IKW_HOOK_TC, IKW_HOOK_XDP,
+	static const enum ikw_hook_mode modes[] = { IKW_HOOK_TC, IKW_HOOK_AUTO, IKW_HOOK_XDP,
 						    IKW_HOOK_XDP_GENERIC };
 	char before[4096];
 
 	(void)state;
 	snprintf(before, sizeof(before), "%s", output_of("tc qdisc show dev " OURS));
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
+		bool by_tcx = modes[i] != IKW_HOOK_TC && has_tcx();
+
 		open_hooks(modes[i], NULL);
 		assert_int_equal(attach(OURS, "veth"), 0);
-		assert_non_null(strstr(output_of("tc qdisc show dev " OURS), "clsact"));
+		assert_int_equal(!strstr(output_of("tc qdisc show dev " OURS), "clsact"), by_tcx);
+		check_tcx(TCX_EGRESS, by_tcx ? "ikw_tc_out" : NULL);
 		ikw_hooks_detach(t.hooks, if_nametoindex(OURS));
 		assert_string_equal(output_of("tc qdisc show dev " OURS), before);
+		check_tcx(TCX_INGRESS, NULL);
+		check_tcx(TCX_EGRESS, NULL);
 		ikw_hooks_close(t.hooks);
 		t.hooks = NULL;
 		assert_int_equal(xdp_id(), 0);
@@ -590,16 +677,53 @@ static void test_others_drop(void **state)
 /* No room before the others: behind them, and said so. */
 static void test_others_first(void **state)
 {
-	json_t *list;
-
 	(void)state;
 	other_filter(BPF_TC_INGRESS, 1, TC_ACT_UNSPEC);
 	attached(IKW_HOOK_TC, "tc");
 	check_in();
-	list = ikw_hooks_status(t.hooks);
-	assert_non_null(strstr(json_string_value(json_object_get(json_array_get(list, 0), "why")),
-			       "other tc filters come first"));
-	json_decref(list);
+	assert_non_null(strstr(status_of(0, "why"), "other tc filters come first"));
+}
+
+static int other_tcx(int side, int verdict)
+{
+	struct bpf_insn insns[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = verdict },
+				    { .code = BPF_JMP | BPF_EXIT } };
+	int prog = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "another", "GPL", insns, 2, NULL), link;
+
+	assert_true(prog >= 0);
+	link = bpf_link_create(prog, (int)if_nametoindex(OURS), (enum bpf_attach_type)side, NULL);
+	assert_true(link >= 0);
+	close(prog);
+	return link;
+}
+
+/*
+ * A tcx program of somebody else's that was there first decides, and no clsact
+ * is asked any more: ours comes before it and sees, and its word still counts.
+ */
+static void test_others_tcx(void **state)
+{
+	char first[BPF_OBJ_NAME_LEN];
+	int in, out;
+
+	(void)state;
+	need_tcx();
+	in = other_tcx(TCX_INGRESS, TC_ACT_SHOT);
+	out = other_tcx(TCX_EGRESS, TC_ACT_OK);
+	attached(IKW_HOOK_AUTO, "tcx");
+	assert_int_equal(on_tcx(TCX_INGRESS, first), 2);
+	assert_string_equal(first, "ikw_tc_in");
+	events();
+	send_ike();
+	assert_false(arrives(t.udp));
+	assert_int_equal(events(), 1);
+	check_out();
+	ikw_hooks_close(t.hooks);
+	t.hooks = NULL;
+	check_tcx(TCX_INGRESS, "another");
+	check_tcx(TCX_EGRESS, "another");
+	close(in);
+	close(out);
 }
 
 /* Somebody else put a filter on the clsact that we made: it stays. */
@@ -617,14 +741,16 @@ static void test_clsact_in_use(void **state)
 /* ---- endings ---------------------------------------------------------------------------- */
 
 /* An agent that is killed leaves its tc filters; the next one takes their place. */
-static void test_killed(void **state)
+static void killed(enum ikw_hook_mode mode, const char *how)
 {
 	pid_t child = fork();
 	int status;
 
-	(void)state;
 	if (!child) {
 		open_hooks(IKW_HOOK_XDP, NULL);
+		attach(OURS, "veth");
+		ikw_hooks_leave(t.hooks);
+		open_hooks(IKW_HOOK_TC, NULL);
 		attach(OURS, "veth");
 		_exit(0);
 	}
@@ -632,10 +758,27 @@ static void test_killed(void **state)
 	for (int i = 0; i < 100 && xdp_id(); i++)
 		usleep(10000);
 	assert_int_equal(xdp_id(), 0); /* a link goes with its owner */
+	check_tcx(TCX_EGRESS, NULL);
 	assert_non_null(strstr(output_of(SHOW_FILTERS), "ikw_tc_out"));
-	attached(IKW_HOOK_TC, "tc");
+	attached(mode, how);
 	check_in();
 	check_out(); /* one record, not two */
+}
+
+static void test_killed(void **state)
+{
+	(void)state;
+	killed(IKW_HOOK_TC, "tc");
+	assert_non_null(strstr(output_of(SHOW_FILTERS), "ikw_tc_in"));
+}
+
+/* An agent of before tcx, say. */
+static void test_killed_then_tcx(void **state)
+{
+	(void)state;
+	need_tcx();
+	killed(IKW_HOOK_AUTO, "tcx");
+	assert_null(strstr(output_of(SHOW_FILTERS), "ikw_tc_"));
 }
 
 static void test_interface_goes(void **state)
@@ -808,9 +951,18 @@ static void test_pins_of_the_killed(void **state)
 	}
 	waitpid(child, NULL, 0);
 	assert_int_not_equal(xdp_id(), 0); /* it goes on without its owner */
+	check_tcx(TCX_EGRESS, has_tcx() ? "ikw_tc_out" : NULL);
 	open_hooks(IKW_HOOK_XDP, dir);
 	assert_int_equal(attach(OURS, "veth"), 0);
 	check_in();
+	check_out();
+	ikw_hooks_leave(t.hooks); /* and with tc instead, none of the links stays */
+	open_hooks(IKW_HOOK_TC, dir);
+	assert_int_equal(attach(OURS, "veth"), 0);
+	assert_int_equal(xdp_id(), 0);
+	check_tcx(TCX_EGRESS, NULL);
+	check_in();
+	check_out();
 	ikw_hooks_close(t.hooks);
 	t.hooks = NULL;
 	assert_int_equal(rmdir(dir), -1);
@@ -845,6 +997,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON(test_auto),
 		ON(test_tc),
+		ON(test_tcx),
 		ON(test_xdp),
 		ON(test_xdp_generic),
 		ON(test_auto_on_a_card),
@@ -856,8 +1009,10 @@ int main(void)
 		ON(test_others_filters),
 		ON(test_others_drop),
 		ON(test_others_first),
+		ON(test_others_tcx),
 		ON(test_clsact_in_use),
 		ON(test_killed),
+		ON(test_killed_then_tcx),
 		ON(test_interface_goes),
 		ON(test_no_such_interface),
 		ON(test_without_ethernet),

@@ -27,11 +27,13 @@ clean() {
 trap clean EXIT
 # shellcheck source=tests/host/until.sh
 . tests/host/until.sh
+# shellcheck source=tests/host/filters.sh
+. tests/host/filters.sh
 ip -n $ns link set lo up
 ip -n $ns link add eth0 type veth peer name eth1 2>/dev/null && ip -n $ns link set eth0 up
 
 nothing_left() {
-	[ -z "$(tc -n $ns filter show dev eth0 ingress 2>/dev/null; tc -n $ns filter show dev eth0 egress 2>/dev/null)" ] &&
+	[ -z "$(filters $ns eth0)" ] &&
 		! ip -n $ns -d link show dev eth0 2>/dev/null | grep -q 'prog/xdp' && [ ! -e "$pins/ikw_events" ]
 }
 # refused NAME PATTERN COMMAND...: exit 1, one line on stderr that says so, nothing left behind
@@ -44,7 +46,7 @@ refused() {
 	[ $status -eq 1 ] && [ "$lines" -eq 1 ] && grep -q "^ikewatch: .*$pattern" "$dir/err"
 	verdict "$name" $? "exit $status, $lines lines: $(head -c 400 "$dir/err" | tr '\n' '|')"
 	until_ 20 nothing_left
-	verdict "$name/nothing_left" $? "$(tc -n $ns filter show dev eth0 ingress; ls "$pins" 2>/dev/null)"
+	verdict "$name/nothing_left" $? "$(filters $ns eth0; ls "$pins" 2>/dev/null)"
 }
 run=("$agent" run --netns "$ns" --no-store --socket "$dir/s" --pin-dir "$pins")
 # a mount namespace whose kernel shows no BTF

@@ -57,6 +57,8 @@ ip netns add $ns 2>/dev/null || { echo "skip reload: network namespaces cannot b
 for i in 0 1; do ip -n $ns link add eth$i type veth peer name p$i && ip -n $ns link set eth$i up; done
 # shellcheck source=tests/host/until.sh
 . tests/host/until.sh
+# shellcheck source=tests/host/filters.sh
+. tests/host/filters.sh
 status() { "$agent" status --socket "$dir/s" --json; }
 hooks() { status | jq -r '[.hooks[] | select(.in != "none") | .interface] | sort | join(" ")'; }
 hooked() { [ "$(hooks)" = "$1" ]; }
@@ -76,11 +78,11 @@ echo 'interfaces = { "eth0", "eth1" }' >"$dir/conf"
 reload && until_ 10 hooked 'eth0 eth1'
 verdict reload/more $? "$(hooks); $(cat "$dir/err")"
 printf 'interfaces = { "eth1" }\nike-ports = { 4501 }\n' >"$dir/conf"
-before=$(tc -n $ns filter show dev eth1 egress | grep -o 'id [0-9]*')
+before=$(filters $ns eth1)
 reload && until_ 10 hooked eth1
 verdict reload/other $? "$(hooks); $(cat "$dir/err")"
-[ -z "$(tc -n $ns filter show dev eth0 egress)" ] && [ -n "$before" ] && [ "$before" != "$(tc -n $ns filter show dev eth1 egress | grep -o 'id [0-9]*')" ]
-verdict reload/ports $? "eth1: $before, then $(tc -n $ns filter show dev eth1 egress | grep -o 'id [0-9]*')"
+[ -z "$(filters $ns eth0)" ] && [ -n "$before" ] && [ "$before" != "$(filters $ns eth1)" ]
+verdict reload/ports $? "eth1: $before, then $(filters $ns eth1)"
 printf 'interfaces = { "eth0" }\nhook = magic\n' >"$dir/conf"
 reload && grep -q "^ikewatch: $dir/conf:2: hook = \"magic\": not auto" "$dir/err" && grep -q 'before it is kept' "$dir/err" && hooked eth1 && kill -0 "$pid"
 verdict reload/wrong $? "$(hooks); $(cat "$dir/err")"

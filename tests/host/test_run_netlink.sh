@@ -50,8 +50,9 @@ stop() {
 	return $status
 }
 seen() { [ "$("$agent" status --socket "$sock" --json | jq ".events.$1 // 0")" -ge "$2" ]; }
-# ids of the programs on a link of the namespace
-programs() { { tc -n $ns filter show dev "$1" ingress; tc -n $ns filter show dev "$1" egress; } | grep -o ' id [0-9]*'; }
+# shellcheck source=tests/host/filters.sh
+. tests/host/filters.sh
+programs() { filters $ns "$1"; }
 # refused NAME PATTERN COMMAND...: exit 1 (2 if NAME ends in usage), and one line about it on stderr
 refused() {
 	local name=$1 pattern=$2 want=1 status

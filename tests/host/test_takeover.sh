@@ -33,6 +33,8 @@ ip -n $peer addr add 192.0.2.2/24 dev eth0
 
 # shellcheck source=tests/host/until.sh
 . tests/host/until.sh
+# shellcheck source=tests/host/filters.sh
+. tests/host/filters.sh
 # start ARGUMENT...
 start() {
 	: >"$dir/err"
@@ -58,39 +60,67 @@ P
 }
 messages() { "$agent" status --socket "$dir/s" --json | jq '.events.ike // 0'; }
 has() { [ "$(messages)" -eq "$1" ]; }
-filters() { { tc -n $ns filter show dev "$1" ingress; tc -n $ns filter show dev "$1" egress; } | grep -o ' id [0-9]*' | sort; }
+attached() { filters $ns "$1"; }
 xdp() { ip -n $ns link show eth0 | grep -o 'prog/xdp id [0-9]*'; }
+# links: the kernel's numbers of those on eth0; one that is the same was never let go
+links() { for link in "$pins"/links/*_eth0; do [ ! -e "$link" ] || bpftool link show pinned "$link" -j | jq .id; done; }
 
-for hook in tc xdp; do
+hooks='tc tcx xdp'
+if ! "$agent" check | grep -q '^tcx  *yes'; then
+	echo 'skip tcx: not in this kernel (Linux 6.6)'
+	hooks='tc xdp'
+fi
+for hook in $hooks; do
 	start --tier netlink --hook $hook
 	verdict $hook/first $? "$(tr '\n' '|' <"$dir/err")"
-	before=$(filters eth0; xdp)
+	before=$(attached eth0; xdp)
 	end KILL
 	ike 3
 	start --tier netlink --hook $hook
 	said 'taken over as they are pinned' && until_ 10 has 3
 	verdict $hook/killed $? "$(messages) of 3 messages; $(tr '\n' '|' <"$dir/err")"
-	[ "$before" = "$(filters eth0; xdp)" ] && [ -n "$before" ]
-	verdict $hook/untouched $? "before: $before, now: $(filters eth0; xdp)"
+	[ "$before" = "$(attached eth0; xdp)" ] && [ -n "$before" ]
+	verdict $hook/untouched $? "before: $before, now: $(attached eth0; xdp)"
 	ike 2
 	until_ 10 has 5
 	verdict $hook/goes_on $? "$(messages) of 5 messages"
 	end TERM
+	before=$(links)
+	[ -n "$before" ] || [ $hook = tc ]
+	verdict $hook/links $? "nothing is pinned for eth0: $(ls "$pins/links")"
 	ike 4
 	# without --tier the probes are others by their digest: loaded beside the old ones, which then go
 	start --hook $hook
 	said 'those pinned are replaced, their ring is gone on with' && until_ 10 has 4
 	verdict $hook/upgraded $? "$(messages) of 4 messages; $(tr '\n' '|' <"$dir/err")"
+	[ "$before" = "$(links)" ]
+	verdict $hook/same_links $? "before: $before, now: $(links)"
 	ike 1
 	until_ 10 has 5
 	verdict $hook/after_upgrade $? "$(messages) of 5 messages"
 	[ "$(bpftool map dump pinned "$pins/ikw_watched" -j | jq '.[0].formatted.value.epoch')" = 1 ]
 	verdict $hook/epoch $? "$(bpftool map dump pinned "$pins/ikw_watched")"
 	end TERM
-	"$agent" detach --pin-dir "$pins" >"$dir/detached" && [ ! -e "$pins" ] && [ -z "$(filters eth0; xdp; tc -n $ns qdisc show dev eth0 clsact)" ]
-	verdict $hook/detach $? "$(cat "$dir/detached"; filters eth0; xdp; find "$pins" 2>/dev/null)"
+	"$agent" detach --pin-dir "$pins" >"$dir/detached" && [ ! -e "$pins" ] && [ -z "$(attached eth0; xdp; tc -n $ns qdisc show dev eth0 clsact)" ]
+	verdict $hook/detach $? "$(cat "$dir/detached"; attached eth0; xdp; find "$pins" 2>/dev/null)"
 	rm -rf "$dir/state"
 done
+
+# an agent that used a clsact, and one that uses what is best here: nothing is left of the first, nothing told twice
+start --tier netlink --hook tc
+end KILL
+start --tier netlink
+until_ 10 has 0
+before=$(messages)
+ike 2
+until_ 10 has $((before + 2)) && [ "$(attached eth0 | wc -l)" -eq 2 ]
+verdict clsact_then_auto $? "$(messages) messages after $before; $(attached eth0)"
+end TERM
+start --tier netlink --hook tc
+ike 1
+until_ 10 has 1 && [ "$(attached eth0 | wc -l)" -eq 2 ] && [ -n "$(tc -n $ns qdisc show dev eth0 clsact)" ]
+verdict auto_then_clsact $? "$(messages) messages; $(attached eth0)"
+end TERM
 
 # a program that starts is told once: by what was pinned, then by what took over
 start --tier netlink --hook tc
@@ -105,8 +135,8 @@ verdict exec_once $? "$(jq -c 'select(.type == "proc") | [.op, .comm]' "$dir/eve
 # an interface that is not asked for any more is let go
 end TERM
 start --hook tc --iface eth1
-[ -z "$(filters eth0)" ] && [ -n "$(filters eth1)" ]
-verdict interface_dropped $? "eth0: $(filters eth0), eth1: $(filters eth1)"
+[ -z "$(attached eth0)" ] && [ -n "$(attached eth1)" ]
+verdict interface_dropped $? "eth0: $(attached eth0), eth1: $(attached eth1)"
 
 # two at once
 refused() {
@@ -121,7 +151,7 @@ refused two_agents_state "another ikewatch uses it (pid $pid)" "$agent" run --ne
 refused two_agents_pins "another agent pins there (pid $pid)" "$agent" run --netns $ns --socket "$dir/s2" --state-dir "$dir/state2" --pin-dir "$pins"
 refused detach_running "another agent pins there (pid $pid); stop it first" "$agent" detach --pin-dir "$pins"
 ike 1
-verdict undisturbed "$(filters eth1 | wc -l | awk '{ print $1 != 2 }')" "$(filters eth1)"
+verdict undisturbed "$(attached eth1 | wc -l | awk '{ print $1 != 2 }')" "$(attached eth1)"
 
 # pinned by something that is laid out differently
 end KILL
