@@ -40,13 +40,18 @@ uint32_t ikw_program_id(int prog_fd)
 	return bpf_obj_get_info_by_fd(prog_fd, &info, &size) ? 0 : info.id;
 }
 
-bool ikw_link_tcx(uint32_t ifindex)
+/* What the kernel says to a kind of link that it does not know is EINVAL. */
+static int tcx_error(int err)
+{
+	return err == -EINVAL ? -EOPNOTSUPP : err;
+}
+
+int ikw_link_tcx(uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_prog_query_opts, opts);
+	int err = bpf_prog_query_opts((int)ifindex, (enum bpf_attach_type)TCX_INGRESS, &opts);
 
-	/* an interface without programs has no such entry; a side that is none is invalid */
-	return !bpf_prog_query_opts((int)ifindex, (enum bpf_attach_type)TCX_INGRESS, &opts) ||
-	       errno == ENOENT;
+	return err == -ENOENT ? 0 : tcx_error(err); /* no program there is no entry */
 }
 
 int ikw_link_make(const char *pin_dir, enum ikw_link_kind kind, const char *ifname,

@@ -6,7 +6,6 @@
 #ifndef IKEWATCH_LINKS_H
 #define IKEWATCH_LINKS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum ikw_link_kind {
@@ -19,8 +18,11 @@ enum ikw_link_kind {
 /* The kernel's number of a program; 0: it does not tell. */
 uint32_t ikw_program_id(int prog_fd);
 
-/* Has this kernel tcx? Asked for an interface of this network namespace. */
-bool ikw_link_tcx(uint32_t ifindex);
+/*
+ * Has this kernel tcx? Asked for an interface of this network namespace. 0: yes;
+ * -EOPNOTSUPP: no; another negative errno: it does not tell.
+ */
+int ikw_link_tcx(uint32_t ifindex);
 
 /*
  * Attaches a program and pins the link below the directory (NULL: it ends with

@@ -317,8 +317,9 @@ struct ikw_trial ikw_trial_tc(void)
 struct ikw_trial ikw_trial_tcx(void)
 {
 	enum { LOOPBACK = 1 };
+	int err = ikw_link_tcx(LOOPBACK);
 
-	if (!ikw_link_tcx(LOOPBACK))
+	if (err == -EOPNOTSUPP)
 		return no("not in this kernel (it came with Linux 6.6)");
-	return yes();
+	return err ? no("query: %s", strerror(-err)) : yes();
 }
