@@ -180,9 +180,11 @@ enum ikw_wire_kind {
 	IKW_WIRE_CLUSTER = 7,
 };
 
-/* Types of the ha plugin's messages (ha_message.h, version 3) that are read. */
+/* Versions (4 since strongSwan 6.0) and types of the ha plugin's messages (ha_message.h) that are
+ * read. */
 enum {
 	IKW_CLUSTER_VERSION = 3,
+	IKW_CLUSTER_VERSION_6 = 4,
 	IKW_CLUSTER_IKE_DELETE = 5,
 	IKW_CLUSTER_CHILD_ADD = 6,
 	IKW_CLUSTER_CHILD_DELETE = 7,

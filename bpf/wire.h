@@ -47,8 +47,8 @@ struct {
 /* Another node of the cluster: an IKE_SA or a CHILD_SA came or went there. */
 static __always_inline int cluster_tells(const __u8 *at, const __u8 *end)
 {
-	return at + 2 <= end && at[0] == IKW_CLUSTER_VERSION && at[1] >= IKW_CLUSTER_IKE_DELETE &&
-	       at[1] <= IKW_CLUSTER_CHILD_DELETE;
+	return at + 2 <= end && at[0] >= IKW_CLUSTER_VERSION && at[0] <= IKW_CLUSTER_VERSION_6 &&
+	       at[1] >= IKW_CLUSTER_IKE_DELETE && at[1] <= IKW_CLUSTER_CHILD_DELETE;
 }
 
 /* What a packet says and of what; 0: nothing worth telling. */

@@ -247,6 +247,8 @@ static const struct word_kind ipsec_words[] = {
 	{ "--down-ike", IKW_ORDER_END },
 	{ "--delete-ike", IKW_ORDER_END },
 	{ "--delete-child", IKW_ORDER_END },
+	{ "--suspend", IKW_ORDER_END },
+	{ "--redirect-to", IKW_ORDER_END },
 	{ "terminate", IKW_ORDER_END },
 	{ "--rekey-ike", IKW_ORDER_REKEY },
 	{ "--rekey-child", IKW_ORDER_REKEY },

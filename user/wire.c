@@ -289,6 +289,12 @@ static size_t read_dhcp(struct bytes b, struct ikw_wire *w)
 
 enum { CLUSTER_IKE_ID = 1, CLUSTER_INITIATOR = 14, CLUSTER_SPI_IN = 27, CLUSTER_SPI_OUT = 28 };
 
+/* What version 4 has before the SPIs, for further key exchanges (RFC 9370), moves their numbers. */
+static uint32_t cluster_moved(uint32_t version)
+{
+	return version == IKW_CLUSTER_VERSION_6 ? 2 : 0;
+}
+
 /*
  * ha_message.c adds an SPI, which charon has as on the wire, with htonl(): a little
  * endian node sends its bytes turned round. The nodes of a cluster share one order.
@@ -308,7 +314,7 @@ static size_t read_cluster(struct bytes b, struct ikw_wire *w)
 	const uint8_t *spis;
 
 	w->code = (uint16_t)take(&b, 1);
-	if (b.is_short || version != IKW_CLUSTER_VERSION)
+	if (b.is_short || version < IKW_CLUSTER_VERSION || version > IKW_CLUSTER_VERSION_6)
 		return 0;
 	if (w->code < IKW_CLUSTER_IKE_DELETE || w->code > IKW_CLUSTER_CHILD_DELETE)
 		return 1;
@@ -325,9 +331,9 @@ static size_t read_cluster(struct bytes b, struct ikw_wire *w)
 
 		if (attribute == CLUSTER_INITIATOR)
 			take(&b, 1);
-		else if (attribute == CLUSTER_SPI_IN)
+		else if (attribute == CLUSTER_SPI_IN + cluster_moved(version))
 			w->id = take_spi(&b);
-		else if (attribute == CLUSTER_SPI_OUT)
+		else if (attribute == CLUSTER_SPI_OUT + cluster_moved(version))
 			w->value = take_spi(&b);
 		else
 			break;

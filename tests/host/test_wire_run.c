@@ -153,7 +153,8 @@ static const uint8_t echo[8] = { 8, 0, 0, 0, 0x12, 0x34, 0, 7 };
 static const uint8_t echo6[8] = { 128, 0, 0, 0, 0x12, 0x34, 0, 7 };
 static const uint8_t node_status[5] = { 3, 10, 0x22, 0, 1 };
 static const uint8_t node_deletes[21] = { 3, 5, 1, 2 };
-static const uint8_t node_other_version[21] = { 4, 5, 1, 2 };
+static const uint8_t node_deletes_6[21] = { 4, 5, 1, 2 };
+static const uint8_t node_other_version[21] = { 5, 5, 1, 2 };
 
 #define IN  IKW_DIR_IN
 #define OUT IKW_DIR_OUT
@@ -192,6 +193,7 @@ static const struct {
 	/* the other nodes' deletions; of this host's own words that there are some */
 	{ UDP(CLUSTER, IN, 4510, 4510, node_status), 0 },
 	{ UDP(CLUSTER, IN, 4510, 4510, node_deletes), 2 },
+	{ UDP(CLUSTER, IN, 4510, 4510, node_deletes_6), 2 },
 	{ UDP(CLUSTER, IN, 4510, 4510, node_other_version), 0 },
 	{ UDP(CLUSTER, IN, 40000, 4510, node_deletes), 0 },
 	{ UDP(CLUSTER, OUT, 4510, 4510, node_status), 1 },

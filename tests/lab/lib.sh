@@ -573,6 +573,13 @@ whack() {
 	shift
 	nsenter -t "${PID[gw$side]}" -m -n /usr/libexec/ipsec/whack --rundir /run/pluto "$@"
 }
+# whack_rekey SIDE CONNECTION: its CHILD_SA; Libreswan 5 has another word for it
+whack_rekey() {
+	local word=--rekey-ipsec
+	! /usr/libexec/ipsec/whack --help 2>&1 | grep -q -- --rekey-child || word=--rekey-child
+	note "whack $word $2"
+	whack "$1" --name "$2" $word --asynchronous >>"$W/$1/whack.out" 2>&1 || :
+}
 pluto_load() {
 	local side=$1 n
 	wait_for 30 "pluto of gw$side listens" pluto_ready "$side"

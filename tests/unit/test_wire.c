@@ -80,6 +80,11 @@ static const uint8_t cluster_child[] = { 3,    6,    CLUSTER_IKE, 0x0e, 0x00, 0x
 					 0x08, 0xf9, 0xc4,	  0x1c, 0x75, 0x86, 0xe1,
 					 0xca, 0x1d, 0x00,	  0x00, 0x1e, 0x00, 0x00 };
 static const uint8_t cluster_child_gone[] = { 3, 7, CLUSTER_IKE, 0x1b, 0x22, 0x08, 0xf9, 0xc4 };
+/* the same of strongSwan 6.0 */
+static const uint8_t cluster_child_6[] = { 4,	 6,    CLUSTER_IKE, 0x0e, 0x00, 0x1d, 0x8c,
+					   0x51, 0xf1, 0xc5,	    0x1e, 0x01, 0x4b, 0x1f,
+					   0xc9, 0x1f, 0x00,	    0x00, 0x20, 0x00, 0x00 };
+static const uint8_t cluster_child_gone_6[] = { 4, 7, CLUSTER_IKE, 0x1d, 0xc6, 0x90, 0x1b, 0xce };
 
 static void test_cluster(void **state)
 {
@@ -110,7 +115,27 @@ static void test_cluster(void **state)
 	raw = raw_of(IKW_WIRE_CLUSTER, cluster_status, sizeof(cluster_status));
 	assert_int_equal(ikw_wire_read(&raw, out), 1);
 	assert_int_equal(out[0].code, 10);
-	raw.data[0] = 4; /* another version */
+	raw.data[0] = 5; /* another version */
+	assert_int_equal(ikw_wire_read(&raw, out), 0);
+}
+
+static void test_cluster_6(void **state)
+{
+	struct ikw_raw raw = raw_of(IKW_WIRE_CLUSTER, cluster_child_6, sizeof(cluster_child_6));
+	struct ikw_wire out[IKW_WIRE_RECORDS];
+
+	(void)state;
+	assert_int_equal(ikw_wire_read(&raw, out), 1);
+	assert_int_equal(out[0].code, IKW_CLUSTER_CHILD_ADD);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	assert_int_equal(out[0].id, 0xc5f1518c);
+	assert_int_equal(out[0].value, 0xc91f4b01);
+#endif
+	raw = raw_of(IKW_WIRE_CLUSTER, cluster_child_gone_6, sizeof(cluster_child_gone_6));
+	assert_int_equal(ikw_wire_read(&raw, out), 1);
+	assert_int_equal(out[0].code, IKW_CLUSTER_CHILD_DELETE);
+	assert_int_not_equal(out[0].id, 0);
+	raw.data[0] = 3; /* there that number is another attribute's */
 	assert_int_equal(ikw_wire_read(&raw, out), 0);
 }
 
@@ -244,7 +269,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_radius),	cmocka_unit_test(test_bfd_vrrp_echo),
 		cmocka_unit_test(test_dns),	cmocka_unit_test(test_dhcp),
-		cmocka_unit_test(test_cluster), cmocka_unit_test(test_hurt),
+		cmocka_unit_test(test_cluster), cmocka_unit_test(test_cluster_6),
+		cmocka_unit_test(test_hurt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,7 +93,7 @@ checked() {
 }
 # ordered down, and rekeyed, by somebody on gwa
 ordered() { if is_pluto a; then told --name "c$1" --terminate; else order a --terminate --ike "p$1"; fi; }
-rekey() { if is_pluto a; then told --name "c$1" --rekey-ipsec --asynchronous; else order a --rekey --child "c$1"; fi; }
+rekey() { if is_pluto a; then whack_rekey a "c$1"; else order a --rekey --child "c$1"; fi; }
 told() { note "whack $*"; whack a "$@" >>"$W/a/whack.out" 2>&1 || :; }
 story() {
 	local n

@@ -47,12 +47,12 @@ story() {
 		order b --load-creds --clear --file "$W/b/swanctl.conf" ;;
 	local) note 'whack --terminate'; whack a --name c1 --terminate >>"$W/a/whack.out" 2>&1 || : ;;
 	peer) order b --terminate --ike tun --timeout 30 ;;
-	rekey) note 'whack --rekey-ipsec'; whack a --name c1 --rekey-ipsec --asynchronous >>"$W/a/whack.out" 2>&1 || : ;;
+	rekey) whack_rekey a c1 ;;
 	rekey-peer) order b --rekey --child c1 ;;
 	rekey-silent)
 		path_down
 		# IKEv1: the old SAs outlive a Quick Mode that nobody answers, to the end of their own life
-		[ "$(opt a version 2)" = 1 ] || told_whack --name c1 --rekey-ipsec --asynchronous ;;
+		[ "$(opt a version 2)" = 1 ] || whack_rekey a c1 ;;
 	delete) told_whack --delete --name c1 ;;
 	shutdown) told_whack --shutdown ;;
 	signal) note 'pluto: SIGTERM'; kill -TERM "${PID[gwa]}" ;;

@@ -102,10 +102,12 @@ bfd_start() {
 			"$([ $side = gwa ] && echo 10.1.0.2 || echo 10.1.0.1)" >"$W/frr/$side/bfdd.conf"
 		chmod 666 "$W/frr/$side/bfdd.conf"
 	done
-	background bfdhosta ip netns exec hosta /usr/lib/frr/bfdd -u frr -g frr -f "$W/frr/hosta/bfdd.conf" -i "$W/frr/hosta/pid" \
-		-z "$W/frr/hosta/zserv" --vty_socket "$W/frr/hosta" --bfdctl "$W/frr/hosta/ctl" -P 0 --log "file:$W/frr/hosta/log"
-	background bfdgwa ip netns exec gwa /usr/lib/frr/bfdd -u frr -g frr -f "$W/frr/gwa/bfdd.conf" -i "$W/frr/gwa/pid" \
-		-z "$W/frr/gwa/zserv" --vty_socket "$W/frr/gwa" --bfdctl "$W/frr/gwa/ctl" -P 0 --log "file:$W/frr/gwa/log"
+	for side in gwa hosta; do
+		local bfdctl=(--bfdctl "$W/frr/$side/ctl") # FRR 10 has none
+		/usr/lib/frr/bfdd --help | grep -q -- --bfdctl || bfdctl=()
+		background bfd$side ip netns exec $side /usr/lib/frr/bfdd -u frr -g frr -f "$W/frr/$side/bfdd.conf" -i "$W/frr/$side/pid" \
+			-z "$W/frr/$side/zserv" --vty_socket "$W/frr/$side" "${bfdctl[@]}" -P 0 --log "file:$W/frr/$side/log"
+	done
 }
 bfd_says() { vtysh --vty_socket "$W/frr/gwa" -c 'show bfd peers' 2>/dev/null | grep -q "Status: $1"; }
 # the script of an operator who has FRR tell it what became of a neighbour
