@@ -549,13 +549,26 @@ static void note_reserved(struct ikw_world *w, const struct ikw_sa *ev, uint64_t
 	w->reserved_last[w->reserved_head++ % IKW_RESERVED_LAST] = r;
 }
 
+/*
+ * To no address: no packet is ever looked up to it, out or in (xfrm_state_find,
+ * xfrm_state_lookup), so it is no tunnel. Libreswan 5 adds one as it starts and
+ * deletes it, to see what the kernel takes.
+ */
+static bool leads_nowhere(const struct ikw_sa *ev)
+{
+	static const uint8_t nowhere[2][IKW_ADDR_LEN] = { { 0 }, { [10] = 0xff, [11] = 0xff } };
+
+	return !memcmp(ev->daddr, nowhere[0], IKW_ADDR_LEN) ||
+	       !memcmp(ev->daddr, nowhere[1], IKW_ADDR_LEN);
+}
+
 void ikw_sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 {
 	uint64_t hash = sa_hash(ev->daddr, ev->spi);
 
 	sa_prefetch(w, ev, hash);
 	/* IPComp and the like travel with an ESP or AH SA; they are no tunnel of their own */
-	if (ev->proto != IPPROTO_ESP && ev->proto != IPPROTO_AH)
+	if ((ev->proto != IPPROTO_ESP && ev->proto != IPPROTO_AH) || leads_nowhere(ev))
 		return;
 	switch (ev->op) {
 	case IKW_SA_ADD:

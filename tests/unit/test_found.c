@@ -179,6 +179,45 @@ static void test_ordered_one_of_two(void **state)
 	}
 }
 
+static void sa_of_probe(struct story *s, uint64_t ms, uint8_t op, bool mapped, bool nowhere)
+{
+	NEW(s, e, sa, SA, ms);
+
+	e.sa.op = op;
+	e.sa.cause = IKW_CAUSE_CALL;
+	e.sa.spi = 0x01000000;
+	e.sa.proto = 50;
+	e.sa.mode = 1;
+	e.sa.dir = IKW_DIR_OUT;
+	e.sa.by.tgid = DAEMON;
+	if (mapped)
+		e.sa.saddr[10] = e.sa.saddr[11] = e.sa.daddr[10] = e.sa.daddr[11] = 0xff;
+	if (!nowhere)
+		addr4(e.sa.daddr, 9);
+	feed(s, &e);
+}
+
+/* A daemon that tries out what the kernel takes has no tunnel: nothing could ever use that SA. */
+static void test_sa_to_nowhere(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		begin(&s, ALL_SEES);
+		sa_of_probe(&s, 1000, i < 2 ? IKW_SA_ADD : IKW_SA_DUMP, i & 1, true);
+		sa_of_probe(&s, 1002, IKW_SA_DELETE, i & 1, true);
+		end(&s);
+		assert_int_equal(s.count, 0);
+	}
+	/* from anywhere, but to somewhere: it can be used */
+	begin(&s, ALL_SEES);
+	sa_of_probe(&s, 1000, IKW_SA_ADD, true, false);
+	sa_of_probe(&s, 1002, IKW_SA_DELETE, true, false);
+	end(&s);
+	assert_int_equal(s.count, 1);
+}
+
 /* ---- another agent was there before ------------------------------------------------ */
 
 static void keep(void *ctx, const union ikw_event *event, bool done)
@@ -359,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_v1_delete_comes_first),
 		cmocka_unit_test(test_v1_said_by_anybody),
 		cmocka_unit_test(test_ordered_one_of_two),
+		cmocka_unit_test(test_sa_to_nowhere),
 		cmocka_unit_test(test_next_knows_cipher),
 		cmocka_unit_test(test_next_knows_owner),
 		cmocka_unit_test(test_next_knows_successor),
