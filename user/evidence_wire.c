@@ -7,6 +7,7 @@
 #define OUTCOME_QUIET  (1 * IKW_SECOND)
 #define OUTCOME_LIMIT  (10 * IKW_SECOND)
 #define DELETE_AT_ONCE (300 * IKW_MS)
+#define CHECK_LEAST    (900 * IKW_MS) /* between hearing a peer and checking it */
 
 /* A daemon reads when the SAs were last used before it checks a silent peer. */
 static void see_asked(struct ikw_look *l, const struct ikw_exchange *x)
@@ -19,11 +20,27 @@ static void see_asked(struct ikw_look *l, const struct ikw_exchange *x)
 		see(l, IKW_FACT(NOT_ASKED));
 }
 
+/*
+ * No daemon checks a peer that it has just heard, by IKE or by ESP (RFC 7296 2.4),
+ * and none has clocks finer than a second. ESP is told to 100 ms.
+ */
+static void see_heard(struct ikw_look *l, const struct ikw_exchange *x)
+{
+	const struct ikw_sa_node *in = l->c->gen->in;
+	uint64_t heard = ikw_heard_by(l->f->ike, x->first);
+
+	if (in && in->last > heard)
+		heard = in->last;
+	if (heard && heard + CHECK_LEAST > x->first)
+		see(l, IKW_FACT(HEARD_BEFORE));
+}
+
 static void see_liveness_v2(struct ikw_look *l, const struct ikw_exchange *x)
 {
 	const struct ikw_ike_sa *ike = l->f->ike;
 
 	see_asked(l, x);
+	see_heard(l, x);
 	l->f->content = ikw_ike_content(ike, x->length);
 	switch (l->f->content) {
 	case IKW_CONTENT_EMPTY:

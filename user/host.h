@@ -19,7 +19,8 @@ struct ikw_process {
 	uint64_t exited;      /* boot time ns; 0: lives as far as known */
 	bool described;
 	uint64_t asks_gap; /* longest time from reading use times to the check, ns */
-	bool asks;	   /* it reads use times before it checks a peer */
+	bool asks;	   /* it reads use times before it checks a peer ... */
+	bool unasked;	   /* ... or has done without: nothing follows from it then */
 	bool daemon;	   /* owns an IKE socket, or reserved SPIs: an IKE daemon */
 	bool negotiates;   /* it reserved an SPI, or installed what an IKE exchange had agreed on */
 };

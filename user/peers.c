@@ -341,17 +341,47 @@ static void note_asked(struct ikw_world *w, const struct ikw_peer *p, struct ikw
 		return;
 	x->asked = IKW_ASKED_YES;
 	x->asked_ms = (uint16_t)(ago / IKW_MS);
+	if (daemon && ago > daemon->asks_gap)
+		daemon->asks_gap = ago;
+}
+
+/* Who speaks to that peer, as far as it is known: who reads its SAs' use times, or put them in. */
+static struct ikw_process *speaker(struct ikw_world *w, const struct ikw_peer *p)
+{
+	uint32_t tgid = p->asked_by;
+
+	for (const struct ikw_tunnel *t = p->tunnels; t && !tgid; t = t->peer_next)
+		tgid = t->generations ? t->generations->installer_tgid : 0;
+	return ikw_host_process(&w->host, tgid);
+}
+
+/*
+ * The INFORMATIONAL before was answered and ended nothing, so that it was a
+ * check: what came before it is the daemon's habit. (One that deleted SAs is
+ * none: daemons read how much went through them first, for their log.)
+ */
+static void note_habit(struct ikw_world *w, struct ikw_ike_sa *ike)
+{
+	struct ikw_process *daemon = speaker(w, ike->peer);
+
+	if (!ike->asked_first || ike->live_last != ike->asked_first ||
+	    ike->ended >= ike->asked_first)
+		return;
+	if (ike->asked_last == IKW_ASKED_NO)
+		ike->unasked = true;
 	if (!daemon)
 		return;
-	daemon->asks = true;
-	if (ago > daemon->asks_gap)
-		daemon->asks_gap = ago;
+	if (ike->asked_last == IKW_ASKED_YES)
+		daemon->asks = true;
+	else if (ike->asked_last == IKW_ASKED_NO && ike->generations)
+		daemon->unasked = true;
 }
 
 bool ikw_ike_not_asked(const struct ikw_ike_sa *ike, const struct ikw_exchange *x,
 		       const struct ikw_process *daemon)
 {
-	return x->asked == IKW_ASKED_NO && daemon && daemon->asks && !ike->unasked;
+	return x->asked == IKW_ASKED_NO && daemon && daemon->asks && !daemon->unasked &&
+	       !ike->unasked;
 }
 
 /* Longer than any liveness check, or of a daemon that looks before each and had not. */
@@ -372,9 +402,7 @@ static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct 
 	    (x->type != IKW_V2_INFORMATIONAL && x->type != IKW_V1_INFO))
 		return;
 	note_asked(w, ike->peer, x);
-	/* the one before was answered and ended nothing: a check */
-	if (ike->asked_last == IKW_ASKED_NO && ike->live_last == ike->asked_first)
-		ike->unasked = true;
+	note_habit(w, ike);
 	ike->asked_last = x->asked;
 	ike->asked_first = x->first;
 	if (x->asked != IKW_ASKED_YES && ikw_ike_content(ike, x->length) != IKW_CONTENT_EMPTY &&

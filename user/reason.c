@@ -271,11 +271,17 @@ static const struct ikw_rule rules[] = {
 	  "the peer never answered a liveness check (the daemon had just looked when it last heard "
 	  "the peer), and the daemon begins anew" },
 	{ "reauth_or_liveness", R(REAUTH_TIMEOUT), POSSIBLE, false,
-	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST), 0, 0,
+	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST) | F(HEARD_BEFORE), 0, 0,
 	  "the peer never answered an INFORMATIONAL, and the daemon began anew before the SAs "
 	  "went: "
-	  "the Delete of a reauthentication, or a liveness check with a restart (their lengths are "
-	  "the same)" },
+	  "the Delete of a reauthentication (no liveness check is due within a second of hearing "
+	  "the peer), if it was no check with a restart after all (their lengths are the same)" },
+	/* checks are due every few seconds or minutes, reauthentications every few hours */
+	{ "liveness_or_reauth", R(DPD_TIMEOUT), POSSIBLE, false,
+	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST), 0, 0,
+	  "the peer never answered an INFORMATIONAL, and the daemon began anew before the SAs "
+	  "went: a liveness check with a restart, or the Delete of a reauthentication (their "
+	  "lengths are the same)" },
 	{ "liveness_looked", R(DPD_TIMEOUT), LIKELY, false, F(GAVE_UP_LIVENESS) | F(ASKED), 0, 0,
 	  "the peer never answered our liveness check (the daemon had just looked when it last "
 	  "heard "

@@ -460,6 +460,7 @@ static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev, uint64_t has
 {
 	struct ikw_sa_node *sa = sa_of(w, ev, hash, false);
 	struct ikw_generation *gen, *begun = NULL;
+	struct ikw_ike_sa *ike;
 	bool first;
 
 	if (!sa) {
@@ -485,6 +486,9 @@ static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev, uint64_t has
 	}
 	first = !gen->ending;
 	gen->ending = true;
+	ike = ikw_generation_ike(gen);
+	if (ike)
+		ike->ended = ev->hdr.time;
 	ikw_tunnel_state(w, gen->tunnel, ev->hdr.time);
 	if (first)
 		w->ops.deletion(w->ops.ctx, gen, ev);

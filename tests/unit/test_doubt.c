@@ -764,6 +764,76 @@ static void test_order_beside_delete(void **state)
 	}
 }
 
+/*
+ * A daemon that reads how much went through SAs before it deletes them, and reads
+ * nothing before its checks. That it read nothing before the first one of an
+ * IKE_SA, which nobody answers, does not make a Delete of it.
+ */
+static void test_reads_before_deletes_only(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	/* a rekey; the Delete is as long as a check */
+	ike(&s, 12000, '>', V2(0xa0, 36, 2, 300));
+	ike(&s, 12010, '<', V2(0xa0, 36, 2, 300));
+	up(&s, 12015, 1, DAEMON);
+	sa_op(&s, 12020, IN(0), IKW_SA_ASKED, 0, DAEMON);
+	ike(&s, 12022, '>', V2(0xa0, 37, 3, 80));
+	ike(&s, 12030, '<', V2(0xa0, 37, 3, 80));
+	down(&s, 12032, 0, IKW_CAUSE_CALL, DAEMON);
+	silence(&s, 32000, V2(0xa0, 37, 4, 80), 4);
+	ike(&s, 36000, '>', V2(0xb0, 34, 0, 300));
+	down(&s, 36060, 1, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 36900, '>', V2(0xb0, 34, 0, 300));
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.told[0].reason, IKW_REASON_PHASE2_REPLACE);
+	assert_int_equal(s.told[1].reason, IKW_REASON_DPD_TIMEOUT);
+}
+
+/* One that was seen to check another peer without looking: no habit of it tells anything. */
+static void test_looked_for_one_only(void **state)
+{
+	struct sa_spec in = IN(1), out = OUT(1);
+	struct story s;
+
+	(void)state;
+	in.peer = out.peer = 8;
+	for (unsigned int other = 0; other < 2; other++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		for (uint32_t k = 2; k < 4; k++) { /* looked before each, for a reason of its own */
+			sa_op(&s, 11990 + k * 2000, IN(0), IKW_SA_ASKED, 0, DAEMON);
+			ike(&s, 12000 + k * 2000, '>', V2(0xa0, 37, k, 80));
+			ike(&s, 12005 + k * 2000, '<', V2(0xa0, 37, k, 80));
+		}
+		ike(&s, 22000, '>', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 8, 0, 0, 0 });
+		ike(&s, 22005, '<', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 8, AES_SHA256 });
+		ike(&s, 22010, '>', (struct ike_spec){ 0xb0, 2, 35, 1, 300, 8, 0, 0, 0 });
+		ike(&s, 22030, '<', (struct ike_spec){ 0xb0, 2, 35, 1, 208, 8, 0, 0, 0 });
+		sa_op(&s, 22033, in, IKW_SA_LARVAL, 0, DAEMON);
+		sa_op(&s, 22035, in, IKW_SA_ADD, 0, DAEMON);
+		sa_op(&s, 22036, out, IKW_SA_ADD, 0, DAEMON);
+		for (uint32_t k = 2; other && k < 4; k++) {
+			ike(&s, 26000 + k * 2000, '>',
+			    (struct ike_spec){ 0xb0, 2, 37, k, 80, 8, 0, 0, 0 });
+			ike(&s, 26005 + k * 2000, '<',
+			    (struct ike_spec){ 0xb0, 2, 37, k, 80, 8, 0, 0, 0 });
+		}
+		silence(&s, 42000, V2(0xa0, 37, 4, 80), 4);
+		ike(&s, 46000, '>', V2(0xc0, 34, 0, 300));
+		down(&s, 46060, 0, IKW_CAUSE_CALL, DAEMON);
+		ike(&s, 46900, '>', V2(0xc0, 34, 0, 300));
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_int_equal(s.told[0].reason,
+				 other ? IKW_REASON_DPD_TIMEOUT : IKW_REASON_REAUTH_TIMEOUT);
+	}
+}
+
 /* Two orders in the same moment, each for one of two tunnels: whose is whose is not known, and
  * said. */
 static void test_orders_at_once(void **state)
@@ -1688,6 +1758,8 @@ int main(void)
 		cmocka_unit_test(test_order_amid_many_silent),
 		cmocka_unit_test(test_order_beside_first_check),
 		cmocka_unit_test(test_order_beside_delete),
+		cmocka_unit_test(test_reads_before_deletes_only),
+		cmocka_unit_test(test_looked_for_one_only),
 		cmocka_unit_test(test_orders_at_once),
 		cmocka_unit_test(test_order_cuts_short),
 		cmocka_unit_test(test_many_at_once),
