@@ -444,12 +444,17 @@ static void see_mishap(struct ikw_look *l)
 	}
 }
 
-/* As old as an IKE_SA of this peer was, or its CHILD_SA, when the daemon ended it by itself. */
-static bool same_life(uint64_t life, uint64_t age)
+/*
+ * As old as an IKE_SA of this peer was, or its CHILD_SA, when the daemon ended it
+ * by itself. That one must have come to its end before most of this one's life:
+ * what stood beside it was ended together with it, for whatever cause.
+ */
+static bool same_life(const struct ikw_life *before, uint64_t born, uint64_t ended)
 {
+	uint64_t age = ended - born, life = before->ns;
 	uint64_t off = life > age ? life - age : age - life;
 
-	return life && off < LIFE_SLACK + life / 100;
+	return life && off < LIFE_SLACK + life / 100 && born + life / 2 >= before->ended;
 }
 
 /*
@@ -464,8 +469,8 @@ static bool child_again(const struct ikw_look *l, uint64_t ended)
 
 	return l->f->local && !gen->dumped && ended >= gen->born &&
 	       ikw_ike_content(ike, l->f->local->length) != IKW_CONTENT_DELETE_IKE &&
-	       same_life(peer->child_life, ended - gen->born) &&
-	       !same_life(peer->life, ended - ike->created);
+	       same_life(&peer->child_life, gen->born, ended) &&
+	       !same_life(&peer->life, ike->created, ended);
 }
 
 static void see_life(struct ikw_look *l)
@@ -488,10 +493,10 @@ static void see_life(struct ikw_look *l)
 	if (!ike || (!l->f->local && !l->f->late) || (child ? gen->dumped : !ike->whole) ||
 	    born > ended)
 		return;
-	l->f->life_ns = ended - born;
+	l->f->life = (struct ikw_life){ .ns = ended - born, .ended = ended };
 	l->f->child_life = child;
-	if (same_life(child ? gen->tunnel->peer->child_life : gen->tunnel->peer->life,
-		      l->f->life_ns))
+	if (same_life(child ? &gen->tunnel->peer->child_life : &gen->tunnel->peer->life, born,
+		      ended))
 		see(l, IKW_FACT(LIFE_AGAIN));
 }
 

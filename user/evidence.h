@@ -152,8 +152,8 @@ struct ikw_facts {
 	unsigned int silent_checks; /* IKEv1: unanswered R-U-THERE since the last sign of life */
 	uint64_t silent_since;
 	uint64_t idle_ns;
-	uint64_t life_ns;     /* age of the IKE_SA when our own Delete ended it; 0: not known */
-	bool child_life;      /* life_ns is the CHILD_SA's */
+	struct ikw_life life; /* of the IKE_SA, when our own Delete ended it */
+	bool child_life;      /* it is the CHILD_SA's */
 	bool owner_guessed;   /* ike is one of several that may have managed the SAs */
 	bool owner_vague;     /* and its wire may not be that of these SAs */
 	bool pending_outcome; /* a negotiation under way may still turn the verdict */

@@ -81,9 +81,11 @@ static void case_link(struct ikw_model *m, struct ikw_case *c)
 /* ---- verdicts ------------------------------------------------------------------ */
 
 /* What nothing explains but the daemon's own will: the next one as old as this tells more. */
-static void life_learn(struct ikw_peer *peer, const struct ikw_facts *f,
+static void life_learn(const struct ikw_generation *gen, const struct ikw_facts *f,
 		       const struct ikw_verdict *v)
 {
+	struct ikw_peer *peer = gen->tunnel->peer;
+
 	switch (v->reason) {
 	case IKW_REASON_UNKNOWN:
 	case IKW_REASON_IDLE_TIMEOUT:
@@ -97,12 +99,13 @@ static void life_learn(struct ikw_peer *peer, const struct ikw_facts *f,
 	default:
 		return;
 	}
-	if (!f->life_ns)
+	/* one that was never whole did not live */
+	if (!f->life.ns || ikw_generation_half(gen))
 		return;
 	if (f->child_life)
-		peer->child_life = f->life_ns;
+		peer->child_life = f->life;
 	else
-		peer->life = f->life_ns;
+		peer->life = f->life;
 }
 
 /* A Delete that ended something was no liveness check, though it was answered like one. */
@@ -126,7 +129,7 @@ static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw
 	t->last_reason = (uint8_t)v->reason;
 	m->alarms++;
 	m->by_reason[v->reason]++;
-	life_learn(t->peer, f, v);
+	life_learn(gen, f, v);
 	live_unlearn(t->peer, f);
 	case_unlink(m, c);
 	free(c->kept);

@@ -391,6 +391,10 @@ static const struct ikw_rule rules[] = {
 	  "could not be seen" },
 
 	/* taken away first, told to the peer then */
+	{ "conflict_told_after", R(SPI_CONFLICT), LIKELY, false, F(DELETE_AFTER) | F(SPI_TAKEN),
+	  ORDERS | GAVE_UP | F(PEER_DELETE) | F(NEW_IKE_OPEN), 0,
+	  "an install for this peer failed because its SPI was taken, and the daemon then deleted "
+	  "the tunnel" },
 	{ "reauth_told_after", R(PHASE1_REPLACE), POSSIBLE, false,
 	  F(DELETE_AFTER) | F(NEW_IKE_OUT) | F(RETURNED),
 	  ORDERS | GAVE_UP | F(PEER_DELETE) | F(NEW_IKE_OPEN), 0,

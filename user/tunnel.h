@@ -18,6 +18,12 @@ struct ikw_tunnel;
 struct ikw_generation;
 struct ikw_case;
 
+/* How old something was when it ended. */
+struct ikw_life {
+	uint64_t ns;	/* 0: not known */
+	uint64_t ended; /* boot time ns */
+};
+
 /* A pair of outer addresses. */
 struct ikw_peer {
 	struct ikw_node node;
@@ -30,9 +36,9 @@ struct ikw_peer {
 	struct ikw_peer *idle_prev;
 	uint64_t asked;	      /* a daemon last read when SAs or policies of this peer were used */
 	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI from it */
-	uint64_t life;	      /* of its last IKE_SA that the daemon here ended by itself, ns */
-	uint64_t child_life;  /* likewise of a CHILD_SA alone */
-	uint32_t asked_by;    /* its tgid */
+	struct ikw_life life; /* of its last IKE_SA that the daemon here ended by itself */
+	struct ikw_life child_life; /* likewise of a CHILD_SA alone */
+	uint32_t asked_by;	    /* its tgid */
 	uint32_t notify_spi;
 	uint32_t ifindex;     /* towards the peer; 0: not known */
 	uint32_t was_ifindex; /* before that one; 0: none */

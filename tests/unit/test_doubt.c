@@ -834,6 +834,77 @@ static void test_looked_for_one_only(void **state)
 	}
 }
 
+/* Two tunnels of one IKE_SA, ended with it, nothing tells why: neither is as old as one before. */
+static void test_ended_together(void **state)
+{
+	struct sa_spec in = IN(1), out = OUT(1);
+	struct story s;
+
+	(void)state;
+	in.reqid = out.reqid = 2;
+	for (unsigned int child = 0; child < 2; child++) { /* or the two CHILD_SAs alone */
+		begin(&s, ALL_SEES & ~(uint32_t)IKW_SEES_ESP);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		ike(&s, 10100, '>', V2(0xa0, 36, 2, 208));
+		ike(&s, 10110, '<', V2(0xa0, 36, 2, 208));
+		sa_op(&s, 10112, in, IKW_SA_ADD, 0, DAEMON);
+		sa_op(&s, 10113, out, IKW_SA_ADD, 0, DAEMON);
+		ike(&s, 70000, '>', V2(0xa0, 37, 3, child ? 69 : 65));
+		ike(&s, 70010, '<', V2(0xa0, 37, 3, child ? 69 : 57));
+		down(&s, 70020, 0, IKW_CAUSE_CALL, DAEMON);
+		if (child) {
+			ike(&s, 70030, '>', V2(0xa0, 37, 4, 69));
+			ike(&s, 70040, '<', V2(0xa0, 37, 4, 69));
+		}
+		sa_op(&s, 70050, in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		sa_op(&s, 70051, out, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		end(&s);
+		assert_int_equal(s.count, 2);
+		for (unsigned int i = 0; i < 2; i++)
+			assert_int_equal(s.told[i].reason, IKW_REASON_UNKNOWN);
+	}
+}
+
+/*
+ * As strongSwan 6 does it: the outbound SA of a rekey finds its SPI taken, so the
+ * new inbound one goes, then the old CHILD_SA, and the peer is told of both after.
+ */
+static void test_conflict_told_after(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	ike(&s, 60000, '>', V2(0xa0, 36, 2, 208));
+	ike(&s, 60010, '<', V2(0xa0, 36, 2, 208));
+	sa_op(&s, 60012, IN(1), IKW_SA_LARVAL, 0, DAEMON);
+	sa_op(&s, 60013, IN(1), IKW_SA_ADD, 0, DAEMON);
+	{
+		NEW(&s, e, sa, SA, 60014);
+
+		e.sa.op = IKW_SA_FAILED;
+		e.sa.error = -17;
+		e.sa.spi = 0x1001;
+		e.sa.proto = 50;
+		e.sa.reqid = 1;
+		e.sa.by.tgid = DAEMON;
+		addr4(e.sa.saddr, 1);
+		addr4(e.sa.daddr, 9);
+		feed(&s, &e);
+	}
+	sa_op(&s, 60015, IN(1), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	down(&s, 60020, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 60030, '>', V2(0xa0, 37, 3, 96));
+	ike(&s, 60040, '<', V2(0xa0, 37, 3, 96));
+	end(&s);
+	assert_int_equal(s.count, 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(s.told[i].reason, IKW_REASON_SPI_CONFLICT);
+		assert_int_equal(s.told[i].confidence, IKW_CONFIDENCE_LIKELY);
+	}
+}
+
 /* Two orders in the same moment, each for one of two tunnels: whose is whose is not known, and
  * said. */
 static void test_orders_at_once(void **state)
@@ -1760,6 +1831,8 @@ int main(void)
 		cmocka_unit_test(test_order_beside_delete),
 		cmocka_unit_test(test_reads_before_deletes_only),
 		cmocka_unit_test(test_looked_for_one_only),
+		cmocka_unit_test(test_ended_together),
+		cmocka_unit_test(test_conflict_told_after),
 		cmocka_unit_test(test_orders_at_once),
 		cmocka_unit_test(test_order_cuts_short),
 		cmocka_unit_test(test_many_at_once),

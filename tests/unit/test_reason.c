@@ -119,6 +119,7 @@ static const struct {
 	{ "life_over", IKW_REASON_PHASE1_HARD_EXPIRY, IKW_CONFIDENCE_LIKELY, false },
 	{ "idle", IKW_REASON_IDLE_TIMEOUT, IKW_CONFIDENCE_POSSIBLE, false },
 	{ "local_delete_blind", IKW_REASON_MANUAL, IKW_CONFIDENCE_POSSIBLE, false },
+	{ "conflict_told_after", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, false },
 	{ "reauth_told_after", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_POSSIBLE, false },
 	{ "life_over_first", IKW_REASON_PHASE1_HARD_EXPIRY, IKW_CONFIDENCE_LIKELY, false },
 	{ "ordered_quietly", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, false },
