@@ -279,6 +279,8 @@ need() {
 	local c
 	for c; do command -v "$c" >/dev/null || [ -x "$c" ] || skip "no $c in the root file system (tests/lab/run --with extra)"; done
 }
+# its first number; swanctl says it on stderr, with a complaint of a daemon that it does not find
+strongswan_major() { swanctl --version 2>&1 | sed -n 's/.*strongSwan \([0-9]*\)\..*/\1/p' | head -n 1; }
 # person SIDE COMMAND...: as somebody at a terminal would run it, in that gateway's namespaces
 person() {
 	local side=$1

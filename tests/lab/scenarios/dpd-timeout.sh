@@ -33,9 +33,12 @@ story() {
 	wait_gone
 }
 expect() {
-	local n
+	local n confidence=likely
+	# strongSwan 6 reads nothing before a check: where the first one is not answered and it begins anew, that may have been a
+	# reauthentication
+	[ "$(opt a dpd_action)" != restart ] || [ "$(strongswan_major)" -lt 6 ] || confidence=possible
 	for ((n = 1; n <= $(opt x children 1); n++)); do
 		alarm reason='dpd timeout' peer="$(peer_of a)" inside="10.$((n + 1)).0.0" up=false by="^$(opt a renamed charon)" ordered=none \
-			confidence=likely detail="$([ -z "$(opt x lost)" ] || echo 'arrived at this host')" version="$(opt a version 2)"
+			confidence=$confidence detail="$([ -z "$(opt x lost)" ] || echo 'arrived at this host')" version="$(opt a version 2)"
 	done
 }

@@ -26,9 +26,7 @@ variations() {
 	}
 }
 before() {
-	# it says so on stderr, with a complaint of a daemon that it does not find
-	[ "$(swanctl --version 2>&1 | grep -oE 'strongSwan [0-9]+' | grep -oE '[0-9]+' | head -n 1)" -ge 6 ] ||
-		skip 'strongSwan here is older than 6.0 (tests/lab/run --with trixie)'
+	[ "$(strongswan_major)" -ge 6 ] || skip 'strongSwan here is older than 6.0 (tests/lab/run --with trixie)'
 	agent_start
 	agent_ready
 	tunnels_up
