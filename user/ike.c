@@ -65,6 +65,8 @@ const char *ikw_exchange_name(uint8_t version, uint8_t type)
 		return "IKE_SESSION_RESUME";
 	case IKW_V2_INTERMEDIATE:
 		return "IKE_INTERMEDIATE";
+	case IKW_V2_FOLLOWUP_KE:
+		return "IKE_FOLLOWUP_KE";
 	default:
 		return version == 1 ? "IKEv1 exchange" : "IKEv2 exchange";
 	}

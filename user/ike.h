@@ -29,6 +29,7 @@ enum ikw_exchange_type {
 	IKW_V2_INFORMATIONAL = 37,
 	IKW_V2_SESSION_RESUME = 38,
 	IKW_V2_INTERMEDIATE = 43,
+	IKW_V2_FOLLOWUP_KE = 44, /* RFC 9370: behind a CREATE_CHILD_SA, before its SAs are there */
 };
 
 /* A request that was sent once and is younger than this was not given up, just sent. */

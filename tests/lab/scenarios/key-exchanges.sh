@@ -89,7 +89,7 @@ expect() {
 	rekey) alarm reason='phase2 sa replace' up=true $common ;;
 	ike-rekey) [ -z "$(opt x silence)" ] || alarm reason='dpd timeout' up=false ordered=none $common ;;
 	reauth) alarm reason='phase1 sa replace' up=true $common ;;
-	unanswered | unanswered-ike) alarm reason='exchange timeout' up=false $common ;;
+	unanswered | unanswered-ike) alarm reason='exchange timeout' up=false detail=IKE_FOLLOWUP_KE $common ;;
 	silence) alarm reason='dpd timeout' up=false ordered=none $common ;;
 	order)
 		if [ "$(opt x by)" = a ]; then
