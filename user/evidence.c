@@ -421,6 +421,8 @@ static bool disputed(const struct ikw_look *l, const struct ikw_mishap *m)
 
 static void see_mishap(struct ikw_look *l)
 {
+	bool half = ikw_generation_half(l->c->gen) && !l->c->gen->dumped;
+
 	if (!l->w->mishaps[0].time)
 		return;
 	for (unsigned int k = 1; k <= IKW_MISHAPS; k++) {
@@ -435,7 +437,7 @@ static void see_mishap(struct ikw_look *l)
 		if (!refused(l, m) || ikw_before_birth(l->c->gen, m->time))
 			continue;
 		if (within(m->time, before(l->at, CLEAR_NEAR), l->at))
-			see(l, IKW_FACT(SPI_TAKEN));
+			see(l, IKW_FACT(SPI_TAKEN) | (half ? IKW_FACT(SPI_TAKEN_HALF) : 0));
 		if (within(m->time, before(l->at, FAILED_LONG_AGO), l->at))
 			see(l, IKW_FACT(SPI_TAKEN_LATELY));
 		see(l, m->time > l->at ? IKW_FACT(SPI_TAKEN_AFTER) : IKW_FACT(SPI_TAKEN_LIFE));

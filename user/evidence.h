@@ -74,6 +74,7 @@
 	X(SPI_TAKEN_LATELY, "spi_taken_lately", IKW_SEES_FAILED)                                   \
 	X(SPI_TAKEN_AFTER, "spi_taken_afterwards", IKW_SEES_FAILED)                                \
 	X(SPI_DISPUTED, "spi_wanted_by_deleter", IKW_SEES_FAILED)                                  \
+	X(SPI_TAKEN_HALF, "spi_taken_of_the_other_half", IKW_SEES_FAILED)                          \
 	X(IDLE, "idle", IKW_SEES_ESP)                                                              \
 	X(CHILD_ONLY, "delete_of_child_only", IKW_SEES_IKE_OUT)                                    \
 	X(DELETE_ASKED, "use_time_read_before_delete", IKW_SEES_ASKED)                             \

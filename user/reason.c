@@ -86,6 +86,11 @@ static const struct ikw_rule rules[] = {
 	{ "spi_disputed", R(SPI_CONFLICT), LIKELY, true, F(SPI_DISPUTED), 0, 0,
 	  "an IKE daemon was refused this SA's SPI for a tunnel of its own, and then deleted the "
 	  "SA that had it" },
+	/* RFC 7296 2.8 knows no half of a CHILD_SA: without the other this one is taken back */
+	{ "conflict_of_a_half", R(SPI_CONFLICT), LIKELY, true, F(SPI_TAKEN_HALF),
+	  F(FLUSHED) | F(FOREIGN_DELETER), 0,
+	  "the SA of the other direction could not be installed, its SPI being taken, and the "
+	  "daemon took this one away again" },
 	{ "flush", R(MANUAL), CERTAIN, true, F(FLUSHED), 0, 0, "the whole SAD was flushed" },
 	{ "foreign_deleter", R(MANUAL), CERTAIN, true, F(FOREIGN_DELETER), 0, 0,
 	  "a process that neither installed the SA nor speaks IKE deleted it" },
@@ -368,6 +373,11 @@ static const struct ikw_rule rules[] = {
 	  ORDERS, 0,
 	  "an install for this peer failed because its SPI was taken, and the daemon then deleted "
 	  "the tunnel" },
+	/* it comes to its end, for what was to replace it did not come about */
+	{ "child_after_conflict", R(SPI_CONFLICT), LIKELY, false,
+	  F(LOCAL_DELETE) | F(CHILD_ONLY) | F(SPI_TAKEN_LATELY), ORDERS, 0,
+	  "the SA that was to replace it could not be installed, its SPI being taken, and the "
+	  "daemon then deleted this one by itself" },
 	/* a daemon reads the use times before it judges an SA to be idle */
 	{ "idle_looked", R(IDLE_TIMEOUT), LIKELY, false,
 	  F(LOCAL_DELETE) | F(IDLE) | F(DELETE_ASKED), ORDERS, 0,

@@ -865,10 +865,38 @@ static void test_ended_together(void **state)
 	}
 }
 
-/*
- * As strongSwan 6 does it: the outbound SA of a rekey finds its SPI taken, so the
- * new inbound one goes, then the old CHILD_SA, and the peer is told of both after.
+/* The inbound SA of a rekey is put in, the outbound one finds its SPI taken, the inbound one goes.
  */
+static void half_refused(struct story *s, uint64_t ms, uint32_t id, unsigned int n)
+{
+	ike(s, ms, '>', V2(0xa0, 36, id, 208));
+	ike(s, ms + 10, '<', V2(0xa0, 36, id, 208));
+	sa_op(s, ms + 12, IN(n), IKW_SA_LARVAL, 0, DAEMON);
+	sa_op(s, ms + 13, IN(n), IKW_SA_ADD, 0, DAEMON);
+	NEW(s, e, sa, SA, ms + 14);
+	e.sa.op = IKW_SA_FAILED;
+	e.sa.error = -17;
+	e.sa.spi = 0x1001;
+	e.sa.proto = 50;
+	e.sa.reqid = 1;
+	e.sa.by.tgid = DAEMON;
+	addr4(e.sa.saddr, 1);
+	addr4(e.sa.daddr, 9);
+	feed(s, &e);
+	sa_op(s, ms + 15, IN(n), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+}
+
+static void expect_conflicts(struct story *s, unsigned int count)
+{
+	end(s);
+	assert_int_equal(s->count, count);
+	for (unsigned int i = 0; i < count; i++) {
+		assert_int_equal(s->told[i].reason, IKW_REASON_SPI_CONFLICT);
+		assert_int_equal(s->told[i].confidence, IKW_CONFIDENCE_LIKELY);
+	}
+}
+
+/* As strongSwan 6 does it: then the old CHILD_SA goes as well, and the peer is told of both. */
 static void test_conflict_told_after(void **state)
 {
 	struct story s;
@@ -876,33 +904,46 @@ static void test_conflict_told_after(void **state)
 	(void)state;
 	begin(&s, ALL_SEES);
 	establish(&s, 10000, 0xa0, 0, AES_SHA256);
-	ike(&s, 60000, '>', V2(0xa0, 36, 2, 208));
-	ike(&s, 60010, '<', V2(0xa0, 36, 2, 208));
-	sa_op(&s, 60012, IN(1), IKW_SA_LARVAL, 0, DAEMON);
-	sa_op(&s, 60013, IN(1), IKW_SA_ADD, 0, DAEMON);
-	{
-		NEW(&s, e, sa, SA, 60014);
-
-		e.sa.op = IKW_SA_FAILED;
-		e.sa.error = -17;
-		e.sa.spi = 0x1001;
-		e.sa.proto = 50;
-		e.sa.reqid = 1;
-		e.sa.by.tgid = DAEMON;
-		addr4(e.sa.saddr, 1);
-		addr4(e.sa.daddr, 9);
-		feed(&s, &e);
-	}
-	sa_op(&s, 60015, IN(1), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	half_refused(&s, 60000, 2, 1);
 	down(&s, 60020, 0, IKW_CAUSE_CALL, DAEMON);
 	ike(&s, 60030, '>', V2(0xa0, 37, 3, 96));
 	ike(&s, 60040, '<', V2(0xa0, 37, 3, 96));
-	end(&s);
-	assert_int_equal(s.count, 2);
-	for (unsigned int i = 0; i < 2; i++) {
-		assert_int_equal(s.told[i].reason, IKW_REASON_SPI_CONFLICT);
-		assert_int_equal(s.told[i].confidence, IKW_CONFIDENCE_LIKELY);
-	}
+	expect_conflicts(&s, 2);
+}
+
+/* As Libreswan 5 does it: the old CHILD_SA comes to its end, nothing being there to replace it. */
+static void test_conflict_then_end(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	half_refused(&s, 60000, 2, 1);
+	ike(&s, 60016, '>', V2(0xa0, 37, 3, 69));
+	ike(&s, 60020, '<', V2(0xa0, 37, 3, 69));
+	ike(&s, 68000, '>', V2(0xa0, 37, 4, 69));
+	ike(&s, 68010, '<', V2(0xa0, 37, 4, 69));
+	down(&s, 68020, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 68030, '>', V2(0xa0, 36, 5, 208));
+	ike(&s, 68040, '<', V2(0xa0, 36, 5, 208));
+	up(&s, 68045, 2, DAEMON);
+	expect_conflicts(&s, 2);
+}
+
+/* A half that came to nothing is not what a rekey just before replaced. */
+static void test_conflict_beside_rekeyed(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	ike(&s, 50000, '>', V2(0xa0, 36, 2, 208));
+	ike(&s, 50010, '<', V2(0xa0, 36, 2, 208));
+	up(&s, 50015, 1, DAEMON);
+	half_refused(&s, 60000, 3, 2);
+	expect_conflicts(&s, 1);
 }
 
 /* Two orders in the same moment, each for one of two tunnels: whose is whose is not known, and
@@ -1833,6 +1874,8 @@ int main(void)
 		cmocka_unit_test(test_looked_for_one_only),
 		cmocka_unit_test(test_ended_together),
 		cmocka_unit_test(test_conflict_told_after),
+		cmocka_unit_test(test_conflict_then_end),
+		cmocka_unit_test(test_conflict_beside_rekeyed),
 		cmocka_unit_test(test_orders_at_once),
 		cmocka_unit_test(test_order_cuts_short),
 		cmocka_unit_test(test_many_at_once),
