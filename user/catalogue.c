@@ -546,7 +546,7 @@ static const struct ikw_catalogue_entry entries[] = {
 			    "reauthentication that came to nothing, or by the hard limit of the SA that was "
 			    "to be replaced.",
 		.needs = BIT(SA) | BIT(FAILED),
-		.helps = IKE_BOTH | BIT(CONTROL) | BIT(SIGNAL),
+		.helps = IKE_BOTH | BIT(ACTOR) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(spi_conflict),
 	},
 	[IKW_REASON_PHASE1_REPLACE] = {
