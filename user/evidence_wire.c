@@ -7,7 +7,7 @@
 #define OUTCOME_QUIET  (1 * IKW_SECOND)
 #define OUTCOME_LIMIT  (10 * IKW_SECOND)
 #define DELETE_AT_ONCE (300 * IKW_MS)
-#define CHECK_LEAST    (900 * IKW_MS) /* between hearing a peer and checking it */
+#define CHECK_LEAST    (900 * IKW_MS) /* chosen: between hearing a peer and checking it */
 
 /* A daemon reads when the SAs were last used before it checks a silent peer. */
 static void see_asked(struct ikw_look *l, const struct ikw_exchange *x)
@@ -21,8 +21,9 @@ static void see_asked(struct ikw_look *l, const struct ikw_exchange *x)
 }
 
 /*
- * No daemon checks a peer that it has just heard, by IKE or by ESP (RFC 7296 2.4),
- * and none has clocks finer than a second. ESP is told to 100 ms.
+ * A check follows silence, of IKE and of ESP (RFC 7296 2.4). How much of it is
+ * the daemon's setting: a second at least, in those that were seen. ESP is told
+ * to 100 ms.
  */
 static void see_heard(struct ikw_look *l, const struct ikw_exchange *x)
 {

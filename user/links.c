@@ -70,10 +70,9 @@ int ikw_link_make(const char *pin_dir, enum ikw_link_kind kind, const char *ifna
 			break;
 		usleep(5000);
 	}
-	if (fd == -EINVAL && kind != IKW_LINK_XDP)
-		return -EOPNOTSUPP; /* what the kernel says to a kind of link that it does not know
-				     */
-	if (fd >= 0 && pin_dir) {
+	if (fd < 0)
+		return kind == IKW_LINK_XDP ? fd : tcx_error(fd);
+	if (pin_dir) {
 		pin_name(name, kind, ifname);
 		ikw_pin_put(fd, pin_dir, IKW_PIN_LINKS, name);
 	}
@@ -119,9 +118,9 @@ void ikw_link_drop(const char *pin_dir, enum ikw_link_kind kind, const char *ifn
 {
 	char name[PIN_NAME];
 
+	/* at once: the kernel may take its time with the last reference */
 	if (fd >= 0)
-		bpf_link_detach(
-			fd); /* at once: the kernel may take its time with the last reference */
+		bpf_link_detach(fd);
 	if (pin_dir) {
 		pin_name(name, kind, ifname);
 		ikw_pin_del(pin_dir, IKW_PIN_LINKS, name);

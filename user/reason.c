@@ -279,9 +279,10 @@ static const struct ikw_rule rules[] = {
 	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST) | F(HEARD_BEFORE), 0, 0,
 	  "the peer never answered an INFORMATIONAL, and the daemon began anew before the SAs "
 	  "went: "
-	  "the Delete of a reauthentication (no liveness check is due within a second of hearing "
+	  "the Delete of a reauthentication (a liveness check is hardly due within a second of "
+	  "hearing "
 	  "the peer), if it was no check with a restart after all (their lengths are the same)" },
-	/* checks are due every few seconds or minutes, reauthentications every few hours */
+	/* nothing seen tells the two: a check is usually due far oftener, hence possible */
 	{ "liveness_or_reauth", R(DPD_TIMEOUT), POSSIBLE, false,
 	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST), 0, 0,
 	  "the peer never answered an INFORMATIONAL, and the daemon began anew before the SAs "
