@@ -579,6 +579,7 @@ struct ikw_ikesa {
 	__u64 live_last; /* the last liveness check of ours that was answered; 0: none */
 	__u64 live_gap;	 /* ns: the least between two of them; 0: not known */
 	__u64 asked_first;
+	__u64 ended; /* when SAs of it last began to go; 0: none has */
 	__u32 live_length;
 	__u32 live_count;
 	__u32 repeats;

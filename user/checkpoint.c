@@ -344,6 +344,7 @@ static void give_ike(const struct writer *w, const struct ikw_ike_sa *ike)
 	ev->live_length = ike->live_length;
 	ev->live_count = ike->live_count;
 	ev->asked_first = ike->asked_first;
+	ev->ended = ike->ended;
 	ev->asked_last = ike->asked_last;
 	ev->repeats = ike->repeats;
 	ev->local_port = ike->local_port;

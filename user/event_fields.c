@@ -505,6 +505,7 @@ static const struct field ikesa_fields[] = {
 	F(ikw_ikesa, live_length, UINT),
 	F(ikw_ikesa, live_count, UINT),
 	F(ikw_ikesa, asked_first, TIME),
+	F(ikw_ikesa, ended, TIME),
 	F(ikw_ikesa, asked_last, UINT),
 	F(ikw_ikesa, repeats, UINT),
 	F(ikw_ikesa, local_port, UINT),

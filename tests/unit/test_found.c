@@ -389,6 +389,33 @@ static void test_rekeyed_to_itself(void **state)
 	end(&s);
 }
 
+/*
+ * The Delete before which the daemon read counters was no check to the one that saw
+ * it: the next must not take it for one, and the first check for something else.
+ */
+static void test_next_knows_what_ended(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	up(&s, 12015, 1, DAEMON);
+	sa_op(&s, 12020, IN(0), IKW_SA_ASKED, 0, DAEMON);
+	ike(&s, 12022, '>', V2(0xa0, 37, 3, 80));
+	ike(&s, 12030, '<', V2(0xa0, 37, 3, 80));
+	down(&s, 12032, 0, IKW_CAUSE_CALL, DAEMON);
+	ikw_model_tick(s.model, 20000 * IKW_MS);
+	another_agent(&s);
+	silence(&s, 32000, V2(0xa0, 37, 4, 80), 4);
+	ike(&s, 36000, '>', V2(0xb0, 34, 0, 300));
+	down(&s, 36060, 1, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 36900, '>', V2(0xb0, 34, 0, 300));
+	end(&s);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.told[1].reason, IKW_REASON_DPD_TIMEOUT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_next_knows_owner),
 		cmocka_unit_test(test_next_knows_successor),
 		cmocka_unit_test(test_next_knows_how),
+		cmocka_unit_test(test_next_knows_what_ended),
 		cmocka_unit_test(test_rekeyed_to_itself),
 	};
 
