@@ -497,6 +497,34 @@ static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev, uint64_t has
 	ikw_generation_release(w, gen);
 }
 
+/* The one that its maker put in just before, and which lacks what was refused. */
+static struct ikw_generation *maimed(const struct ikw_peer *p, const struct ikw_sa *ev, uint8_t dir)
+{
+	const struct ikw_tunnel *t = p ? p->tunnels : NULL;
+	struct ikw_generation *gen;
+
+	while (t && t->reqid != ev->reqid)
+		t = t->peer_next;
+	gen = t ? t->generations : NULL;
+	if (!gen || gen->dumped || !lacks(gen, dir) || gen->installer_tgid != ev->by.tgid ||
+	    ev->hdr.time > gen->born + IKW_SECOND)
+		return NULL;
+	return gen;
+}
+
+static void half_refused(struct ikw_world *w, const struct ikw_sa *ev)
+{
+	struct ikw_generation *gen;
+
+	gen = maimed(ikw_world_peer(w, ev->saddr, ev->daddr), ev, IKW_DIR_OUT);
+	if (!gen)
+		gen = maimed(ikw_world_peer(w, ev->daddr, ev->saddr), ev, IKW_DIR_IN);
+	if (!gen)
+		return;
+	gen->refused = true;
+	ikw_tunnel_state(w, gen->tunnel, ev->hdr.time);
+}
+
 static void mishap(struct ikw_world *w, const struct ikw_sa *ev)
 {
 	struct ikw_mishap *m = &w->mishaps[w->mishap_head];
@@ -511,6 +539,8 @@ static void mishap(struct ikw_world *w, const struct ikw_sa *ev)
 	m->tgid = ev->by.tgid;
 	m->op = ev->op;
 	m->cause = ev->cause;
+	if (ev->op == IKW_SA_FAILED)
+		half_refused(w, ev);
 }
 
 static void sa_change(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)

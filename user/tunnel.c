@@ -145,7 +145,7 @@ static bool same_flow(const struct ikw_tunnel *a, const struct ikw_tunnel *b)
 
 bool ikw_generation_usable(const struct ikw_generation *gen)
 {
-	return !gen->ending && (gen->in || gen->out);
+	return !gen->ending && (gen->in || gen->out) && !(gen->refused && ikw_generation_half(gen));
 }
 
 struct ikw_generation *ikw_tunnel_usable(const struct ikw_tunnel *t,

@@ -97,7 +97,8 @@ struct ikw_generation {
 	bool ending;	  /* its deletion has begun */
 	bool dumped;	  /* was there before the agent began */
 	bool quiet;	  /* came while the peers, known to speak IKE, spoke none */
-	uint8_t pad[4];
+	bool refused;	  /* the kernel did not take its other SA */
+	uint8_t pad[3];
 	struct ikw_sa_node sas[2];
 };
 
@@ -256,7 +257,10 @@ bool ikw_world_migrated(struct ikw_world *world, const struct ikw_tunnel *from,
 /* True while one SA of the generation is not known: never seen, or not yet. */
 bool ikw_generation_half(const struct ikw_generation *generation);
 
-/* True while the generation can carry traffic: nothing of it has gone. */
+/*
+ * True while the generation can carry traffic: nothing of it has gone, and the
+ * kernel did not refuse one of its SAs (Libreswan 5, answering, leaves the other).
+ */
 bool ikw_generation_usable(const struct ikw_generation *gen);
 
 /* The newest usable generation of the tunnel but `but`, or NULL. */

@@ -686,6 +686,21 @@ static void test_order_amid_many_silent(void **state)
 	}
 }
 
+/* A tunnel to the peer .8, negotiated as 0xb0 from ms on; chosen: the answer with the cipher. */
+static void establish_second(struct story *s, uint64_t ms, struct ike_spec chosen)
+{
+	struct sa_spec in = IN(1), out = OUT(1);
+
+	in.peer = out.peer = chosen.peer = 8;
+	ike(s, ms, '>', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 8, 0, 0, 0 });
+	ike(s, ms + 5, '<', chosen);
+	ike(s, ms + 10, '>', (struct ike_spec){ 0xb0, 2, 35, 1, 300, 8, 0, 0, 0 });
+	ike(s, ms + 30, '<', (struct ike_spec){ 0xb0, 2, 35, 1, 208, 8, 0, 0, 0 });
+	sa_op(s, ms + 33, in, IKW_SA_LARVAL, 0, DAEMON);
+	sa_op(s, ms + 35, in, IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, ms + 36, out, IKW_SA_ADD, 0, DAEMON);
+}
+
 /*
  * Two peers, an answered check of 0xa0's; an order, right behind it an INFORMATIONAL
  * of 0xb0's with another peer, and then one of 0xa0's: neither is answered.
@@ -699,13 +714,7 @@ static void order_between(struct story *s, bool looks, struct ike_spec made, uin
 	in.peer = out.peer = 8;
 	begin(s, ALL_SEES);
 	establish(s, 10000, 0xa0, 0, made.encr, made.keylen, made.integ);
-	ike(s, 12000, '>', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 8, 0, 0, 0 });
-	made.peer = 8;
-	ike(s, 12005, '<', made);
-	ike(s, 12010, '>', (struct ike_spec){ 0xb0, 2, 35, 1, 300, 8, 0, 0, 0 });
-	ike(s, 12030, '<', (struct ike_spec){ 0xb0, 2, 35, 1, 208, 8, 0, 0, 0 });
-	sa_op(s, 12035, in, IKW_SA_ADD, 0, DAEMON);
-	sa_op(s, 12036, out, IKW_SA_ADD, 0, DAEMON);
+	establish_second(s, 12000, made);
 	if (looks)
 		sa_op(s, 13990, IN(0), IKW_SA_ASKED, 0, DAEMON);
 	ike(s, 14000, '>', V2(0xa0, 37, 2, check));
@@ -797,11 +806,9 @@ static void test_reads_before_deletes_only(void **state)
 /* One that was seen to check another peer without looking: no habit of it tells anything. */
 static void test_looked_for_one_only(void **state)
 {
-	struct sa_spec in = IN(1), out = OUT(1);
 	struct story s;
 
 	(void)state;
-	in.peer = out.peer = 8;
 	for (unsigned int other = 0; other < 2; other++) {
 		begin(&s, ALL_SEES);
 		establish(&s, 10000, 0xa0, 0, AES_SHA256);
@@ -810,13 +817,8 @@ static void test_looked_for_one_only(void **state)
 			ike(&s, 12000 + k * 2000, '>', V2(0xa0, 37, k, 80));
 			ike(&s, 12005 + k * 2000, '<', V2(0xa0, 37, k, 80));
 		}
-		ike(&s, 22000, '>', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 8, 0, 0, 0 });
-		ike(&s, 22005, '<', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 8, AES_SHA256 });
-		ike(&s, 22010, '>', (struct ike_spec){ 0xb0, 2, 35, 1, 300, 8, 0, 0, 0 });
-		ike(&s, 22030, '<', (struct ike_spec){ 0xb0, 2, 35, 1, 208, 8, 0, 0, 0 });
-		sa_op(&s, 22033, in, IKW_SA_LARVAL, 0, DAEMON);
-		sa_op(&s, 22035, in, IKW_SA_ADD, 0, DAEMON);
-		sa_op(&s, 22036, out, IKW_SA_ADD, 0, DAEMON);
+		establish_second(&s, 22000,
+				 (struct ike_spec){ 0xb0, 2, 34, 0, 300, 8, AES_SHA256 });
 		for (uint32_t k = 2; other && k < 4; k++) {
 			ike(&s, 26000 + k * 2000, '>',
 			    (struct ike_spec){ 0xb0, 2, 37, k, 80, 8, 0, 0, 0 });
@@ -865,6 +867,21 @@ static void test_ended_together(void **state)
 	}
 }
 
+/* The outbound SA finds its SPI taken. */
+static void out_refused(struct story *s, uint64_t ms, unsigned int n)
+{
+	NEW(s, e, sa, SA, ms);
+	e.sa.op = IKW_SA_FAILED;
+	e.sa.error = -17;
+	e.sa.spi = 0x1000 + n;
+	e.sa.proto = 50;
+	e.sa.reqid = 1;
+	e.sa.by.tgid = DAEMON;
+	addr4(e.sa.saddr, 1);
+	addr4(e.sa.daddr, 9);
+	feed(s, &e);
+}
+
 /* The inbound SA of a rekey is put in, the outbound one finds its SPI taken, the inbound one goes.
  */
 static void half_refused(struct story *s, uint64_t ms, uint32_t id, unsigned int n)
@@ -873,16 +890,7 @@ static void half_refused(struct story *s, uint64_t ms, uint32_t id, unsigned int
 	ike(s, ms + 10, '<', V2(0xa0, 36, id, 208));
 	sa_op(s, ms + 12, IN(n), IKW_SA_LARVAL, 0, DAEMON);
 	sa_op(s, ms + 13, IN(n), IKW_SA_ADD, 0, DAEMON);
-	NEW(s, e, sa, SA, ms + 14);
-	e.sa.op = IKW_SA_FAILED;
-	e.sa.error = -17;
-	e.sa.spi = 0x1001;
-	e.sa.proto = 50;
-	e.sa.reqid = 1;
-	e.sa.by.tgid = DAEMON;
-	addr4(e.sa.saddr, 1);
-	addr4(e.sa.daddr, 9);
-	feed(s, &e);
+	out_refused(s, ms + 14, n);
 	sa_op(s, ms + 15, IN(n), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
 }
 
@@ -929,6 +937,26 @@ static void test_conflict_then_end(void **state)
 	ike(&s, 68040, '<', V2(0xa0, 36, 5, 208));
 	up(&s, 68045, 2, DAEMON);
 	expect_conflicts(&s, 2);
+}
+
+/* As Libreswan 5 does it when it answers: the half stays, and replaces nothing. */
+static void test_conflict_half_stays(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	ike(&s, 60000, 'r', V2(0xa0, 36, 0, 208));
+	sa_op(&s, 60012, IN(1), IKW_SA_LARVAL, 0, DAEMON);
+	sa_op(&s, 60013, IN(1), IKW_SA_ADD, 0, DAEMON);
+	out_refused(&s, 60014, 1);
+	ike(&s, 60016, 'a', V2(0xa0, 36, 0, 80));
+	ike(&s, 63000, 'r', V2(0xa0, 37, 1, 80));
+	down(&s, 63010, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 63015, 'a', V2(0xa0, 37, 1, 80));
+	expect_conflicts(&s, 1);
+	assert_false(s.told[0].tunnel_up);
 }
 
 /* A half that came to nothing is not what a rekey just before replaced. */
@@ -1875,6 +1903,7 @@ int main(void)
 		cmocka_unit_test(test_ended_together),
 		cmocka_unit_test(test_conflict_told_after),
 		cmocka_unit_test(test_conflict_then_end),
+		cmocka_unit_test(test_conflict_half_stays),
 		cmocka_unit_test(test_conflict_beside_rekeyed),
 		cmocka_unit_test(test_orders_at_once),
 		cmocka_unit_test(test_order_cuts_short),
