@@ -639,6 +639,14 @@ spis_gone() {
 	[ -z "$2" ] || ! spis "$1" | grep -qxF "$2"
 }
 
+# ike_spis SIDE: its IKE_SA; ike_changed WAS: that of a is another now
+ike_spis() { swan "$1" --list-sas --raw 2>/dev/null | grep -oE 'initiator-spi=[0-9a-f]+' | sort | tail -n 1; }
+ike_changed() {
+	local now
+	now=$(ike_spis a)
+	[ -n "$now" ] && [ "$now" != "$1" ]
+}
+
 # spis_to SIDE CHILD: the SPIs of one child's SAs
 spis_to() { spis_into "$1" "$(child_ts "$(other "$1")" "$2")"; }
 # spis_into SIDE SELECTOR: likewise, told by the reqid of the policy that leads there

@@ -18,10 +18,4 @@ story() {
 	wait_for 30 'traffic as before' on hosta ping -q -c 2 -i 0.5 -W 1 10.2.0.2 >/dev/null
 	[ "$(spis gwa)" = "$OLD" ] || fail 'the SAs are not the same any more'
 }
-ike_spis() { swan "$1" --list-sas --raw 2>/dev/null | grep -oE 'initiator-spi=[0-9a-f]+' | sort | tail -n 1; }
-ike_changed() {
-	local now
-	now=$(ike_spis a)
-	[ -n "$now" ] && [ "$now" != "$1" ]
-}
 expect() { :; }

@@ -37,12 +37,6 @@ followups_lost() {
 	path_drop udp dport 4500 @th,240,8 44
 }
 newer_sas() { [ "$(spis_to a 1 | grep -vcxF -- "$OLD")" -ge 2 ]; }
-ike_spis() { swan "$1" --list-sas --raw 2>/dev/null | grep -oE 'initiator-spi=[0-9a-f]+' | sort | tail -n 1; }
-ike_changed() {
-	local now
-	now=$(ike_spis a)
-	[ -n "$now" ] && [ "$now" != "$1" ]
-}
 story() {
 	local side ike
 	side=$(opt x by)

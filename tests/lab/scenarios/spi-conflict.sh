@@ -41,11 +41,12 @@ story() {
 }
 # The daemon deletes the SA that it could install (inbound), and the other's by the SPI that it could not: as many alarms
 # as it tries, and each of them has this one cause. So an SPI may be free when it tries again, and gwb choose just that one:
-# then charon's log tells of a rekey, and the pair that it replaced (not the half that came to nothing) went by that.
+# then the daemon's log tells of a rekey, and the pair that it replaced (not the half that came to nothing) went by that.
 expect() {
 	local inside sas reason rekeys
 	sleep 3 # the last one's alarm may still be due
 	rekeys=$(grep -cE 'inbound CHILD_SA c1[{][0-9]+[}] established' "$W/a/charon.log" 2>/dev/null)
+	is_pluto a && rekeys=$(($(grep -c 'established Child SA' "$W/a/pluto.log") - 1))
 	while read -r inside sas; do
 		reason='spi conflict'
 		if [ "$sas" = 2 ] && [ "${rekeys:-0}" -gt 0 ]; then
