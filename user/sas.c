@@ -500,16 +500,14 @@ static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev, uint64_t has
 /* The one that its maker put in just before, and which lacks what was refused. */
 static struct ikw_generation *maimed(const struct ikw_peer *p, const struct ikw_sa *ev, uint8_t dir)
 {
-	const struct ikw_tunnel *t = p ? p->tunnels : NULL;
-	struct ikw_generation *gen;
+	for (const struct ikw_tunnel *t = p ? p->tunnels : NULL; t; t = t->peer_next) {
+		struct ikw_generation *gen = t->generations;
 
-	while (t && t->reqid != ev->reqid)
-		t = t->peer_next;
-	gen = t ? t->generations : NULL;
-	if (!gen || gen->dumped || !lacks(gen, dir) || gen->installer_tgid != ev->by.tgid ||
-	    ev->hdr.time > gen->born + IKW_SECOND)
-		return NULL;
-	return gen;
+		if (t->reqid == ev->reqid && gen && !gen->dumped && lacks(gen, dir) &&
+		    gen->installer_tgid == ev->by.tgid && ev->hdr.time <= gen->born + IKW_SECOND)
+			return gen;
+	}
+	return NULL;
 }
 
 static void half_refused(struct ikw_world *w, const struct ikw_sa *ev)
