@@ -5,19 +5,19 @@
 # operator's command at just that age. strongSwan rekeys an IKE_SA first; here gwb refuses (TEMPORARY_FAILURE, RFC 7296
 # 2.25.1), for a rekey of its own is not answered, and the IKE_SA comes to its end.
 variations() {
-	variation ike what=ike daemon_a=pluto init=b pluto_ike_life=14s pluto_more_a='rekey=no'
-	variation ike-aead what=ike daemon_a=pluto init=b pluto_ike_life=12s pluto_more_a='rekey=no' ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
-	variation ike-traffic what=ike daemon_a=pluto init=b pluto_ike_life=14s pluto_more_a='rekey=no' traffic=yes
-	variation child-traffic what=child daemon_a=pluto init=b pluto_life=14s pluto_more_a='rekey=no' traffic=yes ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
-	variation child-traffic-cbc what=child daemon_a=pluto init=b pluto_life=16s pluto_more_a='rekey=no' traffic=yes
-	variation child-traffic-ours what=child daemon_a=pluto init=a pluto_life=15s pluto_more_a='rekey=no' traffic=yes
+	variation ike what=ike daemon_a=pluto init=b pluto_ike_life=14s pluto_margin=2s pluto_more_a='rekey=no'
+	variation ike-aead what=ike daemon_a=pluto init=b pluto_ike_life=12s pluto_margin=2s pluto_more_a='rekey=no' ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
+	variation ike-traffic what=ike daemon_a=pluto init=b pluto_ike_life=14s pluto_margin=2s pluto_more_a='rekey=no' traffic=yes
+	variation child-traffic what=child daemon_a=pluto init=b pluto_life=14s pluto_margin=2s pluto_more_a='rekey=no' traffic=yes ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256
+	variation child-traffic-cbc what=child daemon_a=pluto init=b pluto_life=16s pluto_margin=2s pluto_more_a='rekey=no' traffic=yes
+	variation child-traffic-ours what=child daemon_a=pluto init=a pluto_life=15s pluto_margin=2s pluto_more_a='rekey=no' traffic=yes
 	variation refused what=ike refuse=yes ike_rekey_a=20 over_a=8 rt_b='80 1 2'
 	variation refused-aead what=ike refuse=yes ike_rekey_a=18 over_a=9 rt_b='80 1 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd
 	variation refused-chacha what=ike refuse=yes ike_rekey_a=22 over_a=8 rt_b='80 1 2' ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 	variation refused-starter what=ike refuse=yes daemon_a=starter starter_more=$'ikelifetime=30s\nmargintime=9s' rt_b='80 1 2'
 	variation refused-starter-aead what=ike refuse=yes daemon_a=starter starter_more=$'ikelifetime=28s\nmargintime=8s' rt_b='80 1 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 	variation refused-starter-theirs what=ike refuse=yes daemon_a=starter init=b starter_more=$'ikelifetime=32s\nmargintime=9s' rt_b='80 1 2'
-	variation ike-ordered core=yes what=ike order=yes daemon_a=pluto init=b pluto_ike_life=14s pluto_more_a='rekey=no'
+	variation ike-ordered core=yes what=ike order=yes daemon_a=pluto init=b pluto_ike_life=14s pluto_margin=2s pluto_more_a='rekey=no'
 }
 before() { agent_start; agent_ready; tunnels_up; }
 refuse() {
