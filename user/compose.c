@@ -256,7 +256,7 @@ static bool order_matters(const struct report *r)
 {
 	ikw_fact_set orders = IKW_FACT(ORDER_END) | IKW_FACT(ORDER_RELOAD) | IKW_FACT(ORDER_OTHER) |
 			      IKW_FACT(ORDER_REKEY) | IKW_FACT(BY_TRACKER) | IKW_FACT(BY_SERVICE) |
-			      IKW_FACT(BY_LEASES);
+			      IKW_FACT(BY_LEASES) | IKW_FACT(ORDER_AWAY);
 	enum ikw_reason reason = r->v->reason;
 
 	if (!r->f->order)
@@ -586,6 +586,8 @@ static void fill_evidence(struct report *r)
 		tell_exchange(r, f->ike, f->local);
 	if (f->peer)
 		tell_exchange(r, f->ike, f->peer);
+	if (f->sent_away && f->sent_away != f->peer)
+		tell_exchange(r, f->ike, f->sent_away);
 	tell_negotiation(r, f->new_ike, "new_ike_sa");
 	tell_negotiation(r, f->failed_ike, "failed_reauthentication");
 	tell_birth(r);

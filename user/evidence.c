@@ -8,8 +8,11 @@
 #define DELETE_AFTER_NEXT                                                                          \
 	(10 * IKW_SECOND) /* from the new SAs to the Delete of the old: 5 s by default */
 /* a rekey deletes what it replaced at once, or 5 s later (charon.delete_rekeyed_delay) */
-#define REKEY_DELETES	   (7 * IKW_SECOND)
-#define TCP_ENCAP_ESPINTCP 7		   /* linux/udp.h, since 5.6 */
+#define REKEY_DELETES (7 * IKW_SECOND)
+#define JIFFY	      (10 * IKW_MS) /* of struct ikw_hdr.time, at most */
+#define AT_ONCE                                                                                    \
+	(300 * IKW_MS)	     /* from an answer to the Delete that it made the daemon send: chosen */
+#define TCP_ENCAP_ESPINTCP 7 /* linux/udp.h, since 5.6 */
 #define LIFE_SLACK	   (1500 * IKW_MS) /* daemons end an IKE_SA to the second */
 
 static const char *const slugs[] = {
@@ -390,6 +393,46 @@ static void see_return(struct ikw_look *l)
 	see(l, IKW_FACT(MOVED));
 }
 
+/*
+ * A redirect (RFC 5685 5): while it answers a request of the peer the daemon begins
+ * an IKE_SA with another one, and deletes this one when that is there (strongSwan);
+ * or it answers, deletes this one at once and then begins elsewhere (Libreswan 5).
+ */
+static bool sent_away_by(const struct ikw_look *l, const struct ikw_exchange *x,
+			 const struct ikw_ike_sa *next)
+{
+	const struct ikw_exchange *local = l->f->local;
+
+	if (x->ours || x->type != IKW_V2_INFORMATIONAL || !x->answered ||
+	    ikw_ike_content(l->f->ike, x->length) == IKW_CONTENT_EMPTY)
+		return false;
+	if (within(next->created, before(x->first, JIFFY), x->answered + JIFFY))
+		return true;
+	return local && within(local->first, x->answered, x->answered + AT_ONCE) &&
+	       within(next->created, local->first, l->at + NEAR);
+}
+
+static void see_sent_away(struct ikw_look *l)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_generation *next = ikw_flow_usable(l->w, gen->tunnel, gen);
+	uint64_t told = l->f->gave_up ? l->f->gave_up->first : l->at;
+
+	if (!l->f->ike || !next || next->tunnel->peer == gen->tunnel->peer || !next->ike ||
+	    !next->ike->ours || next->born < before(told, DELETE_AFTER_NEXT))
+		return;
+	for (unsigned int k = 0; k < l->f->ike->count && !l->f->sent_away; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(l->f->ike, k);
+
+		if (sent_away_by(l, x, next->ike))
+			l->f->sent_away = x;
+	}
+	if (!l->f->sent_away)
+		return;
+	l->f->next_gen = next;
+	see(l, IKW_FACT(SENT_AWAY));
+}
+
 /* An install that this daemon, or whoever made the SA, was refused for its SPI. */
 static bool refused(const struct ikw_look *l, const struct ikw_mishap *m)
 {
@@ -614,6 +657,7 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_replaced(&l);
 	ikw_see_wire(&l);
 	see_return(&l);
+	see_sent_away(&l);
 	ikw_see_order(&l);
 	ikw_see_link(&l);
 	see_mishap(&l);

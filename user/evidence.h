@@ -36,6 +36,7 @@
 	X(NEXT_OURS, "new_ike_sa_is_ours", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                     \
 	X(RETURNED, "flow_returned", IKW_SEES_SA)                                                  \
 	X(MOVED, "flow_to_other_peer", IKW_SEES_SA)                                                \
+	X(SENT_AWAY, "flow_to_other_peer_at_its_request", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)      \
 	/* the wire */                                                                             \
 	X(IKE_SEEN, "ike_seen", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                                \
 	X(NO_IKE, "no_ike_spoken", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                             \
@@ -67,6 +68,7 @@
 	X(ORDER_RELOAD, "ordered_reload", IKW_SEES_CONTROL | IKW_SEES_SIGNAL)                      \
 	X(ORDER_OTHER, "ordered", IKW_SEES_CONTROL)                                                \
 	X(ORDER_REKEY, "ordered_rekey", IKW_SEES_CONTROL)                                          \
+	X(ORDER_AWAY, "ordered_to_another_gateway", IKW_SEES_CONTROL | IKW_SEES_IKE_OUT)           \
 	X(LINK_GONE, "interface_gone", IKW_SEES_LINK)                                              \
 	X(LINK_DOWN, "interface_down", IKW_SEES_LINK)                                              \
 	X(SPI_TAKEN, "spi_taken", IKW_SEES_FAILED)                                                 \
@@ -133,6 +135,7 @@ struct ikw_facts {
 	const struct ikw_exchange *gave_up;    /* unanswered at the anchor */
 	const struct ikw_exchange *local;      /* our Delete, as far as can be told */
 	const struct ikw_exchange *peer;       /* the peer's Delete */
+	const struct ikw_exchange *sent_away;  /* its request that sent us to another peer */
 	const struct ikw_exchange *late;       /* our Delete, told after the deed */
 	const struct ikw_ike_sa *new_ike;      /* negotiation that was to follow */
 	const struct ikw_ike_sa *failed_ike;   /* reauthentication that had failed before */

@@ -5,6 +5,9 @@
 #define FORCED (500 * IKW_MS) /* from an order to the deletion that waits for no peer: chosen */
 #define SLACK  (5 * IKW_MS)   /* events of several CPUs may pass each other */
 
+/* From a redirect to the end of what it left behind: chosen. */
+#define AWAY_FOR (120 * IKW_SECOND)
+
 /* The first thing that the daemon did about it. */
 static uint64_t first_act(const struct ikw_look *l)
 {
@@ -226,14 +229,29 @@ static const struct ikw_order *order_beside_new(const struct ikw_look *l, uint32
 	return order && (order->kind == IKW_ORDER_REKEY || order->time >= born) ? order : NULL;
 }
 
+/*
+ * The peer was told to go to another gateway. It leaves by itself, or the daemon
+ * deletes what it left behind (strongSwan: 30 s later).
+ */
+static const struct ikw_order *order_away(const struct ikw_look *l, uint32_t daemon)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+
+	if (!ike || !ike->away || !may_be_ordered(l) || looks_like_check(l) ||
+	    !within(ike->away, before(first_act(l), AWAY_FOR), first_act(l)))
+		return NULL;
+	return ikw_host_order(&l->w->host, daemon, ike->away, ike->away);
+}
+
 void ikw_see_order(struct ikw_look *l)
 {
 	const struct ikw_case *c = l->c;
 	uint32_t daemon = c->first.by.tgid ? c->first.by.tgid : c->gen->installer_tgid;
-	const struct ikw_order *order = NULL;
+	const ikw_fact_set replaced = IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
+	const struct ikw_order *order = NULL, *away = NULL;
 	uint64_t from;
 
-	if (l->f->seen & (IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE))) {
+	if (l->f->seen & replaced) {
 		order = order_beside_new(l, daemon);
 	} else if (l->f->gave_up) {
 		order = order_amid_silence(l, daemon);
@@ -241,6 +259,12 @@ void ikw_see_order(struct ikw_look *l)
 		from = since_birth(c->gen, before(first_act(l), ORDER_BEFORE));
 		order = order_that(l, daemon, from, l->at, not_of_others);
 	}
+	if (!(l->f->seen & replaced) && (!order || order->away))
+		away = order_away(l, daemon);
+	if (away)
+		see(l, IKW_FACT(ORDER_AWAY));
+	if (!order)
+		order = away;
 	if (order)
 		see_order_kind(l, order);
 }

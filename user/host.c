@@ -496,12 +496,14 @@ static void control_request(struct ikw_host *host, const struct ikw_control *ev)
 		return;
 	}
 	o->read_request = true;
+	o->away = !strcmp(name, "redirect");
 	o->time = ev->hdr.time;
 	memcpy(o->request, name, sizeof(name));
 }
 
 static void control_event(struct ikw_host *host, const struct ikw_control *ev)
 {
+	static const char redirect[] = "--redirect-to"; /* whack's, whose message has no words */
 	const struct ikw_process *p = ikw_host_process(host, ev->by.tgid);
 	struct ikw_order *o;
 
@@ -514,6 +516,8 @@ static void control_event(struct ikw_host *host, const struct ikw_control *ev)
 	o->kind = IKW_ORDER_UNKNOWN;
 	if (p && p->described)
 		o->kind = (uint8_t)ikw_order_of_args(p->seen.args, p->seen.args_len);
+	if (o->kind == IKW_ORDER_END)
+		o->away = memmem(p->seen.args, p->seen.args_len, redirect, sizeof(redirect));
 }
 
 static void signal_event(struct ikw_host *host, const struct ikw_signal *ev)
@@ -597,6 +601,19 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 			best = o;
 	}
 	return best;
+}
+
+uint64_t ikw_host_order_away(const struct ikw_host *host, uint64_t from, uint64_t to)
+{
+	uint64_t latest = 0;
+
+	for (unsigned int k = 0; k < IKW_ORDERS; k++) {
+		const struct ikw_order *o = &host->orders[k];
+
+		if (o->away && o->time >= from && o->time <= to && o->time > latest)
+			latest = o->time;
+	}
+	return latest;
 }
 
 static bool ends_between(const struct ikw_order *o, uint64_t from, uint64_t to)

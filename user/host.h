@@ -47,6 +47,7 @@ struct ikw_order {
 	uint64_t served;      /* END: spi_i of the IKE_SA that went by it first; 0: none yet */
 	bool among;	      /* END: others came with it, and which was served first is a guess */
 	bool unsure;	      /* END: what its IKE_SA did may have been a check of its own */
+	bool away;	      /* END: sends the peers to another gateway (RFC 5685) */
 	uint64_t followed; /* END: the last deletion that went by it, boot time ns; 0: none yet */
 };
 #define IKW_ORDERS 128
@@ -128,6 +129,9 @@ const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uin
  */
 const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t daemon_tgid,
 				       uint64_t from, uint64_t to);
+
+/* Time of the latest order between those times to send peers to another gateway; 0: none. */
+uint64_t ikw_host_order_away(const struct ikw_host *host, uint64_t from, uint64_t to);
 
 /* From an order to what the daemon does about it: chosen; an emulated charon took 5 to 20 ms. */
 #define IKW_ORDER_FOLLOWS 300000000ULL /* ns */

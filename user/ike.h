@@ -95,6 +95,7 @@ struct ikw_ike_sa {
 	uint64_t live_last;   /* start of the last answered liveness check */
 	uint64_t live_gap;    /* shortest gap between two of them */
 	uint64_t ended;	      /* when SAs of it last began to go; 0: none has */
+	uint64_t away; /* of the order to send the peer elsewhere that we followed; 0: none */
 	uint64_t asked_first; /* our latest INFORMATIONAL, and ... */
 	uint32_t live_length; /* their length; 0: none seen */
 	uint32_t live_count;

@@ -30,6 +30,7 @@
 #define BROUGHT	      (1000000 * IKW_SECOND) /* behind all that brought nothing yet */
 #define BRINGS_FOR    (2 * IKW_SECOND)	     /* what comes of one exchange comes at once */
 #define SERVED_FOR    (1 * IKW_SECOND) /* from an order to the Delete that it makes a daemon send */
+#define AWAY_FOLLOWS  (5 * IKW_SECOND) /* from an order for many peers to each message: chosen */
 #define ASKED_FOR     (1 * IKW_SECOND) /* a look this soon after a request may be for its client */
 
 /* ---- peers -------------------------------------------------------------- */
@@ -394,6 +395,21 @@ static bool no_check(const struct ikw_world *w, const struct ikw_ike_sa *ike,
 	       ikw_ike_not_asked(ike, x, daemon);
 }
 
+/* The request may be the one that sends the peer to another gateway, as was ordered (RFC 5685 5).
+ */
+static void note_away(const struct ikw_world *w, struct ikw_ike_sa *ike,
+		      const struct ikw_exchange *x)
+{
+	uint64_t since = ikw_ike_content(ike, x->length) == IKW_CONTENT_SOMETHING
+				 ? AWAY_FOLLOWS
+				 : IKW_ORDER_FOLLOWS;
+	uint64_t order =
+		ikw_host_order_away(&w->host, x->first > since ? x->first - since : 0, x->first);
+
+	if (order)
+		ike->away = order;
+}
+
 static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct ikw_ike *m)
 {
 	struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, 0);
@@ -407,6 +423,7 @@ static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct 
 	ike->asked_first = x->first;
 	if (x->asked != IKW_ASKED_YES && ikw_ike_content(ike, x->length) != IKW_CONTENT_EMPTY &&
 	    !ikw_ike_check_due(ike, x)) {
+		note_away(w, ike, x);
 		ikw_host_order_served(&w->host, ike->spi_i,
 				      x->first > SERVED_FOR ? x->first - SERVED_FOR : 0, x->first,
 				      no_check(w, ike, x));

@@ -219,6 +219,12 @@ static const struct ikw_rule rules[] = {
 	  F(PEER_DELETE) | ORDERS | GAVE_UP, 0,
 	  "the lease of the inner address ran out, and the daemon deleted the tunnel" },
 
+	/* RFC 5685 5: a gateway sends its clients to another one, and may be gone when they leave
+	 */
+	{ "sent_away", R(PEER_REQUEST), LIKELY, false, F(SENT_AWAY), ORDERS | F(PEER_DELETE), 0,
+	  "the peer sent something, at which the daemon left it for another peer, where the flow "
+	  "goes on (a redirect)" },
+
 	/* an order given while the path was dead: the order is the root */
 	{ "ordered_dead_path", R(MANUAL), LIKELY, false, F(GAVE_UP_LIVENESS) | F(ORDER_END), 0, 0,
 	  "it was ordered down, and the peer did not answer" },
@@ -311,6 +317,10 @@ static const struct ikw_rule rules[] = {
 	  "tunnel was deleted; it names none of this tunnel's SPIs, so it may be forged and the "
 	  "cause another, unseen one" },
 
+	/* RFC 5685 5: it leaves as it was told to */
+	{ "left_as_ordered", R(MANUAL), LIKELY, false, F(PEER_DELETE) | F(ORDER_AWAY), 0, 0,
+	  "it was ordered on this host to send the peer to another gateway, and the peer then "
+	  "deleted the tunnel" },
 	/* the peer's Delete (RFC 7296 1.4.1) and what it begins */
 	{ "peer_reauth", R(PHASE1_REPLACE), LIKELY, false,
 	  F(PEER_DELETE) | F(NEW_IKE_IN) | F(RETURNED), 0, 0,
