@@ -588,6 +588,11 @@ static void fill_evidence(struct report *r)
 		tell_exchange(r, f->ike, f->peer);
 	if (f->sent_away && f->sent_away != f->peer)
 		tell_exchange(r, f->ike, f->sent_away);
+	if (f->unsent)
+		evidence(r, f->unsent, "nothing_sent",
+			 "the daemon %s; since then no IKE message was seen, out or in",
+			 f->seen & IKW_FACT(UNSENT_CHECK) ? "looked when the SAs were last used"
+							  : "reserved an SPI for the peer");
 	tell_negotiation(r, f->new_ike, "new_ike_sa");
 	tell_negotiation(r, f->failed_ike, "failed_reauthentication");
 	tell_birth(r);

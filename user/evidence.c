@@ -559,6 +559,36 @@ static void see_idle(struct ikw_look *l)
 		see(l, IKW_FACT(IDLE));
 }
 
+/* Did the daemon begin something then of which nothing was seen to leave, and which it gave up? */
+static bool unsent(const struct ikw_look *l, uint64_t began)
+{
+	return !ikw_before_birth(l->c->gen, began) &&
+	       within(began, ikw_peer_spoken(l->c->gen->tunnel->peer) + 1,
+		      before(l->at, GIVE_UP_AGE)) &&
+	       !(ikw_host_missed(&l->w->host, began, l->at) & (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT));
+}
+
+/* This host holds back what its daemon sends: netfilter's output, or no route. */
+static void see_unsent(struct ikw_look *l)
+{
+	const struct ikw_peer *p = l->c->gen->tunnel->peer;
+	const struct ikw_process *daemon = ikw_host_process(&l->w->host, p->asked_by);
+	const struct ikw_sa_node *in = l->c->gen->in;
+	uint64_t reserved = ikw_peer_reserved(l->w, p);
+
+	if (!l->f->ike || !l->f->ike->spoken || ikw_case_in_tcp(l->c))
+		return;
+	if (unsent(l, reserved)) {
+		see(l, IKW_FACT(UNSENT_EXCHANGE));
+		l->f->unsent = reserved;
+	} else if (daemon && daemon->asks && unsent(l, p->asked) &&
+		   !(in && in->last > before(p->asked, NEAR)) &&
+		   !ikw_host_looked(&l->w->host, p->asked_by, before(p->asked, NEAR), l->at)) {
+		see(l, IKW_FACT(UNSENT_CHECK));
+		l->f->unsent = p->asked;
+	}
+}
+
 ikw_fact_set ikw_facts_of_wire(void)
 {
 	return IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_INFO) | IKW_FACT(GAVE_UP_EXCHANGE) |
@@ -641,6 +671,38 @@ static void see_blind(struct ikw_look *l)
 	l->f->blind &= ~l->f->seen;
 }
 
+/* Something of ours that is neither a check nor a Delete, and which the peer answered. */
+static bool told_something(const struct ikw_look *l, uint64_t from)
+{
+	for (unsigned int k = 0; k < l->f->ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(l->f->ike, k);
+
+		if (x->ours && x->type == IKW_V2_INFORMATIONAL && within(x->first, from, l->at) &&
+		    ikw_ike_content(l->f->ike, x->length) == IKW_CONTENT_SOMETHING)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * May an order of this host's have made the peer delete it? Only by a message of
+ * ours to it: where none was seen, what was given to the daemon does not matter.
+ */
+static void see_away_blind(struct ikw_look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	uint64_t from = before(l->at, AWAY_FOR);
+	uint32_t missed;
+
+	if (!ike || ike->version != 2 || !(l->f->seen & IKW_FACT(PEER_DELETE)))
+		return;
+	if (ike->whole && ike->created > from)
+		from = ike->created;
+	missed = ikw_host_missed(&l->w->host, from, l->at);
+	if ((missed & IKW_SEES_IKE_OUT) || ((missed & IKW_SEES_CONTROL) && told_something(l, from)))
+		l->f->blind |= IKW_FACT(ORDER_AWAY);
+}
+
 bool ikw_case_in_tcp(const struct ikw_case *c)
 {
 	return c->first.encap_type == TCP_ENCAP_ESPINTCP;
@@ -663,7 +725,9 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_mishap(&l);
 	see_idle(&l);
 	see_life(&l);
+	see_unsent(&l);
 	ikw_facts_outside(f, c, w, l.at);
 	see_blind(&l);
+	see_away_blind(&l);
 	see_doubt(&l);
 }

@@ -62,13 +62,17 @@
 	X(REAUTH_FAILED_BEFORE, "reauth_failed_before", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)        \
 	X(INVALID_SPI, "invalid_spi_notify", IKW_SEES_IKE_IN)                                      \
 	X(INVALID_SPI_OURS, "invalid_spi_names_ours", IKW_SEES_IKE_IN)                             \
+	X(UNSENT_CHECK, "check_begun_nothing_sent",                                                \
+	  IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_ASKED)                                     \
+	X(UNSENT_EXCHANGE, "exchange_begun_nothing_sent",                                          \
+	  IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_LARVAL)                                    \
 	/* the host */                                                                             \
 	X(ORDER_END, "ordered_down", IKW_SEES_CONTROL | IKW_SEES_SIGNAL)                           \
 	X(ORDER_NEAR, "ordered_just_before", IKW_SEES_CONTROL | IKW_SEES_SIGNAL)                   \
 	X(ORDER_RELOAD, "ordered_reload", IKW_SEES_CONTROL | IKW_SEES_SIGNAL)                      \
 	X(ORDER_OTHER, "ordered", IKW_SEES_CONTROL)                                                \
 	X(ORDER_REKEY, "ordered_rekey", IKW_SEES_CONTROL)                                          \
-	X(ORDER_AWAY, "ordered_to_another_gateway", IKW_SEES_CONTROL | IKW_SEES_IKE_OUT)           \
+	X(ORDER_AWAY, "ordered_to_another_gateway", 0) /* see_away_blind() */                      \
 	X(LINK_GONE, "interface_gone", IKW_SEES_LINK)                                              \
 	X(LINK_DOWN, "interface_down", IKW_SEES_LINK)                                              \
 	X(SPI_TAKEN, "spi_taken", IKW_SEES_FAILED)                                                 \
@@ -137,6 +141,7 @@ struct ikw_facts {
 	const struct ikw_exchange *peer;       /* the peer's Delete */
 	const struct ikw_exchange *sent_away;  /* its request that sent us to another peer */
 	const struct ikw_exchange *late;       /* our Delete, told after the deed */
+	uint64_t unsent;		       /* when that began of which nothing left this host */
 	const struct ikw_ike_sa *new_ike;      /* negotiation that was to follow */
 	const struct ikw_ike_sa *failed_ike;   /* reauthentication that had failed before */
 	const struct ikw_generation *next_gen; /* that carries the flow on */

@@ -11,11 +11,13 @@
  * gets the shorter window, so that an unrelated liveness check is not taken
  * for a Delete.
  */
-#define NEAR		(1 * IKW_SECOND)
-#define CLEAR_NEAR	(3 * IKW_SECOND)
-#define ORDER_BEFORE	(5 * IKW_SECOND)
-#define ORDER_AT_ONCE	(1 * IKW_SECOND)
-#define GIVE_UP_AGE	IKW_GIVE_UP_AGE
+#define NEAR	      (1 * IKW_SECOND)
+#define CLEAR_NEAR    (3 * IKW_SECOND)
+#define ORDER_BEFORE  (5 * IKW_SECOND)
+#define ORDER_AT_ONCE (1 * IKW_SECOND)
+#define GIVE_UP_AGE   IKW_GIVE_UP_AGE
+/* From a redirect (RFC 5685) to the end of what it left behind: chosen. */
+#define AWAY_FOR	(120 * IKW_SECOND)
 #define FAILED_LONG_AGO (120 * IKW_SECOND)
 
 struct ikw_look {

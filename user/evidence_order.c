@@ -5,9 +5,6 @@
 #define FORCED (500 * IKW_MS) /* from an order to the deletion that waits for no peer: chosen */
 #define SLACK  (5 * IKW_MS)   /* events of several CPUs may pass each other */
 
-/* From a redirect to the end of what it left behind: chosen. */
-#define AWAY_FOR (120 * IKW_SECOND)
-
 /* The first thing that the daemon did about it. */
 static uint64_t first_act(const struct ikw_look *l)
 {

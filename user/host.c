@@ -501,9 +501,19 @@ static void control_request(struct ikw_host *host, const struct ikw_control *ev)
 	memcpy(o->request, name, sizeof(name));
 }
 
+/* swanctl's and whack's option; the latter's message has no words. */
+static bool sends_away(const char *args, uint32_t len)
+{
+	static const char *const options[] = { "--redirect", "--redirect-to" };
+
+	for (unsigned int i = 0; i < 2; i++)
+		if (memmem(args, len, options[i], strlen(options[i]) + 1))
+			return true;
+	return false;
+}
+
 static void control_event(struct ikw_host *host, const struct ikw_control *ev)
 {
-	static const char redirect[] = "--redirect-to"; /* whack's, whose message has no words */
 	const struct ikw_process *p = ikw_host_process(host, ev->by.tgid);
 	struct ikw_order *o;
 
@@ -517,7 +527,7 @@ static void control_event(struct ikw_host *host, const struct ikw_control *ev)
 	if (p && p->described)
 		o->kind = (uint8_t)ikw_order_of_args(p->seen.args, p->seen.args_len);
 	if (o->kind == IKW_ORDER_END)
-		o->away = memmem(p->seen.args, p->seen.args_len, redirect, sizeof(redirect));
+		o->away = sends_away(p->seen.args, p->seen.args_len);
 }
 
 static void signal_event(struct ikw_host *host, const struct ikw_signal *ev)

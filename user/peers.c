@@ -519,6 +519,32 @@ void ikw_peer_asked(struct ikw_world *w, struct ikw_peer *p, const struct ikw_hd
 	p->asked_by = by->tgid;
 }
 
+uint64_t ikw_peer_spoken(const struct ikw_peer *p)
+{
+	uint64_t last = 0;
+
+	for (const struct ikw_ike_sa *ike = p->ikes; ike; ike = ike->next) {
+		if (ike->last_in > last)
+			last = ike->last_in;
+		if (ike->last_out > last)
+			last = ike->last_out;
+	}
+	return last;
+}
+
+uint64_t ikw_peer_reserved(const struct ikw_world *w, const struct ikw_peer *p)
+{
+	uint64_t pair = ikw_peer_hash(p->local, p->remote), last = 0;
+
+	for (unsigned int k = 0; k < IKW_RESERVED_LAST; k++) {
+		const struct ikw_reserved *r = w->reserved_last[k];
+
+		if (r && r->pair == pair && !r->spi_i && r->time > last)
+			last = r->time;
+	}
+	return last;
+}
+
 /*
  * Whatever comes in may be forged or stray; that our daemon takes part says
  * that the IKE_SA is one. Where what it sends goes unseen, anything has to do.

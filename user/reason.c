@@ -339,8 +339,8 @@ static const struct ikw_rule rules[] = {
 	  "the tunnel" },
 	{ "isakmp_delete_only", R(PHASE1_DEPENDENT), CERTAIN, false, F(PEER_ISAKMP_DELETE),
 	  F(ORDER_END), 0, "the peer deleted the ISAKMP SA alone, and the IPsec SAs went with it" },
-	{ "peer_delete", R(PEER_REQUEST), CERTAIN, false, F(PEER_DELETE) | F(PEER_CLEAR), 0, 0,
-	  "the peer asked for it" },
+	{ "peer_delete", R(PEER_REQUEST), CERTAIN, false, F(PEER_DELETE) | F(PEER_CLEAR),
+	  F(ORDER_AWAY), 0, "the peer asked for it" },
 	{ "peer_delete_padded", R(PEER_REQUEST), LIKELY, false, F(PEER_DELETE), 0, 0,
 	  "the peer sent what may be a Delete of it (by its length it may be something else too)" },
 
@@ -447,6 +447,17 @@ static const struct ikw_rule rules[] = {
 	{ "by_hand_quiet", R(MANUAL), LIKELY, false, F(HAND_MADE) | F(IKE_SEEN), F(VANISHED),
 	  F(FOREIGN_DELETER),
 	  "the SA was deleted on this host, and no IKE had been spoken when it was installed" },
+	/* netfilter and routing come before where messages are seen */
+	{ "exchange_not_sent", R(EXCHANGE_TIMEOUT), POSSIBLE, false, F(UNSENT_EXCHANGE),
+	  NOTHING_ELSE | ORDERS, 0,
+	  "the daemon had reserved an SPI for an exchange with the peer, nothing of it was seen to "
+	  "leave this host, and it then dropped the tunnel: a firewall of this host or a missing "
+	  "route may have held the request back" },
+	{ "check_not_sent", R(DPD_TIMEOUT), POSSIBLE, false, F(UNSENT_CHECK), NOTHING_ELSE | ORDERS,
+	  0,
+	  "the daemon had looked when it last heard the peer, as it does before a liveness check, "
+	  "nothing was seen to leave this host, and it then dropped the tunnel: a firewall of this "
+	  "host or a missing route may have held the check back" },
 	{ "unknown", R(UNKNOWN), IKW_CONFIDENCE_NONE, false, 0, 0, 0,
 	  "nothing that was seen explains the deletion" },
 };

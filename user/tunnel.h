@@ -291,6 +291,15 @@ const struct ikw_sa_node *ikw_world_partner(const struct ikw_world *world, const
 bool ikw_ike_not_asked(const struct ikw_ike_sa *ike, const struct ikw_exchange *exchange,
 		       const struct ikw_process *daemon);
 
+/*
+ * When a message of any IKE_SA of that peer was last seen, either way; boot time ns,
+ * 0: none was.
+ */
+uint64_t ikw_peer_spoken(const struct ikw_peer *peer);
+
+/* When an SPI was last reserved for that peer for which no request was seen to leave; 0: never. */
+uint64_t ikw_peer_reserved(const struct ikw_world *world, const struct ikw_peer *peer);
+
 /* The peer's port that its SAs go to or come from in UDP; 0: no encapsulation. */
 uint16_t ikw_generation_encap(const struct ikw_generation *gen);
 /*

@@ -164,6 +164,7 @@ net_reset() {
 	NFT
 }
 
+# shellcheck disable=SC2120  # the default is meant
 # path_down [a2b|b2a|both]: the router drops, silently, what goes that way (default both)
 path_down() {
 	case ${1:-both} in
@@ -184,6 +185,33 @@ answers_lost() {
 		}
 	NFT
 	note 'gwa drops IKE on its input'
+}
+# requests_held: gwa's own firewall lets no IKE out; no packet of it is seen anywhere
+requests_held() {
+	on gwa nft -f - <<-NFT
+		table inet fw {
+			chain out {
+				type filter hook output priority 0
+				udp dport { 500, 4500 } counter drop
+			}
+		}
+	NFT
+	note 'gwa drops IKE on its output'
+}
+# peer_lost: as the option says: the answers get lost on gwa, the requests do, or all of it on the path; lost_detail: what the
+# alarm then tells of it
+peer_lost() {
+	case $(opt x lost) in
+	yes) answers_lost ;;
+	out) requests_held ;;
+	*) path_down ;;
+	esac
+}
+lost_detail() {
+	case $(opt x lost) in
+	yes) echo 'arrived at this host' ;;
+	out) echo 'nothing was seen to leave' ;;
+	esac
 }
 # path_drop RULE...: the router drops what the nft expression matches
 path_drop() { on router nft "add rule inet lab path $* counter drop"; note "router drops $*"; }

@@ -5,5 +5,6 @@ UNIT_SRC_test_model := $(IKW_PURE)
 UNIT_SRC_test_doubt := $(IKW_PURE)
 UNIT_SRC_test_found := $(IKW_PURE) user/checkpoint.c
 UNIT_SRC_test_redirect := $(IKW_PURE)
+UNIT_SRC_test_unsent := $(IKW_PURE)
 
 UNIT_SRC_test_reason := $(IKW_PURE)

@@ -5,6 +5,9 @@ variations() {
 	variation child-rekey rekey_a=12 rt='0.7 1.5 2'
 	variation child-rekey-aead rekey_a=12 rt='0.5 2 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b daemon_a=charon-systemd traffic=yes
 	variation answer-lost core=yes rekey_a=12 rt='0.7 1.5 3' lost=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation held-here rekey_a=12 rt='0.7 1.5 2' lost=out
+	variation held-here-aead rekey_a=12 rt='0.7 1.5 2' lost=out ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b
+	variation held-here-quick version=1 rekey_a=12 rt='0.6 1.5 2' lost=out
 	variation ike-rekey ike_rekey_a=12 rt='0.8 1.8 2' ike=aes256-sha512-modp2048
 	variation child-rekey-two children=2 rekey_a=12 rt='0.8 1.5 2'
 	variation ikev1-quick core=yes version=1 rekey_a=12 rt='0.6 1.5 2'
@@ -13,7 +16,7 @@ variations() {
 before() { agent_start; agent_ready; tunnels_up; }
 story() {
 	[ -z "$(opt x traffic)" ] || traffic_start 1
-	if [ -n "$(opt x lost)" ]; then answers_lost; else path_down; fi
+	peer_lost
 	not_yet 'creating rekey job|IKE_SA tun\[2\]'
 	wait_gone
 }
@@ -21,6 +24,6 @@ expect() {
 	local n
 	for ((n = 1; n <= $(opt x children 1); n++)); do
 		alarm reason='exchange timeout' peer="$(peer_of a)" inside="10.$((n + 1)).0.0" up=false by='^charon' ordered=none \
-			confidence=likely detail="$([ -z "$(opt x lost)" ] || echo 'arrived at this host')" version="$(opt a version 2)"
+			confidence="$([ "$(opt x lost)" = out ] && echo possible || echo likely)" detail="$(lost_detail)" version="$(opt a version 2)"
 	done
 }
