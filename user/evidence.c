@@ -503,6 +503,23 @@ static bool same_life(const struct ikw_life *before, uint64_t born, uint64_t end
 }
 
 /*
+ * As old as a CHILD_SA before it: one that ended alone, which is told by what the
+ * IKE_SA did after it, be it only that this one came of it.
+ */
+static bool child_as_old(const struct ikw_look *l, uint64_t ended)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_peer *peer = gen->tunnel->peer;
+	const struct ikw_ike_sa *ike = l->f->ike;
+
+	if (same_life(&peer->child_life, gen->born, ended))
+		return true;
+	return gen->ike == ike && ike->spi_i == peer->child_maybe_of &&
+	       gen->born > peer->child_maybe.ended &&
+	       same_life(&peer->child_maybe, gen->born, ended);
+}
+
+/*
  * A cipher that pads hides what is deleted: as old as the CHILD_SA before it was,
  * and the IKE_SA not as old as the one before, it is the CHILD_SA again.
  */
@@ -514,8 +531,7 @@ static bool child_again(const struct ikw_look *l, uint64_t ended)
 
 	return l->f->local && !gen->dumped && ended >= gen->born &&
 	       ikw_ike_content(ike, l->f->local->length) != IKW_CONTENT_DELETE_IKE &&
-	       same_life(&peer->child_life, gen->born, ended) &&
-	       !same_life(&peer->life, ike->created, ended);
+	       child_as_old(l, ended) && !same_life(&peer->life, ike->created, ended);
 }
 
 static void see_life(struct ikw_look *l)
@@ -540,8 +556,10 @@ static void see_life(struct ikw_look *l)
 		return;
 	l->f->life = (struct ikw_life){ .ns = ended - born, .ended = ended };
 	l->f->child_life = child;
-	if (same_life(child ? &gen->tunnel->peer->child_life : &gen->tunnel->peer->life, born,
-		      ended))
+	if (!child && l->f->local && !gen->dumped && ended >= gen->born &&
+	    ikw_ike_content(ike, l->f->local->length) != IKW_CONTENT_DELETE_IKE)
+		l->f->child_maybe = (struct ikw_life){ .ns = ended - gen->born, .ended = ended };
+	if (child ? child_as_old(l, ended) : same_life(&gen->tunnel->peer->life, born, ended))
 		see(l, IKW_FACT(LIFE_AGAIN));
 }
 

@@ -161,11 +161,12 @@ struct ikw_facts {
 	unsigned int silent_checks; /* IKEv1: unanswered R-U-THERE since the last sign of life */
 	uint64_t silent_since;
 	uint64_t idle_ns;
-	struct ikw_life life; /* of the IKE_SA, when our own Delete ended it */
-	bool child_life;      /* it is the CHILD_SA's */
-	bool owner_guessed;   /* ike is one of several that may have managed the SAs */
-	bool owner_vague;     /* and its wire may not be that of these SAs */
-	bool pending_outcome; /* a negotiation under way may still turn the verdict */
+	struct ikw_life life;	     /* of the IKE_SA, when our own Delete ended it */
+	bool child_life;	     /* it is the CHILD_SA's */
+	struct ikw_life child_maybe; /* else the CHILD_SA's, where it may have ended alone; 0: no */
+	bool owner_guessed;	     /* ike is one of several that may have managed the SAs */
+	bool owner_vague;	     /* and its wire may not be that of these SAs */
+	bool pending_outcome;	     /* a negotiation under way may still turn the verdict */
 };
 
 /*

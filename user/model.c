@@ -106,6 +106,10 @@ static void life_learn(const struct ikw_generation *gen, const struct ikw_facts 
 		peer->child_life = f->life;
 	else
 		peer->life = f->life;
+	if (f->child_maybe.ns && f->ike) {
+		peer->child_maybe = f->child_maybe;
+		peer->child_maybe_of = f->ike->spi_i;
+	}
 }
 
 /* A Delete that ended something was no liveness check, though it was answered like one. */

@@ -198,19 +198,22 @@ requests_held() {
 	NFT
 	note 'gwa drops IKE on its output'
 }
-# peer_lost: as the option says: the answers get lost on gwa, the requests do, or all of it on the path; lost_detail: what the
-# alarm then tells of it
+# peer_lost: as the option says: the answers get lost on gwa, the requests do or have no route, or the path is down;
+# lost_detail: what the alarm then tells of it
 peer_lost() {
 	case $(opt x lost) in
 	yes) answers_lost ;;
 	out) requests_held ;;
+	route)
+		ip -n gwa route del default
+		note 'gwa has no route to the peer' ;;
 	*) path_down ;;
 	esac
 }
 lost_detail() {
 	case $(opt x lost) in
 	yes) echo 'arrived at this host' ;;
-	out) echo 'nothing was seen to leave' ;;
+	out | route) echo 'nothing was seen to leave' ;;
 	esac
 }
 # path_drop RULE...: the router drops what the nft expression matches

@@ -723,32 +723,40 @@ static void test_life_not_over(void **state)
 
 /*
  * With CBC a Delete of a CHILD_SA has the length of an IKE_SA's. What follows on
- * the IKE_SA tells the first, its age the second; near miss: another age.
+ * the IKE_SA tells the first, soon or late, its age the second; near misses:
+ * another age; an IKE_SA of its own, which would tell nothing of the first.
  */
 static void test_child_life_cbc(void **state)
 {
 	struct story s;
 
 	(void)state;
-	for (int other = 0; other < 2; other++) {
-		uint64_t second = other ? 50000 : 42700;
+	for (unsigned int other = 0; other < 4; other++) {
+		uint64_t came = other < 2 ? 26500 : 32500,
+			 second = came + (other == 1 ? 23500 : 16200);
+		uint64_t spi = other == 3 ? 0xb0 : 0xa0;
 
 		begin(&s, ALL_SEES & ~(uint32_t)IKW_SEES_ESP);
 		establish(&s, 10000, 0xa0, 0, AES_SHA256);
 		ike(&s, 26000, '>', V2(0xa0, 37, 2, 80));
 		ike(&s, 26010, '<', V2(0xa0, 37, 2, 80));
 		down(&s, 26020, 0, IKW_CAUSE_CALL, DAEMON);
-		ike(&s, 26500, '>', V2(0xa0, 36, 3, 208));
-		ike(&s, 26510, '<', V2(0xa0, 36, 3, 208));
-		up(&s, 26520, 1, DAEMON);
-		ike(&s, second, '>', V2(0xa0, 37, 4, 80));
-		ike(&s, second + 10, '<', V2(0xa0, 37, 4, 80));
+		if (other == 3) {
+			establish(&s, came - 15, spi, 1, AES_SHA256);
+		} else {
+			ike(&s, came, '>', V2(spi, 36, 3, 208));
+			ike(&s, came + 10, '<', V2(spi, 36, 3, 208));
+			up(&s, came + 20, 1, DAEMON);
+		}
+		ike(&s, second, '>', V2(spi, 37, 4, 80));
+		ike(&s, second + 10, '<', V2(spi, 37, 4, 80));
 		down(&s, second + 20, 1, IKW_CAUSE_CALL, DAEMON);
 		end(&s);
 		assert_int_equal(s.count, 2);
 		assert_int_equal(s.told[0].reason, IKW_REASON_UNKNOWN);
-		assert_int_equal(s.told[1].reason,
-				 other ? IKW_REASON_UNKNOWN : IKW_REASON_PHASE2_HARD_EXPIRY);
+		assert_int_equal(s.told[1].reason, other == 1	? IKW_REASON_UNKNOWN
+						   : other == 3 ? IKW_REASON_PHASE1_HARD_EXPIRY
+								: IKW_REASON_PHASE2_HARD_EXPIRY);
 	}
 }
 
