@@ -174,36 +174,25 @@ path_down() {
 	esac
 	note "path down ${1:-both}"
 }
-# answers_lost: gwa's own firewall drops what the peer answers; it has arrived by then
-answers_lost() {
+# gwa_drops HOOK WHICH: gwa's own firewall drops IKE: what the peer answers, which has arrived by then (input sport), or what
+# its daemon sends, of which nothing is seen (output dport)
+gwa_drops() {
 	on gwa nft -f - <<-NFT
 		table inet fw {
-			chain in {
-				type filter hook input priority 0
-				udp sport { 500, 4500 } counter drop
+			chain $1 {
+				type filter hook $1 priority 0
+				udp $2 { 500, 4500 } counter drop
 			}
 		}
 	NFT
-	note 'gwa drops IKE on its input'
-}
-# requests_held: gwa's own firewall lets no IKE out; no packet of it is seen anywhere
-requests_held() {
-	on gwa nft -f - <<-NFT
-		table inet fw {
-			chain out {
-				type filter hook output priority 0
-				udp dport { 500, 4500 } counter drop
-			}
-		}
-	NFT
-	note 'gwa drops IKE on its output'
+	note "gwa drops IKE on its $1"
 }
 # peer_lost: as the option says: the answers get lost on gwa, the requests do or have no route, or the path is down;
 # lost_detail: what the alarm then tells of it
 peer_lost() {
 	case $(opt x lost) in
-	yes) answers_lost ;;
-	out) requests_held ;;
+	yes) gwa_drops input sport ;;
+	out) gwa_drops output dport ;;
 	route)
 		ip -n gwa route del default
 		note 'gwa has no route to the peer' ;;

@@ -199,6 +199,27 @@ static inline void down(struct story *s, uint64_t ms, unsigned int n, uint8_t ca
 	sa_op(s, ms + 3, OUT(n), IKW_SA_DELETE, cause, tgid);
 }
 
+/* The outbound policy of one flow, whose SAs (reqid 1) go from .local to .remote. */
+static inline void policy_op(struct story *s, uint64_t ms, uint8_t op, uint8_t local,
+			     uint8_t remote)
+{
+	NEW(s, e, policy, POLICY, ms);
+
+	e.policy.op = op;
+	e.policy.dir = IKW_DIR_OUT;
+	e.policy.tmpl_count = 1;
+	e.policy.tmpl_proto = 50;
+	e.policy.tmpl_reqid = 1;
+	e.policy.index = 77;
+	e.policy.sel.family = 2;
+	e.policy.sel.prefixlen_s = e.policy.sel.prefixlen_d = 16;
+	addr4(e.policy.tmpl_saddr, local);
+	addr4(e.policy.tmpl_daddr, remote);
+	addr4(e.policy.sel.saddr, 1);
+	addr4(e.policy.sel.daddr, 2);
+	feed(s, &e);
+}
+
 struct ike_spec {
 	uint64_t spi;
 	uint8_t version;

@@ -1253,25 +1253,6 @@ static void stood_by_pair(struct story *s, uint64_t ms, unsigned int n, uint8_t 
 	stood_by(s, ms + 1, 0x2000 + n, true, op);
 }
 
-static void stood_by_policy(struct story *s, uint64_t ms, uint8_t op)
-{
-	NEW(s, e, policy, POLICY, ms);
-
-	e.policy.op = op;
-	e.policy.dir = IKW_DIR_OUT;
-	e.policy.tmpl_count = 1;
-	e.policy.tmpl_proto = 50;
-	e.policy.tmpl_reqid = 1;
-	e.policy.index = 77;
-	e.policy.sel.family = 2;
-	e.policy.sel.prefixlen_s = e.policy.sel.prefixlen_d = 16;
-	addr4(e.policy.tmpl_saddr, CLUSTER);
-	addr4(e.policy.tmpl_daddr, FAR);
-	addr4(e.policy.sel.saddr, 1);
-	addr4(e.policy.sel.daddr, 2);
-	feed(s, &e);
-}
-
 /* A node of a cluster that stands by has the SAs, and neither of their addresses. */
 static void test_neither_end_is_ours(void **state)
 {
@@ -1288,10 +1269,10 @@ static void test_neither_end_is_ours(void **state)
 		begin(&s, ALL_SEES);
 		w = ikw_model_world(s.model);
 		if (!late)
-			stood_by_policy(&s, 9000, IKW_POLICY_INSERT);
+			policy_op(&s, 9000, IKW_POLICY_INSERT, CLUSTER, FAR);
 		stood_by_pair(&s, 10000, 0, IKW_SA_ADD);
 		if (late)
-			stood_by_policy(&s, 10010, IKW_POLICY_INSERT);
+			policy_op(&s, 10010, IKW_POLICY_INSERT, CLUSTER, FAR);
 		assert_non_null(ikw_world_peer(w, cluster, far));
 		t = ikw_world_peer(w, cluster, far)->tunnels;
 		assert_non_null(t);
@@ -1327,7 +1308,7 @@ static void test_policies_flushed(void **state)
 
 		begin(&s, ALL_SEES);
 		w = ikw_model_world(s.model);
-		stood_by_policy(&s, 9000, IKW_POLICY_INSERT);
+		policy_op(&s, 9000, IKW_POLICY_INSERT, CLUSTER, FAR);
 		NEW(&s, e, flush, FLUSH, 9500);
 		e.flush.what = IKW_FLUSH_POLICY;
 		e.hdr.flags = netlink ? IKW_F_NETLINK : 0;
@@ -1365,7 +1346,7 @@ static void stand_by(struct story *s, bool told)
 	if (told)
 		node_tells(s, 9990, IKW_DIR_IN, IKW_CLUSTER_CHILD_ADD, 1, 0x1000);
 	stood_by_pair(s, 10000, 0, IKW_SA_ADD);
-	stood_by_policy(s, 10010, IKW_POLICY_INSERT);
+	policy_op(s, 10010, IKW_POLICY_INSERT, CLUSTER, FAR);
 }
 
 /* This node deletes what the one that speaks IKE says to be deleted. */

@@ -9,26 +9,6 @@ static const char whack[] = "/usr/libexec/ipsec/whack\0--name\0gw\0--redirect-to
 #define ELSEWHERE(exchange, id, length)                                                            \
 	((struct ike_spec){ 0xb0, 2, exchange, id, length, 8, 0, 0, 0 })
 
-/* The outbound policy of the flow, to that peer. */
-static void flow_to(struct story *s, uint64_t ms, uint8_t peer)
-{
-	NEW(s, e, policy, POLICY, ms);
-
-	e.policy.op = IKW_POLICY_INSERT;
-	e.policy.dir = IKW_DIR_OUT;
-	e.policy.tmpl_count = 1;
-	e.policy.tmpl_proto = 50;
-	e.policy.tmpl_reqid = 1;
-	e.policy.index = 77;
-	e.policy.sel.family = 2;
-	e.policy.sel.prefixlen_s = e.policy.sel.prefixlen_d = 24;
-	addr4(e.policy.tmpl_saddr, 1);
-	addr4(e.policy.tmpl_daddr, peer);
-	addr4(e.policy.sel.saddr, 100);
-	addr4(e.policy.sel.daddr, 200);
-	feed(s, &e);
-}
-
 /* An IKE_SA of ours with the peer .8, begun at ms; its SAs are there 80 ms later. */
 static void elsewhere(struct story *s, uint64_t ms)
 {
@@ -38,7 +18,7 @@ static void elsewhere(struct story *s, uint64_t ms)
 	ike(s, ms + 40, '<', ELSEWHERE(34, 0, 300));
 	ike(s, ms + 45, '>', ELSEWHERE(35, 1, 300));
 	ike(s, ms + 70, '<', ELSEWHERE(35, 1, 208));
-	flow_to(s, ms + 75, 8);
+	policy_op(s, ms + 75, IKW_POLICY_INSERT, 1, 8);
 	sa_op(s, ms + 77, in, IKW_SA_LARVAL, 0, DAEMON);
 	sa_op(s, ms + 78, in, IKW_SA_ADD, 0, DAEMON);
 	sa_op(s, ms + 79, out, IKW_SA_ADD, 0, DAEMON);
@@ -48,7 +28,7 @@ static void begun(struct story *s)
 {
 	begin(s, ALL_SEES);
 	establish(s, 10000, 0xa0, 0, AES_SHA256);
-	flow_to(s, 10050, 9);
+	policy_op(s, 10050, IKW_POLICY_INSERT, 1, 9);
 }
 
 /* The client begins elsewhere while it answers, and leaves when that is there. */
@@ -104,7 +84,7 @@ static void test_went_by_itself(void **state)
 	for (unsigned int checked = 0; checked < 2; checked++) {
 		begin(&s, ALL_SEES);
 		establish(&s, 10000, 0xa0, 0, AES_GCM);
-		flow_to(&s, 10050, 9);
+		policy_op(&s, 10050, IKW_POLICY_INSERT, 1, 9);
 		ike(&s, checked ? 20000 : 15000, 'r', V2(0xa0, 37, 0, checked ? 57 : 71));
 		ike(&s, 20002, '>', ELSEWHERE(34, 0, 300));
 		if (checked)

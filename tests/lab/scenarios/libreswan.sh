@@ -4,6 +4,7 @@
 variations() {
 	variation liveness daemon_a=pluto what=silent dpd_a=2
 	variation liveness-aead daemon_a=pluto what=silent dpd_a=1 ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 pluto_interval=400 init=b
+	variation liveness-held daemon_a=pluto what=silent dpd_a=2 lost=out
 	variation local-terminate core=yes daemon_a=pluto what=local
 	variation local-terminate-aead daemon_a=pluto what=local ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 init=b
 	variation peer-terminate core=yes daemon_a=pluto what=peer init=b
@@ -41,7 +42,10 @@ newer_sas() { [ "$(spis gwa | grep -vcxF -- "$OLD")" -ge 2 ]; }
 story() {
 	[ -z "$(opt x traffic)" ] || traffic_start 1
 	case $(opt x what) in
-	silent | reauth-silent) path_down ;;
+	silent)
+		[ -z "$(opt x lost)" ] || sleep 7 # some checks that are answered
+		peer_lost ;;
+	reauth-silent) path_down ;;
 	reauth-refused)
 		sed -i 's/secret = first/secret = another/' "$W/b/swanctl.conf"
 		order b --load-creds --clear --file "$W/b/swanctl.conf" ;;
@@ -79,7 +83,9 @@ expect() {
 	local version
 	version=$(opt a version 2)
 	case $(opt x what) in
-	silent) alarm reason='dpd timeout' peer="$(peer_of a)" inside=10.2.0.0 up=any by='^pluto' ordered=none confidence=likely version="$version" ;;
+	silent)
+		alarm reason='dpd timeout' peer="$(peer_of a)" inside=10.2.0.0 up=any by='^pluto' ordered=none version="$version" \
+			confidence="$([ -n "$(opt x lost)" ] && echo possible || echo likely)" detail="$(lost_detail)" ;;
 	local) alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^pluto' ordered='^whack$' confidence=likely version="$version" ;;
 	delete | shutdown) alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^pluto' ordered='^whack$' confidence=likely version="$version" ;;
 	signal) alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^pluto' confidence=likely version="$version" ;;
