@@ -18,6 +18,8 @@ expect() {
 	if [ -n "$(opt x order)" ]; then
 		alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered='^swanctl$' confidence=likely
 	else
-		alarm reason='idle timeout' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered=none version="$(opt a version 2)"
+		# with CBC it is the daemon's look at the use times that tells, which netlink does not
+		alarm reason='idle timeout' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered=none version="$(opt a version 2)" \
+			netlink='idle timeout|unknown'
 	fi
 }
