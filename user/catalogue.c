@@ -40,7 +40,7 @@
 	}
 #define FIREWALL                                                                                   \
 	{                                                                                          \
-		"See whether this host's own firewall drops the peer's messages.",                 \
+		"See whether this host's own firewall drops IKE, the peer's messages or its own.", \
 			"{netns}nft list ruleset"                                                  \
 	}
 #define SAS_STRONGSWAN                                                                             \
@@ -471,7 +471,8 @@ static const struct ikw_catalogue_entry entries[] = {
 			    "one message ID; IKEv1: R-U-THERE on the same clock as the answered "
 			    "ones before), no answer to them, then the daemon deletes the SAs. What "
 			    "tells such a check from a Delete of the same length: the daemon read "
-			    "when the SAs were last used just before it.",
+			    "when the SAs were last used just before it. \"Possible\": it had read "
+			    "so, and nothing was then seen to leave this host.",
 		.needs = BIT(SA) | IKE_BOTH,
 		.helps = BIT(ASKED) | BIT(CONTROL) | BIT(SIGNAL) | BIT(ESP),
 		STEPS(dpd_timeout),
@@ -625,7 +626,8 @@ static const struct ikw_catalogue_entry entries[] = {
 		.cause = "A packet exchange other than a liveness check (CREATE_CHILD_SA, Quick Mode, "
 			 "an INFORMATIONAL that carries something) was never answered.",
 		.evidence = "Our request repeated with one message ID, never answered, the larval SA "
-			    "that waited for it gone, then the daemon deletes the SAs.",
+			    "that waited for it gone, then the daemon deletes the SAs. \"Possible\": "
+			    "an SPI was reserved, and nothing was then seen to leave this host.",
 		.needs = BIT(SA) | IKE_BOTH,
 		.helps = BIT(ASKED) | BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(exchange_timeout),
@@ -633,9 +635,12 @@ static const struct ikw_catalogue_entry entries[] = {
 	[IKW_REASON_PEER_REQUEST] = {
 		.group = IKW_GROUP_VENDOR_OTHER,
 		.impact = GONE,
-		.cause = "The peer asked for it with a Delete payload.",
+		.cause = "The peer asked for it with a Delete payload, or sent this host to another "
+			 "gateway (REDIRECT, RFC 5685).",
 		.evidence = "An INFORMATIONAL request from the peer and the daemon's delete within the "
-			    "exchange, without a command on this host.",
+			    "exchange, without a command on this host; or a request of the peer at "
+			    "which the daemon began an IKE_SA with another peer that carries the "
+			    "flow on.",
 		.needs = BIT(SA) | BIT(IKE_IN),
 		.helps = BIT(IKE_OUT) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(peer_request),

@@ -599,11 +599,12 @@ static void see_unsent(struct ikw_look *l)
 	if (unsent(l, reserved)) {
 		see(l, IKW_FACT(UNSENT_EXCHANGE));
 		l->f->unsent = reserved;
-	} else if (daemon && daemon->asks && unsent(l, p->asked) &&
-		   !(in && in->last > before(p->asked, NEAR)) &&
-		   !ikw_host_looked(&l->w->host, p->asked_by, before(p->asked, NEAR), l->at)) {
+	} else if (ikw_ike_asks(l->f->ike, daemon) && unsent(l, p->asked_since) &&
+		   !(in && in->last > before(p->asked_since, NEAR)) &&
+		   !ikw_host_looked(&l->w->host, p->asked_by, before(p->asked_since, NEAR),
+				    l->at)) {
 		see(l, IKW_FACT(UNSENT_CHECK));
-		l->f->unsent = p->asked;
+		l->f->unsent = p->asked_since;
 	}
 }
 

@@ -356,6 +356,18 @@ static struct ikw_process *speaker(struct ikw_world *w, const struct ikw_peer *p
 	return ikw_host_process(&w->host, tgid);
 }
 
+/* Our latest INFORMATIONAL was answered and ended nothing. */
+static bool was_check(const struct ikw_ike_sa *ike)
+{
+	return ike->asked_first && ike->live_last == ike->asked_first &&
+	       ike->ended < ike->asked_first;
+}
+
+bool ikw_ike_asks(const struct ikw_ike_sa *ike, const struct ikw_process *daemon)
+{
+	return (daemon && daemon->asks) || (was_check(ike) && ike->asked_last == IKW_ASKED_YES);
+}
+
 /*
  * The INFORMATIONAL before was answered and ended nothing, so that it was a
  * check: what came before it is the daemon's habit. (One that deleted SAs is
@@ -365,8 +377,7 @@ static void note_habit(struct ikw_world *w, struct ikw_ike_sa *ike)
 {
 	struct ikw_process *daemon = speaker(w, ike->peer);
 
-	if (!ike->asked_first || ike->live_last != ike->asked_first ||
-	    ike->ended >= ike->asked_first)
+	if (!was_check(ike))
 		return;
 	if (ike->asked_last == IKW_ASKED_NO)
 		ike->unasked = true;
@@ -508,17 +519,6 @@ void ikw_peer_asking(struct ikw_world *w, const uint8_t *local, const uint8_t *r
 }
 
 /* A process reads when an SA or a policy between these addresses was last used. */
-void ikw_peer_asked(struct ikw_world *w, struct ikw_peer *p, const struct ikw_hdr *hdr,
-		    const struct ikw_actor *by)
-{
-	if (hdr->flags & IKW_F_MORE)
-		w->asked_unseen = hdr->time + IKW_ASK_WINDOW;
-	if (!p || !ikw_host_is_daemon(&w->host, by->tgid))
-		return;
-	p->asked = hdr->time;
-	p->asked_by = by->tgid;
-}
-
 uint64_t ikw_peer_spoken(const struct ikw_peer *p)
 {
 	uint64_t last = 0;
@@ -530,6 +530,19 @@ uint64_t ikw_peer_spoken(const struct ikw_peer *p)
 			last = ike->last_out;
 	}
 	return last;
+}
+
+void ikw_peer_asked(struct ikw_world *w, struct ikw_peer *p, const struct ikw_hdr *hdr,
+		    const struct ikw_actor *by)
+{
+	if (hdr->flags & IKW_F_MORE)
+		w->asked_unseen = hdr->time + IKW_ASK_WINDOW;
+	if (!p || !ikw_host_is_daemon(&w->host, by->tgid))
+		return;
+	if (p->asked <= ikw_peer_spoken(p))
+		p->asked_since = hdr->time;
+	p->asked = hdr->time;
+	p->asked_by = by->tgid;
 }
 
 uint64_t ikw_peer_reserved(const struct ikw_world *w, const struct ikw_peer *p)

@@ -450,7 +450,7 @@ static const struct ikw_rule rules[] = {
 	/* netfilter and routing come before where messages are seen */
 	{ "exchange_not_sent", R(EXCHANGE_TIMEOUT), POSSIBLE, false, F(UNSENT_EXCHANGE),
 	  NOTHING_ELSE | ORDERS, 0,
-	  "the daemon had reserved an SPI for an exchange with the peer, nothing of it was seen to "
+	  "the daemon had reserved an SPI for an exchange with the peer, nothing was seen to "
 	  "leave this host, and it then dropped the tunnel: a firewall of this host or a missing "
 	  "route may have held the request back" },
 	{ "check_not_sent", R(DPD_TIMEOUT), POSSIBLE, false, F(UNSENT_CHECK), NOTHING_ELSE | ORDERS,

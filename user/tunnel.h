@@ -35,6 +35,7 @@ struct ikw_peer {
 	struct ikw_peer *idle_next; /* peers without tunnels, oldest first */
 	struct ikw_peer *idle_prev;
 	uint64_t asked;	      /* a daemon last read when SAs or policies of this peer were used */
+	uint64_t asked_since; /* likewise for the first time since any IKE was spoken with it */
 	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI from it */
 	struct ikw_life life; /* of its last IKE_SA that the daemon here ended by itself */
 	struct ikw_life child_life; /* likewise of a CHILD_SA alone */
@@ -293,6 +294,10 @@ const struct ikw_sa_node *ikw_world_partner(const struct ikw_world *world, const
  */
 bool ikw_ike_not_asked(const struct ikw_ike_sa *ike, const struct ikw_exchange *exchange,
 		       const struct ikw_process *daemon);
+
+/* Does the daemon read use times before its checks? By those that were answered, this one's last
+ * too. */
+bool ikw_ike_asks(const struct ikw_ike_sa *ike, const struct ikw_process *daemon);
 
 /*
  * When a message of any IKE_SA of that peer was last seen, either way; boot time ns,

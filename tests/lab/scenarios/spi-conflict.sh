@@ -54,6 +54,6 @@ expect() {
 			reason='phase2 sa replace'
 			rekeys=$((rekeys - 1))
 		fi
-		alarm reason="$reason" peer="$(peer_of a)" inside="$inside" up=any confidence=likely
+		alarm reason="$reason" peer="$(peer_of a)" inside="$inside" up=any confidence=likely netlink="$reason|unknown"
 	done < <(agent_alarms | jq -rs 'map([.inside_ip, (.sas | length)]) | if any(.[0] == "10.2.0.0") then . else . + [["10.2.0.0", 2]] end | .[] | @tsv')
 }
