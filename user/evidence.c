@@ -599,7 +599,7 @@ static void see_unsent(struct ikw_look *l)
 	if (unsent(l, reserved)) {
 		see(l, IKW_FACT(UNSENT_EXCHANGE));
 		l->f->unsent = reserved;
-	} else if (ikw_ike_asks(l->f->ike, daemon) && unsent(l, p->asked_since) &&
+	} else if (ikw_ike_asks(l->f->ike, daemon, l->at) && unsent(l, p->asked_since) &&
 		   !(in && in->last > before(p->asked_since, NEAR)) &&
 		   !ikw_host_looked(&l->w->host, p->asked_by, before(p->asked_since, NEAR),
 				    l->at)) {

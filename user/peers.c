@@ -356,16 +356,16 @@ static struct ikw_process *speaker(struct ikw_world *w, const struct ikw_peer *p
 	return ikw_host_process(&w->host, tgid);
 }
 
-/* Our latest INFORMATIONAL was answered and ended nothing. */
-static bool was_check(const struct ikw_ike_sa *ike)
+/* Our latest INFORMATIONAL was answered and ended nothing; what ends from `until` on counts not. */
+static bool was_check(const struct ikw_ike_sa *ike, uint64_t until)
 {
 	return ike->asked_first && ike->live_last == ike->asked_first &&
-	       ike->ended < ike->asked_first;
+	       (ike->ended < ike->asked_first || ike->ended >= until);
 }
 
-bool ikw_ike_asks(const struct ikw_ike_sa *ike, const struct ikw_process *daemon)
+bool ikw_ike_asks(const struct ikw_ike_sa *ike, const struct ikw_process *daemon, uint64_t at)
 {
-	return (daemon && daemon->asks) || (was_check(ike) && ike->asked_last == IKW_ASKED_YES);
+	return (daemon && daemon->asks) || (was_check(ike, at) && ike->asked_last == IKW_ASKED_YES);
 }
 
 /*
@@ -377,7 +377,7 @@ static void note_habit(struct ikw_world *w, struct ikw_ike_sa *ike)
 {
 	struct ikw_process *daemon = speaker(w, ike->peer);
 
-	if (!was_check(ike))
+	if (!was_check(ike, UINT64_MAX))
 		return;
 	if (ike->asked_last == IKW_ASKED_NO)
 		ike->unasked = true;

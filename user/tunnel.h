@@ -295,9 +295,11 @@ const struct ikw_sa_node *ikw_world_partner(const struct ikw_world *world, const
 bool ikw_ike_not_asked(const struct ikw_ike_sa *ike, const struct ikw_exchange *exchange,
 		       const struct ikw_process *daemon);
 
-/* Does the daemon read use times before its checks? By those that were answered, this one's last
- * too. */
-bool ikw_ike_asks(const struct ikw_ike_sa *ike, const struct ikw_process *daemon);
+/*
+ * Does the daemon read use times before its checks? By those that were answered, this
+ * IKE_SA's last too, if nothing had ended since then at `at` (boot time ns).
+ */
+bool ikw_ike_asks(const struct ikw_ike_sa *ike, const struct ikw_process *daemon, uint64_t at);
 
 /*
  * When a message of any IKE_SA of that peer was last seen, either way; boot time ns,

@@ -33,6 +33,7 @@ story() {
 	[ -z "$(opt x poll)" ] || background poll polling
 	# at least one check that was answered
 	if [ "$(opt x version 2)" = 2 ] && [ -z "$(opt x traffic)" ]; then wait_log a 'parsed INFORMATIONAL response' 30; fi
+	[ "$(opt x version 2) $(opt x lost)" != '1 out' ] || sleep 5
 	peer_lost
 	wait_gone
 }
