@@ -414,12 +414,14 @@ static bool sent_away_by(const struct ikw_look *l, const struct ikw_exchange *x,
 
 static void see_sent_away(struct ikw_look *l)
 {
-	const struct ikw_generation *gen = l->c->gen;
-	const struct ikw_generation *next = ikw_flow_usable(l->w, gen->tunnel, gen);
+	const struct ikw_generation *gen = l->c->gen, *next;
 	uint64_t told = l->f->gave_up ? l->f->gave_up->first : l->at;
 
-	if (!l->f->ike || !next || next->tunnel->peer == gen->tunnel->peer || !next->ike ||
-	    !next->ike->ours || next->born < before(told, DELETE_AFTER_NEXT))
+	if (!l->f->ike || l->f->ike->version != 2)
+		return;
+	next = ikw_flow_usable(l->w, gen->tunnel, gen);
+	if (!next || next->tunnel->peer == gen->tunnel->peer || !next->ike || !next->ike->ours ||
+	    next->born < before(told, DELETE_AFTER_NEXT))
 		return;
 	for (unsigned int k = 0; k < l->f->ike->count && !l->f->sent_away; k++) {
 		const struct ikw_exchange *x = ikw_ike_exchange(l->f->ike, k);
@@ -586,23 +588,32 @@ static bool unsent(const struct ikw_look *l, uint64_t began)
 	       !(ikw_host_missed(&l->w->host, began, l->at) & (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT));
 }
 
-/* This host holds back what its daemon sends: netfilter's output, or no route. */
-static void see_unsent(struct ikw_look *l)
+/* A check that was due, for nothing had come from the peer, and not a look for some client. */
+static bool check_begun(const struct ikw_look *l)
 {
 	const struct ikw_peer *p = l->c->gen->tunnel->peer;
 	const struct ikw_process *daemon = ikw_host_process(&l->w->host, p->asked_by);
 	const struct ikw_sa_node *in = l->c->gen->in;
-	uint64_t reserved = ikw_peer_reserved(l->w, p);
+	uint64_t from = before(p->asked_since, NEAR);
 
-	if (!l->f->ike || !l->f->ike->spoken || ikw_case_in_tcp(l->c))
+	return ikw_ike_asks(l->f->ike, daemon, l->at) && !(in && in->last > from) &&
+	       !ikw_host_looked(&l->w->host, p->asked_by, from, l->at);
+}
+
+/* This host holds back what its daemon sends: netfilter's output, or no route. */
+static void see_unsent(struct ikw_look *l)
+{
+	const struct ikw_peer *p = l->c->gen->tunnel->peer;
+	uint64_t reserved;
+
+	if (!l->f->ike || !l->f->ike->spoken || ikw_case_in_tcp(l->c) ||
+	    (l->f->seen & ikw_facts_of_wire()))
 		return;
+	reserved = ikw_peer_reserved(l->w, p);
 	if (unsent(l, reserved)) {
 		see(l, IKW_FACT(UNSENT_EXCHANGE));
 		l->f->unsent = reserved;
-	} else if (ikw_ike_asks(l->f->ike, daemon, l->at) && unsent(l, p->asked_since) &&
-		   !(in && in->last > before(p->asked_since, NEAR)) &&
-		   !ikw_host_looked(&l->w->host, p->asked_by, before(p->asked_since, NEAR),
-				    l->at)) {
+	} else if (unsent(l, p->asked_since) && check_begun(l)) {
 		see(l, IKW_FACT(UNSENT_CHECK));
 		l->f->unsent = p->asked_since;
 	}
