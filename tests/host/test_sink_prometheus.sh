@@ -114,7 +114,8 @@ end "$agent"
 end "$sender"
 sender=
 rm -f "$dir/agent.sock"
-"$O/ikewatch" run --tier netlink --state-dir "$dir/real" --socket "$dir/real.sock" >/dev/null 2>"$dir/run.err" &
+pins=/sys/fs/bpf/ikewatch-prometheus-$$
+"$O/ikewatch" run --tier netlink --state-dir "$dir/real" --socket "$dir/real.sock" --pin-dir "$pins" >/dev/null 2>"$dir/run.err" &
 agent=$!
 pids+=("$agent")
 if until_ 60 grep -q 'ikewatch: ready' "$dir/run.err"; then
@@ -135,4 +136,6 @@ if until_ 60 grep -q 'ikewatch: ready' "$dir/run.err"; then
 else
 	echo "skip prometheus/real: no agent here: $(tail -n 1 "$dir/run.err")"
 fi
+end "$agent"
+"$O/ikewatch" detach --pin-dir "$pins" >/dev/null 2>&1
 exit $failed
