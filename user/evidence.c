@@ -511,14 +511,12 @@ static bool same_life(const struct ikw_life *before, uint64_t born, uint64_t end
 static bool child_as_old(const struct ikw_look *l, uint64_t ended)
 {
 	const struct ikw_generation *gen = l->c->gen;
-	const struct ikw_peer *peer = gen->tunnel->peer;
 	const struct ikw_ike_sa *ike = l->f->ike;
 
-	if (same_life(&peer->child_life, gen->born, ended))
+	if (same_life(&gen->tunnel->peer->child_life, gen->born, ended))
 		return true;
-	return gen->ike == ike && ike->spi_i == peer->child_maybe_of &&
-	       gen->born > peer->child_maybe.ended &&
-	       same_life(&peer->child_maybe, gen->born, ended);
+	return gen->ike == ike && gen->born > ike->child_maybe.ended &&
+	       same_life(&ike->child_maybe, gen->born, ended);
 }
 
 /*

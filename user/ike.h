@@ -76,6 +76,12 @@ struct ikw_exchange {
 	bool brought;	   /* a generation came of it: one each (RFC 7296 1.2, 1.3) */
 };
 
+/* How old something was when it ended. */
+struct ikw_life {
+	uint64_t ns;	/* 0: not known */
+	uint64_t ended; /* boot time ns */
+};
+
 struct ikw_peer;
 
 struct ikw_ike_sa {
@@ -96,6 +102,8 @@ struct ikw_ike_sa {
 	uint64_t live_gap;    /* shortest gap between two of them */
 	uint64_t ended;	      /* when SAs of it last began to go; 0: none has */
 	uint64_t away; /* of the order to send the peer elsewhere that we followed; 0: none */
+	struct ikw_life
+		child_maybe;  /* of a CHILD_SA that ended alone, or with this: not told yet */
 	uint64_t asked_first; /* our latest INFORMATIONAL, and ... */
 	uint32_t live_length; /* their length; 0: none seen */
 	uint32_t live_count;

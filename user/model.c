@@ -106,10 +106,9 @@ static void life_learn(const struct ikw_generation *gen, const struct ikw_facts 
 		peer->child_life = f->life;
 	else
 		peer->life = f->life;
-	if (f->child_maybe.ns && f->ike) {
-		peer->child_maybe = f->child_maybe;
-		peer->child_maybe_of = f->ike->spi_i;
-	}
+	for (struct ikw_ike_sa *ike = peer->ikes; ike && f->child_maybe.ns; ike = ike->next)
+		if (ike == f->ike)
+			ike->child_maybe = f->child_maybe;
 }
 
 /* A Delete that ended something was no liveness check, though it was answered like one. */

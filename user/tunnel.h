@@ -18,12 +18,6 @@ struct ikw_tunnel;
 struct ikw_generation;
 struct ikw_case;
 
-/* How old something was when it ended. */
-struct ikw_life {
-	uint64_t ns;	/* 0: not known */
-	uint64_t ended; /* boot time ns */
-};
-
 /* A pair of outer addresses. */
 struct ikw_peer {
 	struct ikw_node node;
@@ -38,10 +32,8 @@ struct ikw_peer {
 	uint64_t asked_since; /* likewise for the first time since any IKE was spoken with it */
 	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI from it */
 	struct ikw_life life; /* of its last IKE_SA that the daemon here ended by itself */
-	struct ikw_life child_life;  /* likewise of a CHILD_SA alone */
-	struct ikw_life child_maybe; /* of one that ended with its IKE_SA, or alone */
-	uint64_t child_maybe_of;     /* that IKE_SA's spi_i */
-	uint32_t asked_by;	     /* its tgid */
+	struct ikw_life child_life; /* likewise of a CHILD_SA alone */
+	uint32_t asked_by;	    /* its tgid */
 	uint32_t notify_spi;
 	uint32_t ifindex;     /* towards the peer; 0: not known */
 	uint32_t was_ifindex; /* before that one; 0: none */
