@@ -102,8 +102,8 @@ struct ikw_ike_sa {
 	uint64_t live_gap;    /* shortest gap between two of them */
 	uint64_t ended;	      /* when SAs of it last began to go; 0: none has */
 	uint64_t away; /* of the order to send the peer elsewhere that we followed; 0: none */
-	struct ikw_life
-		child_maybe;  /* of a CHILD_SA that ended alone, or with this: not told yet */
+	/* of a CHILD_SA that ended alone, or with this IKE_SA: not told yet */
+	struct ikw_life child_maybe;
 	uint64_t asked_first; /* our latest INFORMATIONAL, and ... */
 	uint32_t live_length; /* their length; 0: none seen */
 	uint32_t live_count;
