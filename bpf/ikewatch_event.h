@@ -563,6 +563,7 @@ enum ikw_ikesa_flags {
 	IKW_IKESA_SPOKEN = 8,	/* the daemon here took part */
 	IKW_IKESA_UNASKED = 16, /* a check before which the daemon had not looked was answered */
 	IKW_IKESA_QUIET = 32,	/* OWNS: no IKE message was seen when the CHILD_SA came */
+	IKW_IKESA_ENDED = 64,	/* SAs of it went after our latest INFORMATIONAL */
 };
 
 struct ikw_ikesa {
@@ -579,7 +580,6 @@ struct ikw_ikesa {
 	__u64 live_last; /* the last liveness check of ours that was answered; 0: none */
 	__u64 live_gap;	 /* ns: the least between two of them; 0: not known */
 	__u64 asked_first;
-	__u64 ended; /* when SAs of it last began to go; 0: none has */
 	__u32 live_length;
 	__u32 live_count;
 	__u32 repeats;
@@ -651,5 +651,6 @@ IKW_ASSERT_SIZE(ikw_addr, 56);
 IKW_ASSERT_SIZE(ikw_route, 56);
 IKW_ASSERT_SIZE(ikw_esp, 224);
 IKW_ASSERT_SIZE(ikw_netns, 104);
+IKW_ASSERT_SIZE(ikw_ikesa, 184);
 
 #endif /* IKEWATCH_EVENT_H */

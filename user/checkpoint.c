@@ -344,7 +344,6 @@ static void give_ike(const struct writer *w, const struct ikw_ike_sa *ike)
 	ev->live_length = ike->live_length;
 	ev->live_count = ike->live_count;
 	ev->asked_first = ike->asked_first;
-	ev->ended = ike->ended;
 	ev->asked_last = ike->asked_last;
 	ev->repeats = ike->repeats;
 	ev->local_port = ike->local_port;
@@ -358,7 +357,8 @@ static void give_ike(const struct writer *w, const struct ikw_ike_sa *ike)
 		(uint16_t)((ike->choice ? IKW_IKESA_CHOICE : 0) | (ike->ours ? IKW_IKESA_OURS : 0) |
 			   (ike->whole ? IKW_IKESA_WHOLE : 0) |
 			   (ike->spoken ? IKW_IKESA_SPOKEN : 0) |
-			   (ike->unasked ? IKW_IKESA_UNASKED : 0));
+			   (ike->unasked ? IKW_IKESA_UNASKED : 0) |
+			   (ike->ended && ike->ended >= ike->asked_first ? IKW_IKESA_ENDED : 0));
 	give(w, &event);
 }
 

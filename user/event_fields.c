@@ -214,6 +214,7 @@ static const struct name ikesa_flags[] = {
 	{ IKW_IKESA_WHOLE, "whole" },
 	{ IKW_IKESA_SPOKEN, "spoken" },
 	{ IKW_IKESA_UNASKED, "unasked" },
+	{ IKW_IKESA_ENDED, "ended" },
 	{ IKW_IKESA_QUIET, "quiet" },
 	END
 };
@@ -505,7 +506,6 @@ static const struct field ikesa_fields[] = {
 	F(ikw_ikesa, live_length, UINT),
 	F(ikw_ikesa, live_count, UINT),
 	F(ikw_ikesa, asked_first, TIME),
-	F(ikw_ikesa, ended, TIME),
 	F(ikw_ikesa, asked_last, UINT),
 	F(ikw_ikesa, repeats, UINT),
 	F(ikw_ikesa, local_port, UINT),

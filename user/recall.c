@@ -36,7 +36,7 @@ static void known(struct ikw_world *w, const struct ikw_ikesa *ev)
 	ike->live_length = ev->live_length;
 	ike->live_count = ev->live_count;
 	ike->asked_first = ev->asked_first;
-	ike->ended = ev->ended;
+	ike->ended = ev->flags2 & IKW_IKESA_ENDED ? ev->asked_first : 0;
 	ike->asked_last = ev->asked_last;
 	ike->repeats = ev->repeats;
 	ike->local_port = ev->local_port;
