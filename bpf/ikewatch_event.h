@@ -490,9 +490,10 @@ struct ikw_link {
 	__u32 ifindex;
 	__u32 if_id;	 /* xfrm interfaces, else 0 */
 	__u32 ifi_flags; /* IFF_UP 1, IFF_RUNNING 0x40, IFF_LOWER_UP 0x10000 */
-	__u32 pad;
-	__u8 op; /* enum ikw_link_op */
-	__u8 pad2[7];
+	__u32 lower;	 /* ifindex of the link that it stands on (a VLAN's card); 0: none */
+	__u8 op;	 /* enum ikw_link_op */
+	__u8 pad[3];
+	__u32 master; /* ifindex of the bridge, bond or VRF that it is a port of; 0: none */
 	char name[IKW_NAME_LEN];
 	char kind[IKW_NAME_LEN]; /* "veth", "xfrm", ...; empty: a card */
 };

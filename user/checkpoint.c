@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "checkpoint.h"
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include "evidence.h"
@@ -62,30 +63,45 @@ static void give_gaps(const struct writer *w)
 	}
 }
 
-static void fill_link(union ikw_event *event, const struct ikw_link_state *link, bool up, bool gone)
+static void give_link(const struct writer *w, const struct ikw_link_state *link, uint64_t time,
+		      uint32_t flags, bool port, bool gone)
 {
-	start(event, IKW_EV_LINK, sizeof(event->link), link->changed);
-	event->link.op = gone ? IKW_LINK_GONE : IKW_LINK_SET;
-	event->link.ifindex = link->ifindex;
-	event->link.if_id = link->if_id;
-	event->link.ifi_flags = up;
-	memcpy(event->link.name, link->name, sizeof(link->name));
-	memcpy(event->link.kind, link->kind, sizeof(link->kind));
+	union ikw_event event;
+
+	start(&event, IKW_EV_LINK, sizeof(event.link), time);
+	event.link.op = gone ? IKW_LINK_GONE : IKW_LINK_SET;
+	event.link.ifindex = link->ifindex;
+	event.link.if_id = link->if_id;
+	event.link.ifi_flags = flags;
+	event.link.lower = link->lower;
+	event.link.master = port ? link->master : 0;
+	memcpy(event.link.name, link->name, sizeof(link->name));
+	memcpy(event.link.kind, link->kind, sizeof(link->kind));
+	give(w, &event);
 }
 
 /* The other state first, so that the change has its time. */
 static void give_links(const struct writer *w)
 {
-	const struct ikw_link_state *link = w->world->host.links;
-	union ikw_event event;
+	const struct ikw_table *links = &w->world->host.links;
+	struct ikw_node *node;
+	size_t at = 0;
 
-	for (; link; link = link->next) {
-		if (link->changed) {
-			fill_link(&event, link, !link->up, false);
-			give(w, &event);
+	while ((node = ikw_table_each(links, &at))) {
+		const struct ikw_link_state *link =
+			IKW_CONTAINER(node, const struct ikw_link_state, node);
+		uint32_t flags = link->up ? IFF_UP | (link->running ? IFF_RUNNING : 0) : 0;
+		uint64_t time = link->changed;
+
+		if (link->changed)
+			give_link(w, link, time, link->up ? 0 : IFF_UP | IFF_RUNNING, true, false);
+		if (link->up && !link->running && link->stopped) {
+			time = link->stopped;
+			give_link(w, link, time, IFF_UP | IFF_RUNNING, true, false);
 		}
-		fill_link(&event, link, link->up, link->gone);
-		give(w, &event);
+		if (link->left)
+			give_link(w, link, time, flags, true, false);
+		give_link(w, link, time, flags, !link->left, link->gone);
 	}
 }
 

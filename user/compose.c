@@ -535,10 +535,24 @@ static void tell_sas(struct report *r)
 	tell_installed(r, next, next->out, "outbound");
 }
 
+/* What was off, and if that is not what leads to the peer, what it took with it. */
+static const char *link_text(const struct report *r, char *buf, size_t size)
+{
+	const struct ikw_link_state *link = r->f->link, *way = r->f->way;
+
+	if (link == way)
+		ikw_format(buf, size, "%.16s", link->name);
+	else
+		ikw_format(buf, size, "%.16s, on which %.16s stands", link->name, way->name);
+	return buf;
+}
+
 static void tell_host(struct report *r)
 {
 	const struct ikw_peer *peer = r->c->gen->tunnel->peer;
 	const struct ikw_order *o = r->f->order;
+	bool gone = r->f->seen & IKW_FACT(LINK_GONE);
+	char link[64];
 
 	if (o && order_matters(r))
 		evidence(r, o->time, "order", "%.16s (pid %u) %s the IKE daemon%s%s: %s",
@@ -548,9 +562,9 @@ static void tell_host(struct report *r)
 			 r->a->ordered_by.command[0] ? r->a->ordered_by.command
 						     : "command not known");
 	if (r->f->link)
-		evidence(r, r->f->link->off, r->f->link->gone ? "interface_gone" : "interface_down",
-			 "interface %.16s %s", r->f->link->name,
-			 r->f->link->gone ? "was removed" : "was set down");
+		evidence(r, r->f->link->off, gone ? "interface_gone" : "interface_down",
+			 "interface %s %s", link_text(r, link, sizeof(link)),
+			 gone ? "was removed" : "was set down");
 	if (r->f->mishap)
 		evidence(r, r->f->mishap->time, "spi_taken",
 			 "installing SPI 0x%08x failed: error %d", r->f->mishap->spi,
@@ -705,7 +719,7 @@ static bool answered_last(const struct ikw_ike_sa *ike)
 static void fill_detail(struct report *r)
 {
 	const struct ikw_exchange *x = r->f->gave_up;
-	char peer[64], more[384] = "", traffic[160];
+	char peer[64], more[384] = "", traffic[160], link[64];
 	enum ikw_reason reason = r->v->reason;
 
 	if (x && (r->v->rule->needs & (IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_EXCHANGE) |
@@ -725,6 +739,8 @@ static void fill_detail(struct report *r)
 	else if (r->c->first.cause == IKW_CAUSE_TIMER)
 		ikw_format(more, sizeof(more), " (%s limit)",
 			   r->c->first.limit == IKW_LIMIT_VOLUME ? "byte or packet" : "time");
+	else if (r->f->link && (r->v->rule->needs & (IKW_FACT(LINK_GONE) | IKW_FACT(LINK_DOWN))))
+		ikw_format(more, sizeof(more), " (%s)", link_text(r, link, sizeof(link)));
 	else if (r->a->has_ordered_by && r->a->ordered_by.command[0])
 		ikw_format(more, sizeof(more), " (%.200s)", r->a->ordered_by.command);
 	else if (r->a->has_by)

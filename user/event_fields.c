@@ -451,6 +451,8 @@ static const struct field link_fields[] = {
 	F(ikw_link, kind, TEXT),
 	F(ikw_link, ifi_flags, HEX),
 	F(ikw_link, if_id, UINT),
+	F(ikw_link, lower, UINT),
+	F(ikw_link, master, UINT),
 };
 
 static const struct field addr_fields[] = {

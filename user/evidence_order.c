@@ -275,15 +275,18 @@ static bool heard_between(const struct ikw_look *l, uint64_t from, uint64_t to)
 	       (in && within(in->last, from, to));
 }
 
-/* Down or gone at the deletion, whatever became of it since, and from the time `since` at the
- * latest. */
+/* It went off in this generation's life, at the time `since` at the latest. */
 static bool link_off(const struct ikw_look *l, const struct ikw_link_state *link, uint64_t since)
 {
-	if (!link || !link->off || link->off > since || link->off <= l->c->gen->born)
-		return false;
-	if (heard_between(l, link->off + IKW_SECOND, l->at))
-		return false;
-	return !link->up || link->gone || link->changed > l->at;
+	return link && link->off <= since && link->off > l->c->gen->born &&
+	       !heard_between(l, link->off + IKW_SECOND, l->at);
+}
+
+/* It was removed, up as it was: down comes first then, at once. What is removed later was set down.
+ */
+static bool removed(const struct ikw_link_state *link, uint64_t at)
+{
+	return link->gone && link->changed <= at && link->changed <= link->off + NEAR;
 }
 
 void ikw_see_link(struct ikw_look *l)
@@ -298,7 +301,8 @@ void ikw_see_link(struct ikw_look *l)
 	uint64_t since = l->f->gave_up ? l->f->gave_up->first + IKW_SECOND : l->at;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		link = ikw_host_link(host, all[i]);
+		l->f->way = ikw_host_link(host, all[i]);
+		link = ikw_host_link_off(host, l->f->way, l->at);
 		if (link_off(l, link, since))
 			break;
 		link = NULL;
@@ -306,5 +310,5 @@ void ikw_see_link(struct ikw_look *l)
 	if (!link)
 		return;
 	l->f->link = link;
-	see(l, link->gone ? IKW_FACT(LINK_GONE) : IKW_FACT(LINK_DOWN));
+	see(l, removed(link, l->at) ? IKW_FACT(LINK_GONE) : IKW_FACT(LINK_DOWN));
 }

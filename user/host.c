@@ -5,16 +5,15 @@
 #include "host.h"
 
 #define MAX_PROCESSES 4096 /* as many as are remembered; daemons are never forgotten */
-#define IFF_UP_BIT    1
-/* Of what is gone so much is remembered: the last links, and addresses for so long. */
-#define GONE_LINKS     256
+/* Of addresses that are gone, so many, or for so long. */
 #define GONE_ADDRESSES 1024
 #define GONE_LONG      UINT64_C(600000000000)
 
 int ikw_host_init(struct ikw_host *host)
 {
 	memset(host, 0, sizeof(*host));
-	if (ikw_table_init(&host->processes))
+	if (ikw_table_init(&host->processes) || ikw_table_init(&host->links) ||
+	    ikw_table_init(&host->xfrm_links))
 		return -1;
 	return ikw_table_init(&host->addresses);
 }
@@ -33,12 +32,7 @@ void ikw_host_free(struct ikw_host *host)
 {
 	table_drop(&host->processes, offsetof(struct ikw_process, node));
 	table_drop(&host->addresses, offsetof(struct ikw_address, node));
-	while (host->links) {
-		struct ikw_link_state *link = host->links;
-
-		host->links = link->next;
-		free(link);
-	}
+	ikw_host_links_free(host);
 }
 
 /* ---- processes --------------------------------------------------------- */
@@ -735,82 +729,7 @@ enum ikw_who ikw_host_who(const struct ikw_host *host, const struct ikw_order *o
 	return IKW_WHO_SERVICE;
 }
 
-/* ---- links, addresses, clock, losses ------------------------------------ */
-
-const struct ikw_link_state *ikw_host_link(const struct ikw_host *host, uint32_t ifindex)
-{
-	const struct ikw_link_state *link = host->links;
-
-	while (link && link->ifindex != ifindex)
-		link = link->next;
-	return link;
-}
-
-const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uint32_t if_id)
-{
-	const struct ikw_link_state *link, *best = NULL;
-
-	for (link = host->links; if_id && link; link = link->next) {
-		if (link->if_id != if_id)
-			continue;
-		if (!link->gone)
-			return link;
-		if (!best || link->changed > best->changed)
-			best = link;
-	}
-	return best;
-}
-
-/* Of the links that are gone the last are enough: where containers come and go there are ever more.
- */
-static void prune_links(struct ikw_host *host)
-{
-	struct ikw_link_state **at, **oldest = NULL, *link;
-	unsigned int gone = 0;
-
-	for (at = &host->links; *at; at = &(*at)->next) {
-		if (!(*at)->gone)
-			continue;
-		gone++;
-		if (!oldest || (*at)->changed < (*oldest)->changed)
-			oldest = at;
-	}
-	if (gone <= GONE_LINKS)
-		return;
-	link = *oldest;
-	*oldest = link->next;
-	free(link);
-}
-
-static void link_event(struct ikw_host *host, const struct ikw_link *ev)
-{
-	struct ikw_link_state *link = (struct ikw_link_state *)ikw_host_link(host, ev->ifindex);
-	bool up = ev->op == IKW_LINK_SET && (ev->ifi_flags & IFF_UP_BIT);
-	bool gone = ev->op == IKW_LINK_GONE;
-
-	if (!link) {
-		link = calloc(1, sizeof(*link));
-		if (!link)
-			return;
-		link->ifindex = ev->ifindex;
-		link->next = host->links;
-		link->up = up;
-		host->links = link;
-	}
-	if (up != link->up || gone != link->gone)
-		link->changed = ev->hdr.time;
-	if (link->up && !up)
-		link->off = ev->hdr.time;
-	link->up = up;
-	link->gone = gone;
-	if (gone) {
-		prune_links(host);
-		return;
-	}
-	link->if_id = ev->if_id;
-	memcpy(link->name, ev->name, sizeof(link->name));
-	memcpy(link->kind, ev->kind, sizeof(link->kind));
-}
+/* ---- addresses, clock, losses ------------------------------------------- */
 
 const struct ikw_address *ikw_host_address(const struct ikw_host *host, const uint8_t *addr)
 {
@@ -922,7 +841,7 @@ void ikw_host_event(struct ikw_host *host, const union ikw_event *ev)
 		signal_event(host, &ev->signal);
 		break;
 	case IKW_EV_LINK:
-		link_event(host, &ev->link);
+		ikw_host_link_event(host, &ev->link);
 		break;
 	case IKW_EV_ADDR:
 		addr_event(host, &ev->addr);

@@ -57,12 +57,22 @@ struct ikw_link_state {
 	uint32_t if_id;
 	uint64_t changed; /* boot time ns of the last change of up/gone */
 	uint64_t off;	  /* of the last change from up to down or gone; 0: none */
+	uint64_t stopped; /* when, up as it is, it last lost what it sends over (IFF_RUNNING) ... */
+	uint64_t resumed; /* ... and had it again; 0: never */
+	uint32_t lower;	  /* the link it stands on; 0: none */
+	uint32_t master;  /* what it is a port of, or was last; 0: nothing */
+	uint64_t left;	  /* when it ceased to be one; 0: it is */
 	bool up;
+	bool running;
 	bool gone;
 	char name[IKW_NAME_LEN];
 	char kind[IKW_NAME_LEN];
-	struct ikw_link_state *next;
+	struct ikw_node node;	  /* by ifindex */
+	struct ikw_node by_if_id; /* if it has one */
+	struct ikw_link_state *next_port;
 };
+
+#define IKW_LINKS_GONE 256 /* so many of those that are gone are remembered */
 
 struct ikw_address {
 	struct ikw_node node;
@@ -87,7 +97,12 @@ struct ikw_host {
 	struct ikw_process *oldest;
 	struct ikw_table addresses;
 	unsigned int addresses_gone; /* since those long gone were last dropped */
-	struct ikw_link_state *links;
+	struct ikw_table links;
+	struct ikw_table xfrm_links;	     /* those with an if_id */
+	struct ikw_link_state *ports;	     /* those that have or had a master */
+	uint32_t links_gone[IKW_LINKS_GONE]; /* ifindex of those that went last, a ring; 0: none yet
+					      */
+	unsigned int links_gone_head;
 	struct ikw_order orders[IKW_ORDERS];
 	unsigned int order_head; /* next slot */
 	struct ikw_gap gaps[IKW_GAPS];
@@ -121,6 +136,18 @@ const struct ikw_link_state *ikw_host_link(const struct ikw_host *host, uint32_t
 /* The xfrm interface with that if_id: the one that is there, else the one that went last; NULL:
  * none. */
 const struct ikw_link_state *ikw_host_xfrm_link(const struct ikw_host *host, uint32_t if_id);
+/* Do upper's packets pass lower: a VLAN's its card, a bond's its ports? By ifindex. */
+bool ikw_host_link_stands_on(const struct ikw_host *host, uint32_t upper, uint32_t lower);
+/*
+ * What was off (set down, or gone) at a time (boot ns) so that nothing went over
+ * the link: the link, or where it had lost its carrier then, what it stood on
+ * that went last, just before. NULL: nothing was, as far as known.
+ */
+const struct ikw_link_state *ikw_host_link_off(const struct ikw_host *host,
+					       const struct ikw_link_state *link, uint64_t at);
+/* Takes a LINK event. */
+void ikw_host_link_event(struct ikw_host *host, const struct ikw_link *event);
+void ikw_host_links_free(struct ikw_host *host);
 
 /*
  * The weightiest order to that daemon between two times (boot ns), newest

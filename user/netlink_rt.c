@@ -48,6 +48,22 @@ static void parse_link_info(const struct nlattr *nest, struct ikw_link *link)
 	}
 }
 
+/* One in another namespace is none of this one; of a pair IFLA_LINK is the other end. */
+static uint32_t parse_lower(const struct nlmsghdr *nlh, const struct ikw_link *link)
+{
+	const struct nlattr *a;
+	uint32_t lower = 0;
+
+	mnl_attr_for_each(a, nlh, sizeof(struct ifinfomsg))
+	{
+		if (mnl_attr_get_type(a) == IFLA_LINK_NETNSID)
+			return 0;
+		if (mnl_attr_get_type(a) == IFLA_LINK)
+			lower = attr_u32(a);
+	}
+	return !strcmp(link->kind, "veth") || lower == link->ifindex ? 0 : lower;
+}
+
 static int parse_link(const struct nlmsghdr *nlh, union ikw_event *event)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
@@ -69,31 +85,28 @@ static int parse_link(const struct nlmsghdr *nlh, union ikw_event *event)
 			attr_text(a, link->name, sizeof(link->name));
 		else if (mnl_attr_get_type(a) == IFLA_LINKINFO)
 			parse_link_info(a, link);
+		else if (mnl_attr_get_type(a) == IFLA_MASTER)
+			link->master = attr_u32(a);
 	}
+	link->lower = parse_lower(nlh, link);
 	return 1;
 }
 
-bool ikw_rt_stacked(const struct nlmsghdr *nlh)
+static bool is_one_of(const char *kind, const char *const *kinds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(kind, kinds[i]))
+			return true;
+	return false;
+}
+
+bool ikw_rt_stacked(const struct ikw_link *link)
 {
 	static const char *const masters[] = { "bridge", "bond", "team", "vrf", "hsr" };
 	static const char *const uppers[] = { "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap" };
-	bool elsewhere = false;
-	const struct nlattr *a;
-	union ikw_event event;
 
-	if (parse_link(nlh, &event) <= 0)
-		return false;
-	mnl_attr_for_each(a, nlh, sizeof(struct ifinfomsg))
-	{
-		elsewhere = elsewhere || mnl_attr_get_type(a) == IFLA_LINK_NETNSID;
-	}
-	for (size_t i = 0; i < sizeof(masters) / sizeof(masters[0]); i++)
-		if (!strcmp(event.link.kind, masters[i]))
-			return true;
-	for (size_t i = 0; i < sizeof(uppers) / sizeof(uppers[0]); i++)
-		if (!strcmp(event.link.kind, uppers[i]))
-			return !elsewhere;
-	return false;
+	return is_one_of(link->kind, masters, sizeof(masters) / sizeof(masters[0])) ||
+	       (link->lower && is_one_of(link->kind, uppers, sizeof(uppers) / sizeof(uppers[0])));
 }
 
 static int parse_addr(const struct nlmsghdr *nlh, union ikw_event *event)
@@ -203,8 +216,6 @@ static void deliver(void *ctx, const struct nlmsghdr *nlh)
 		return;
 	event.hdr.netns = rt->netns;
 	rt->changes++;
-	if (event.hdr.type == IKW_EV_LINK)
-		rt->stacked = ikw_rt_stacked(nlh);
 	r->fn(r->ctx, &event);
 }
 

@@ -15,11 +15,11 @@
 int ikw_rt_parse(const struct nlmsghdr *nlh, union ikw_event *event);
 
 /*
- * Does the link of this RTM_NEWLINK sit on others in the same namespace, which
- * its packets pass too? Masters (bridge, bond, ...) do; VLANs and the like
- * unless their lower link is in another namespace (IFLA_LINK_NETNSID).
+ * Does that link sit on others in the same namespace, which its packets pass too?
+ * Masters (bridge, bond, ...) do; VLANs and the like unless their lower link is in
+ * another namespace (IFLA_LINK_NETNSID).
  */
-bool ikw_rt_stacked(const struct nlmsghdr *nlh);
+bool ikw_rt_stacked(const struct ikw_link *link);
 
 struct ikw_rt_peer;
 
@@ -30,7 +30,6 @@ struct ikw_rt {
 	uint32_t seq;
 	uint64_t changes; /* links and addresses told so far; a new one makes routes stale */
 	uint64_t overruns;
-	bool stacked;		   /* the link last told of sits on others of this namespace */
 	struct ikw_rt_peer *peers; /* routes told so far, a hash table */
 };
 

@@ -582,6 +582,16 @@ static void peer_reached(struct ikw_peer *p, uint32_t ifindex)
 	p->ifindex = ifindex;
 }
 
+/*
+ * Packets are seen where they pass at last, on a bond's port and not on the bond
+ * that the route leads over: the bond stays what leads to the peer.
+ */
+static void peer_seen_on(const struct ikw_world *w, struct ikw_peer *p, uint32_t ifindex)
+{
+	if (ifindex != p->ifindex && !ikw_host_link_stands_on(&w->host, p->ifindex, ifindex))
+		peer_reached(p, ifindex);
+}
+
 void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 {
 	bool out = m->dir == IKW_DIR_OUT;
@@ -592,7 +602,7 @@ void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 
 	if (!p || !m->spi_i)
 		return;
-	peer_reached(p, m->ifindex);
+	peer_seen_on(w, p, m->ifindex);
 	if (!out && (m->flags2 & IKW_IKE_NOTIFY) && (m->notify == 4 || m->notify == 11)) {
 		p->notify = m->notify;
 		p->notify_spi = m->notify_spi;

@@ -183,7 +183,7 @@ static void note_link(struct ikw_agent *agent, const struct ikw_link *event)
 	}
 	memcpy(link->name, event->name, sizeof(link->name));
 	memcpy(link->kind, event->kind, sizeof(link->kind));
-	link->stacked = agent->rt.stacked;
+	link->stacked = ikw_rt_stacked(event);
 	link->seen = true;
 	if (!link->hooked && !link->why[0] && wanted(agent, link)) {
 		hook(agent, link);

@@ -234,6 +234,25 @@ nat_moves() {
 	note "gwb is port $1 outside"
 }
 
+# link_addresses: those of the way from gwa to the router; link_again: as it was, for the next variation, whatever became of it
+link_addresses() {
+	ip -n router link set ra up
+	ip -n gwa link set out up
+	ip -n gwa addr replace 192.0.2.1/24 dev out
+	ip -n gwa addr replace 192.0.2.3/24 dev out
+	ip -n router addr replace 192.0.2.254/24 dev ra
+	ip -n router addr replace 2001:db8:1::fe/64 dev ra nodad
+	ip -n gwa addr replace 2001:db8:1::1/64 dev out nodad
+	ip -n gwa route replace default via 192.0.2.254
+	ip -n gwa route replace default via 2001:db8:1::fe
+	on gwa sh -c 'echo 0 >/proc/sys/net/ipv4/conf/out/rp_filter'
+	on router sh -c 'echo 0 >/proc/sys/net/ipv4/conf/ra/rp_filter'
+}
+link_again() {
+	ip -n router link show ra >/dev/null 2>&1 || ip link add out netns gwa type veth peer name ra netns router
+	link_addresses
+}
+
 # crypto_warm: each cipher once, so that no story waits for the kernel to load and test its modules
 crypto_warm() {
 	local spi=0x5000 cipher key='0x0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'

@@ -35,6 +35,7 @@ struct told {
 	uint64_t spi_i;
 	uint32_t spi; /* inbound */
 	uint16_t port;
+	uint32_t ifindex;
 };
 
 struct story {
@@ -64,6 +65,7 @@ static inline void on_alarm(void *ctx, struct ikw_alarm *a)
 	t->spi_i = a->spi_i;
 	t->spi = a->sas[0].spi;
 	t->port = a->remote_port;
+	t->ifindex = a->ifindex;
 	snprintf(t->rule, sizeof(t->rule), "%s", a->rule);
 	snprintf(t->detail, sizeof(t->detail), "%s", a->detail);
 }

@@ -35,10 +35,9 @@ static bool is_padding(unsigned int type, size_t at)
 		PAD(IKW_EV_FLUSH, ikw_flush, pad),     PAD(IKW_EV_PROC, ikw_proc, pad),
 		PAD(IKW_EV_CONTROL, ikw_control, pad), PAD(IKW_EV_CONTROL, ikw_control, pad2),
 		PAD(IKW_EV_DUMP, ikw_dump, pad),       PAD(IKW_EV_LINK, ikw_link, pad),
-		PAD(IKW_EV_LINK, ikw_link, pad2),      PAD(IKW_EV_ADDR, ikw_addr, pad),
-		PAD(IKW_EV_ROUTE, ikw_route, pad),     PAD(IKW_EV_ESP, ikw_esp, pad),
-		PAD(IKW_EV_ESP, ikw_esp, pad2),	       PAD(IKW_EV_NETNS, ikw_netns, pad),
-		PAD(IKW_EV_IKESA, ikw_ikesa, pad),
+		PAD(IKW_EV_ADDR, ikw_addr, pad),       PAD(IKW_EV_ROUTE, ikw_route, pad),
+		PAD(IKW_EV_ESP, ikw_esp, pad),	       PAD(IKW_EV_ESP, ikw_esp, pad2),
+		PAD(IKW_EV_NETNS, ikw_netns, pad),     PAD(IKW_EV_IKESA, ikw_ikesa, pad),
 #undef PAD
 	};
 

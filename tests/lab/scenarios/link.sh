@@ -43,23 +43,6 @@ story() {
 	wait_gone "$([ "$(opt a daemon)" = iked ] && echo 480 || echo 150)"
 	link_again
 }
-# as it was, for the next variation
-link_again() {
-	if [ ! -e /sys/class/net/ra ] && ! ip -n router link show ra >/dev/null 2>&1; then
-		ip link add out netns gwa type veth peer name ra netns router
-		ip -n gwa addr add 192.0.2.1/24 dev out
-		ip -n gwa addr add 192.0.2.3/24 dev out
-		ip -n router addr add 192.0.2.254/24 dev ra
-	fi
-	ip -n router link set ra up
-	ip -n gwa link set out up
-	ip -n router addr replace 2001:db8:1::fe/64 dev ra nodad
-	ip -n gwa addr replace 2001:db8:1::1/64 dev out nodad
-	ip -n gwa route replace default via 192.0.2.254
-	ip -n gwa route replace default via 2001:db8:1::fe
-	on gwa sh -c 'echo 0 >/proc/sys/net/ipv4/conf/out/rp_filter'
-	on router sh -c 'echo 0 >/proc/sys/net/ipv4/conf/ra/rp_filter'
-}
 expect() {
 	local by
 	by=$(daemon_comm)
