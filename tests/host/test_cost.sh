@@ -8,27 +8,32 @@ O=${O:-build}
 
 make -s --no-print-directory O="$O" "$O/bench/pipeline" >/dev/null || { echo 'FAIL cost: the pipeline does not build'; exit 1; }
 
-# of TUNNELS: what an event costs, into $cost
+# of TUNNELS SHAPE: what an event costs, into $cost
 of() {
 	local status
-	cost=$(O=$O tests/bench/instructions "$1" 2>&1)
+	cost=$(O=$O tests/bench/instructions "$1" "$2" 2>&1)
 	status=$?
 	[ "$status" -ne 77 ] || { echo "skip cost: $cost"; exit 0; }
 	if [ "$status" -ne 0 ] || ! [ "$cost" -gt 0 ]; then
-		echo "FAIL cost: of $1 tunnels nothing was counted: $(tail -n 3 <<<"$cost" | tr '\n' '|')"
+		echo "FAIL cost: of $1 tunnels, $2, nothing was counted: $(tail -n 3 <<<"$cost" | tr '\n' '|')"
 		exit 1
 	fi
 }
-of 1
-one=$cost
 failed=0
-for tunnels in 1000 30000; do
-	of "$tunnels"
+# may_cost TUNNELS SHAPE
+may_cost() {
+	of "$1" "$2"
 	if [ $((cost * 100)) -le $((one * 105)) ]; then
-		echo "ok cost/$tunnels"
+		echo "ok cost/$2-$1"
 	else
-		echo "FAIL cost/$tunnels: $cost instructions an event with $tunnels tunnels, $one with one"
+		echo "FAIL cost/$2-$1: $cost instructions an event with $1 tunnels, $one with one"
 		failed=1
 	fi
+}
+for shape in plain one-peer interfaces policies ike; do
+	of 1 "$shape"
+	one=$cost
+	may_cost 10000 "$shape"
 done
+may_cost 30000 ike
 exit $failed
