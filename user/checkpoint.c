@@ -391,10 +391,11 @@ static void give_ikes(const struct writer *w, const struct ikw_node *node)
 	const struct ikw_peer *p =
 		IKW_CONTAINER((struct ikw_node *)node, const struct ikw_peer, node);
 	/* a NAT may have thousands behind it: not to be searched for one by one */
-	const struct ikw_ike_sa **ikes = calloc(p->ike_count, sizeof(const struct ikw_ike_sa *));
+	const struct ikw_ike_sa *ike = ikw_ike_newest(p->ikes),
+				**ikes = ike ? calloc(p->ikes->count, sizeof(ike)) : NULL;
 	uint32_t count = 0;
 
-	for (const struct ikw_ike_sa *ike = p->ikes; ikes && ike; ike = ike->next)
+	for (; ikes && ike; ike = ikw_ike_older(ike))
 		if (stands(ike))
 			ikes[count++] = ike;
 	while (count)
@@ -427,7 +428,8 @@ static void give_owners(const struct writer *w, const struct ikw_node *node)
 		IKW_CONTAINER((struct ikw_node *)node, const struct ikw_peer, node);
 	union ikw_event event;
 
-	for (const struct ikw_ike_sa *ike = p->ikes; ike; ike = ike->next) {
+	for (const struct ikw_ike_sa *ike = ikw_ike_newest(p->ikes); ike;
+	     ike = ikw_ike_older(ike)) {
 		if (!ike->successor)
 			continue;
 		fill_ikesa(w, &event, ike, IKW_IKESA_SUCCEEDED);

@@ -163,7 +163,7 @@ static void fill_port(struct report *r)
 {
 	r->a->remote_port = ikw_generation_port(r->c->gen, r->f->ike);
 	if (!r->a->remote_port)
-		blind(r, r->c->gen->tunnel->peer->ikes
+		blind(r, ikw_ike_newest(r->c->gen->tunnel->peer->ikes)
 				 ? "none of the IKE_SAs that were seen is known to be the "
 				   "tunnel's: the peer's port is not known"
 				 : "no IKE message of the peer was seen: its port is not known");

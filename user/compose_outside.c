@@ -68,6 +68,7 @@ static void tell_vrrp(const struct telling *t, const struct ikw_track_state *tra
 static void tell_name(const struct telling *t)
 {
 	const struct ikw_name *n = t->f->name;
+	const struct ikw_ike_sa *ike;
 	char text[TEXT], addr[64];
 
 	if (n->count)
@@ -83,10 +84,10 @@ static void tell_name(const struct telling *t)
 	t->tell(t->ctx, n->changed, "dns_changed", text);
 	if (!t->f->moved_to)
 		return;
+	ike = ikw_ike_newest(t->f->moved_to->ikes);
 	snprintf(text, sizeof(text), "we began an IKE_SA with %s",
 		 ikw_addr_text(t->f->moved_to->remote, addr, sizeof(addr)));
-	t->tell(t->ctx, t->f->moved_to->ikes ? t->f->moved_to->ikes->created : 0,
-		"new_ike_sa_to_new_address", text);
+	t->tell(t->ctx, ike ? ike->created : 0, "new_ike_sa_to_new_address", text);
 }
 
 static void tell_cluster(const struct telling *t)

@@ -89,6 +89,7 @@ bool ikw_before_birth(const struct ikw_generation *gen, uint64_t time)
 	return !gen->dumped && time < gen->born;
 }
 
+/* Of those of its port. */
 static bool may_manage(const struct ikw_look *l, const struct ikw_ike_sa *ike)
 {
 	const struct ikw_generation *gen = l->c->gen;
@@ -97,7 +98,7 @@ static bool may_manage(const struct ikw_look *l, const struct ikw_ike_sa *ike)
 		return false;
 	if (ikw_before_birth(gen, ike->last_in > ike->last_out ? ike->last_in : ike->last_out))
 		return false;
-	return ikw_ike_manages_port(ike, ikw_generation_encap(gen));
+	return true;
 }
 
 /* A negotiation begun after the generation came is a successor in the making, not its manager. */
@@ -138,11 +139,11 @@ static uint64_t said_apart(const struct ikw_ike_sa *ike, uint64_t at)
 static const struct ikw_ike_sa *pick_rival(struct ikw_look *l, const struct ikw_ike_sa *own)
 {
 	const struct ikw_generation *gen = l->c->gen;
-	const struct ikw_ike_sa *rival = gen->tunnel->peer->ikes;
+	const struct ikw_ike_sa *rival = ikw_world_ike(l->w, gen->rival);
 	int of_own = telling(own, l->at), of_rival;
 
-	while (rival && rival->spi_i != gen->rival)
-		rival = rival->next;
+	if (rival && rival->peer != gen->tunnel->peer)
+		rival = NULL;
 	l->f->owner_guessed = true;
 	of_rival = rival ? telling(rival, l->at) : 0;
 	l->f->owner_vague = of_own == 0;
@@ -163,10 +164,12 @@ static const struct ikw_ike_sa *pick_unspoken(struct ikw_look *l)
 {
 	const struct ikw_generation *gen = l->c->gen;
 	const struct ikw_ike_sa *ike, *only = NULL;
+	struct ikw_ike_walk walk;
 
 	if (!gen->dumped || !ikw_host_is_daemon(&l->w->host, l->c->first.by.tgid))
 		return NULL;
-	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
+	ike = ikw_ike_walk(&walk, gen->tunnel->peer->ikes, ikw_generation_encap(gen));
+	for (; ike; ike = ikw_ike_walk_on(&walk)) {
 		if (ike->spoken)
 			continue;
 		if (only)
@@ -174,8 +177,7 @@ static const struct ikw_ike_sa *pick_unspoken(struct ikw_look *l)
 		only = ike;
 	}
 	if (!only || only->version != 1 || only->whole || !only->spi_r ||
-	    !within(only->created, before(l->at, NEAR), l->at) ||
-	    !ikw_ike_manages_port(only, ikw_generation_encap(gen)))
+	    !within(only->created, before(l->at, NEAR), l->at))
 		return NULL;
 	l->f->owner_vague = true;
 	return only;
@@ -187,10 +189,12 @@ static const struct ikw_ike_sa *pick_ike(struct ikw_look *l)
 	const struct ikw_ike_sa *own = ikw_generation_ike(gen), *best = own, *ike;
 	int score = own ? telling(own, l->at) : -1;
 	unsigned int candidates = 0;
+	struct ikw_ike_walk walk;
 
 	if (own && gen->rival)
 		return pick_rival(l, own);
-	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
+	ike = ikw_ike_walk(&walk, gen->tunnel->peer->ikes, ikw_generation_encap(gen));
+	for (; ike; ike = ikw_ike_walk_on(&walk)) {
 		int s;
 
 		if (ike == own || !may_manage(l, ike) || strange(gen, own, ike))
@@ -223,7 +227,7 @@ static void see_actor(struct ikw_look *l)
 	const struct ikw_sa *first = &l->c->first;
 	const struct ikw_generation *gen = l->c->gen;
 	const struct ikw_host *host = &l->w->host;
-	bool ike = gen->tunnel->peer->ikes != NULL;
+	bool ike = ikw_ike_newest(gen->tunnel->peer->ikes) != NULL;
 	uint32_t tgid = first->by.tgid;
 
 	if (gen->installer_portid && port_told(first) && first->by.portid != gen->installer_portid)

@@ -140,9 +140,9 @@ static const struct ikw_peer *followed(const struct outer *o, uint64_t at)
 	for (unsigned int i = 0; i < o->f->name->count; i++) {
 		const struct ikw_peer *p =
 			ikw_world_peer(o->w, o->t->peer->local, o->f->name->addrs[i]);
-		const struct ikw_ike_sa *ike = p ? p->ikes : NULL;
+		const struct ikw_ike_sa *ike = p ? ikw_ike_newest(p->ikes) : NULL;
 
-		for (; ike; ike = ike->next)
+		for (; ike; ike = ikw_ike_older(ike))
 			if (ike->ours && ike->whole && ike->created > o->f->name->changed &&
 			    ike->created < at + DNS_AFTER)
 				return p;

@@ -476,19 +476,6 @@ static bool genuine(const struct ikw_ike_sa *ike)
 	return false;
 }
 
-/* Another peer behind the same address: other ports, and nothing of this tunnel is its. */
-static bool other_client(const struct ikw_look *l, const struct ikw_ike_sa *ike)
-{
-	const struct ikw_generation *gen;
-
-	if (ikw_ike_manages_port(ike, ikw_generation_encap(l->c->gen)))
-		return false;
-	for (gen = l->c->gen->tunnel->generations; gen; gen = gen->next)
-		if (gen->ike == ike)
-			return false;
-	return true;
-}
-
 /*
  * How long ago a reauthentication may have failed that ends an IKE_SA now. A
  * daemon that authenticates anew before it gives the old one up leaves it some
@@ -504,9 +491,10 @@ static uint64_t failed_since(const struct ikw_look *l)
 /* An IKE_SA of ours failed before, and that ended nothing: something else is being tried here. */
 static bool fails_anyway(const struct ikw_look *l)
 {
-	const struct ikw_ike_sa *ike = l->c->gen->tunnel->peer->ikes;
+	const struct ikw_ikes *ikes = l->c->gen->tunnel->peer->ikes;
+	const struct ikw_ike_sa *ike = ikes ? ikes->spare.first : NULL;
 
-	for (; ike; ike = ike->next)
+	for (; ike; ike = ike->chain[IKW_BY_SPARE].next)
 		if (ike->whole && ike->ours && !ike->installed && ike->created > l->c->gen->born &&
 		    ike->created < failed_since(l))
 			return true;
@@ -548,6 +536,27 @@ static void see_new_ike(struct ikw_look *l, const struct ikw_ike_sa *ike)
 	}
 }
 
+static void look_at_new(struct ikw_look *l, const struct ikw_ike_sa *ike)
+{
+	if (ike != l->f->ike && ike->whole && ike->created > l->c->gen->born)
+		see_new_ike(l, ike);
+}
+
+/* Behind one address there may be other clients: of those with other ports what this tunnel had. */
+static void see_new_ikes(struct ikw_look *l)
+{
+	const struct ikw_tunnel *t = l->c->gen->tunnel;
+	uint16_t port = ikw_generation_encap(l->c->gen);
+	struct ikw_ike_walk walk;
+	const struct ikw_ike_sa *ike = ikw_ike_walk(&walk, t->peer->ikes, port);
+
+	for (; ike; ike = ikw_ike_walk_on(&walk))
+		look_at_new(l, ike);
+	for (const struct ikw_generation *gen = t->generations; gen; gen = gen->next)
+		if (gen->ike && !ikw_ike_manages_port(gen->ike, port))
+			look_at_new(l, gen->ike);
+}
+
 /*
  * RFC 7296 1.5: INVALID_SPI holds the SPI of the ESP packet it complains of,
  * INVALID_IKE_SPI is a response with the SPIs of the request. Who forges one
@@ -573,9 +582,8 @@ static void see_notify(struct ikw_look *l)
 void ikw_see_wire(struct ikw_look *l)
 {
 	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
-	const struct ikw_ike_sa *ike;
 
-	if (peer->ikes)
+	if (ikw_ike_newest(peer->ikes))
 		see(l, IKW_FACT(IKE_SEEN));
 	else if (!l->c->gen->dumped && !ikw_case_in_tcp(l->c) &&
 		 !(ikw_host_missed(&l->w->host, l->c->gen->born, l->at) &
@@ -584,9 +592,6 @@ void ikw_see_wire(struct ikw_look *l)
 	see_gave_up(l);
 	see_deletes(l);
 	ikw_see_left_behind(l);
-	for (ike = peer->ikes; ike; ike = ike->next)
-		if (ike != l->f->ike && ike->whole && ike->created > l->c->gen->born &&
-		    !other_client(l, ike))
-			see_new_ike(l, ike);
+	see_new_ikes(l);
 	see_notify(l);
 }

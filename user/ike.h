@@ -83,12 +83,28 @@ struct ikw_life {
 };
 
 struct ikw_peer;
+struct ikw_ike_sa;
+
+/* The lists of its peer that it is in: user/ikes.c's. */
+enum ikw_ike_chain { IKW_BY_AGE, IKW_BY_HEARD, IKW_BY_SPARE, IKW_BY_PORT, IKW_CHAINS };
+
+struct ikw_ike_link {
+	struct ikw_ike_sa *prev;
+	struct ikw_ike_sa *next;
+};
 
 struct ikw_ike_sa {
-	struct ikw_node node;	 /* by spi_i */
-	struct ikw_ike_sa *next; /* of the same peer, newest first */
+	struct ikw_node node; /* by spi_i */
 	struct ikw_peer *peer;
 	struct ikw_ike_sa *successor; /* IKE_SA rekey: who carries its CHILD_SAs on */
+	/* user/ikes.c's own: */
+	struct ikw_ike_link chain[IKW_CHAINS];
+	struct ikw_ike_sa *predecessor; /* one that it succeeds; NULL: none, or not known which */
+	uint64_t order;			/* the newer one has the larger */
+	uint32_t succeeds;		/* so many */
+	uint32_t needed;		/* so many of these have generations */
+	uint16_t filed_port;
+	bool spare; /* nothing needs it */
 	uint64_t spi_i;
 	uint64_t spi_r;
 	uint64_t created; /* first message seen */

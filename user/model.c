@@ -106,17 +106,17 @@ static void life_learn(const struct ikw_generation *gen, const struct ikw_facts 
 		peer->child_life = f->life;
 	else
 		peer->life = f->life;
-	for (struct ikw_ike_sa *ike = peer->ikes; ike && f->child_maybe.ns; ike = ike->next)
-		if (ike == f->ike)
-			ike->child_maybe = f->child_maybe;
+	if (f->ike && f->child_maybe.ns)
+		((struct ikw_ike_sa *)f->ike)->child_maybe = f->child_maybe;
 }
 
 /* A Delete that ended something was no liveness check, though it was answered like one. */
-static void live_unlearn(struct ikw_peer *peer, const struct ikw_facts *f)
+static void live_unlearn(const struct ikw_facts *f)
 {
-	for (struct ikw_ike_sa *ike = peer->ikes; ike && f->local; ike = ike->next)
-		if (ike == f->ike && ike->live_count && ike->live_length == f->local->length)
-			ike->live_count--;
+	struct ikw_ike_sa *ike = (struct ikw_ike_sa *)f->ike;
+
+	if (ike && f->local && ike->live_count && ike->live_length == f->local->length)
+		ike->live_count--;
 }
 
 static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw_facts *f,
@@ -133,7 +133,7 @@ static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw
 	m->alarms++;
 	m->by_reason[v->reason]++;
 	life_learn(gen, f, v);
-	live_unlearn(t->peer, f);
+	live_unlearn(f);
 	case_unlink(m, c);
 	free(c->kept);
 	free(c);
@@ -236,7 +236,7 @@ static void case_anchor(struct ikw_model *m, struct ikw_case *c)
 	struct ikw_facts f;
 	struct ikw_ike_sa *ike;
 
-	if (!c->gen->tunnel->peer->ikes)
+	if (!ikw_ike_newest(c->gen->tunnel->peer->ikes))
 		return;
 	ikw_facts_collect(&f, c, &m->world, c->opened);
 	ike = (struct ikw_ike_sa *)f.ike;

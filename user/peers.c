@@ -89,34 +89,16 @@ void ikw_peer_busy(struct ikw_world *w, struct ikw_peer *p)
 
 static void ike_forget(struct ikw_world *w, struct ikw_ike_sa *ike)
 {
-	struct ikw_ike_sa **at = &ike->peer->ikes;
-
-	while (*at && *at != ike)
-		at = &(*at)->next;
-	if (*at)
-		*at = ike->next;
-	for (struct ikw_ike_sa *other = ike->peer->ikes; other; other = other->next)
-		if (other->successor == ike)
-			other->successor = ike->successor;
-	ike->peer->ike_count--;
+	ikw_ikes_del(ike->peer->ikes, ike);
 	ikw_table_del(&w->ikes, &ike->node);
 	free(ike);
 }
 
-static bool ike_needed(const struct ikw_ike_sa *ike)
-{
-	if (ike->generations)
-		return true;
-	for (const struct ikw_ike_sa *other = ike->peer->ikes; other; other = other->next)
-		if (other->successor == ike && other->generations)
-			return true;
-	return false;
-}
-
 static void peer_forget(struct ikw_world *w, struct ikw_peer *p)
 {
-	while (p->ikes)
-		ike_forget(w, p->ikes);
+	while (ikw_ike_newest(p->ikes))
+		ike_forget(w, ikw_ike_newest(p->ikes));
+	ikw_ikes_free(p->ikes);
 	ikw_peer_busy(w, p);
 	ikw_table_del(&w->peers, &p->node);
 	ikw_table_del(&w->remotes, &p->by_remote);
@@ -129,11 +111,9 @@ static void peers_bound(struct ikw_world *w, const struct ikw_peer *keep)
 
 	while (p && w->idle_count > MAX_IDLE_PEERS) {
 		struct ikw_peer *next = p->idle_next;
-		bool needed = p == keep || p->tunnels;
+		bool needed = p->ikes && p->ikes->count > p->ikes->spare_count;
 
-		for (struct ikw_ike_sa *ike = p->ikes; ike && !needed; ike = ike->next)
-			needed = ike->generations > 0;
-		if (!needed)
+		if (p != keep && !p->tunnels && !needed)
 			peer_forget(w, p);
 		p = next;
 	}
@@ -187,7 +167,11 @@ static struct ikw_ike_sa *ike_find(const struct ikw_world *w, const struct ikw_i
  */
 static void ike_succeed(struct ikw_ike_sa *ike)
 {
-	for (struct ikw_ike_sa *old = ike->peer->ikes; old; old = old->next) {
+	struct ikw_ikes *ikes = ike->peer->ikes;
+	struct ikw_ike_walk walk;
+	struct ikw_ike_sa *old = ikw_ike_walk(&walk, ikes, ike->remote_port);
+
+	for (; old; old = ikw_ike_walk_on(&walk)) {
 		if (old == ike || old->version != 2 || old->successor ||
 		    old->remote_port != ike->remote_port)
 			continue;
@@ -197,7 +181,7 @@ static void ike_succeed(struct ikw_ike_sa *ike)
 			if (x->type != IKW_V2_CHILD || !x->answered || x->began <= old->installed ||
 			    x->answer_length < IKE_REKEY_LEAST)
 				continue;
-			old->successor = ike;
+			ikw_ike_succeed(ikes, old, ike);
 			ike->choice = old->choice;
 			ike->encr = old->encr;
 			ike->keylen = old->keylen;
@@ -221,27 +205,20 @@ static bool came_to_nothing(const struct ikw_ike_sa *ike, uint64_t now)
 
 /*
  * Those that nothing needs any more are bounded, not those that manage tunnels:
- * a NAT may have hundreds behind it. First goes what came to nothing, then the
- * one that has been there longest.
+ * a NAT may have thousands behind it. First goes what came to nothing, then what
+ * has been of no use the longest.
  */
-static void ikes_bound(struct ikw_world *w, struct ikw_peer *p)
+static void ikes_bound(struct ikw_world *w, struct ikw_ikes *ikes, const struct ikw_ike_sa *newest)
 {
-	struct ikw_ike_sa *ike = p->ikes ? p->ikes->next : NULL, *oldest = NULL, *vain = NULL;
-	uint64_t now = p->ikes ? p->ikes->created : 0;
-	unsigned int spare = 0;
+	for (unsigned int any = 0; any < 2; any++) {
+		struct ikw_ike_sa *ike = ikes->spare.first, *next;
 
-	if (p->ike_count <= MAX_PEER_IKES)
-		return;
-	for (; ike; ike = ike->next) {
-		if (ike_needed(ike))
-			continue;
-		spare++;
-		oldest = ike;
-		if (came_to_nothing(ike, now))
-			vain = ike;
+		for (; ike && ikes->spare_count > MAX_PEER_IKES; ike = next) {
+			next = ike->chain[IKW_BY_SPARE].next;
+			if (ike != newest && (any || came_to_nothing(ike, newest->created)))
+				ike_forget(w, ike);
+		}
 	}
-	if (spare > MAX_PEER_IKES)
-		ike_forget(w, vain ? vain : oldest);
 }
 
 struct ikw_ike_sa *ikw_ike_add(struct ikw_world *w, struct ikw_peer *p, uint64_t spi_i,
@@ -256,9 +233,10 @@ struct ikw_ike_sa *ikw_ike_add(struct ikw_world *w, struct ikw_peer *p, uint64_t
 	ike->version = version;
 	ike->created = created;
 	ike->node.hash = ikw_hash(&spi_i, 8, 4);
-	ike->next = p->ikes;
-	p->ikes = ike;
-	p->ike_count++;
+	if (!ikw_ikes_add(&p->ikes, ike)) {
+		free(ike);
+		return NULL;
+	}
 	ikw_table_add(&w->ikes, &ike->node);
 	return ike;
 }
@@ -276,8 +254,22 @@ static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const
 			    ? m->dir == IKW_DIR_OUT
 			    : (m->dir == IKW_DIR_OUT) == !!(m->ike_flags & V2_INITIATOR);
 	ike->remote_port = m->dir == IKW_DIR_OUT ? m->dport : m->sport;
-	ikes_bound(w, p);
+	ikes_bound(w, p->ikes, ike);
 	return ike;
+}
+
+struct ikw_ike_sa *ikw_world_ike(const struct ikw_world *w, uint64_t spi_i)
+{
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->ikes, ikw_hash(&spi_i, 8, 4));
+
+	for (; node; node = ikw_find_next(&find)) {
+		struct ikw_ike_sa *ike = IKW_CONTAINER(node, struct ikw_ike_sa, node);
+
+		if (ike->spi_i == spi_i)
+			return ike;
+	}
+	return NULL;
 }
 
 struct ikw_ike_sa *ikw_ike_last(struct ikw_ike_sa *ike)
@@ -289,27 +281,18 @@ struct ikw_ike_sa *ikw_ike_last(struct ikw_ike_sa *ike)
 
 static void ike_relink(struct ikw_ike_sa *ike, struct ikw_peer *p)
 {
-	struct ikw_ike_sa **at = &ike->peer->ikes;
-
-	while (*at && *at != ike)
-		at = &(*at)->next;
-	if (*at)
-		*at = ike->next;
-	ike->peer->ike_count--;
-	ike->next = p->ikes;
-	p->ikes = ike;
-	p->ike_count++;
-	ike->peer = p;
+	if (ikw_ikes_move(ike->peer->ikes, &p->ikes, ike))
+		ike->peer = p;
 }
 
 /* With those that it was rekeyed from and to: whoever forgets one looks for these at its peer. */
 static void ike_move(struct ikw_ike_sa *ike, struct ikw_peer *p)
 {
 	const struct ikw_ike_sa *last = ikw_ike_last(ike);
-	struct ikw_ike_sa *other = ike->peer->ikes, *next;
+	struct ikw_ike_sa *other = ikw_ike_newest(ike->peer->ikes), *next;
 
-	for (; other; other = next) {
-		next = other->next;
+	for (; other && (ike->successor || ike->succeeds); other = next) {
+		next = ikw_ike_older(other);
 		if (other != ike && ikw_ike_last(other) == last)
 			ike_relink(other, p);
 	}
@@ -490,14 +473,21 @@ static bool waits_for_spi(const struct ikw_exchange *x, uint64_t now)
 	       !x->brought && x->began + RESERVED_FOR >= now;
 }
 
+static bool silent_for(const struct ikw_ike_sa *ike, uint64_t ns, uint64_t now)
+{
+	return ike->last_in + ns < now && ike->last_out + ns < now;
+}
+
 /* Likewise the requests of the peer, in the order in which they came. */
 void ikw_peer_asking(struct ikw_world *w, const uint8_t *local, const uint8_t *remote,
 		     struct ikw_reserved *r)
 {
 	const struct ikw_peer *p = ikw_world_peer(w, local, remote);
+	struct ikw_ike_sa *ike = p && p->ikes ? p->ikes->heard.first : NULL;
 	struct ikw_exchange *oldest = NULL;
 
-	for (struct ikw_ike_sa *ike = p ? p->ikes : NULL; ike; ike = ike->next) {
+	for (; ike && !silent_for(ike, RESERVED_FOR, r->time);
+	     ike = ike->chain[IKW_BY_HEARD].next) {
 		for (unsigned int k = 0; k < ike->count; k++) {
 			struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, k);
 
@@ -521,15 +511,7 @@ void ikw_peer_asking(struct ikw_world *w, const uint8_t *local, const uint8_t *r
 /* A process reads when an SA or a policy between these addresses was last used. */
 uint64_t ikw_peer_spoken(const struct ikw_peer *p)
 {
-	uint64_t last = 0;
-
-	for (const struct ikw_ike_sa *ike = p->ikes; ike; ike = ike->next) {
-		if (ike->last_in > last)
-			last = ike->last_in;
-		if (ike->last_out > last)
-			last = ike->last_out;
-	}
-	return last;
+	return p->ikes ? p->ikes->spoken : 0;
 }
 
 void ikw_peer_asked(struct ikw_world *w, struct ikw_peer *p, const struct ikw_hdr *hdr,
@@ -628,6 +610,7 @@ void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 	ike_speaks(w, ike, m);
 	repeats = ike->repeats;
 	ikw_ike_message(ike, m);
+	ikw_ikes_heard(ike->peer->ikes, ike);
 	w->ike_repeats += ike->repeats - repeats;
 	ike_asked(w, ike, m);
 	note_request(w, ike, m);
@@ -641,24 +624,12 @@ struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen)
 /* These peers speak IKE where it is seen, and did not when the generation came. */
 static bool spoke_not(const struct ikw_peer *p, uint64_t now)
 {
-	for (const struct ikw_ike_sa *ike = p->ikes; ike; ike = ike->next)
-		if (ike->last_in + IKW_INSTALL_WINDOW > now ||
-		    ike->last_out + IKW_INSTALL_WINDOW > now)
-			return false;
-	return p->ikes;
+	return ikw_ike_newest(p->ikes) && ikw_peer_spoken(p) + IKW_INSTALL_WINDOW <= now;
 }
 
 uint16_t ikw_generation_encap(const struct ikw_generation *gen)
 {
 	return gen->out ? gen->out->encap_dport : gen->in ? gen->in->encap_sport : 0;
-}
-
-bool ikw_ike_manages_port(const struct ikw_ike_sa *ike, uint16_t port)
-{
-	bool initial = ike->remote_port == 500 && (!ike->heard_port || ike->heard_port == 500);
-
-	return !port || !ike->remote_port || initial || ike->remote_port == port ||
-	       ike->heard_port == port;
 }
 
 /* An exchange that may have brought a generation, the likeliest of those looked at so far. */
@@ -696,13 +667,13 @@ static uint64_t origin_off(const struct ikw_ike_sa *ike, const struct ikw_exchan
 static void origin_find(struct ikw_generation *gen, const struct ikw_reserved *r, uint64_t now,
 			struct origin *best, struct origin *second)
 {
-	struct ikw_ike_sa *ike;
+	struct ikw_ike_walk walk;
+	struct ikw_ike_sa *ike =
+		ikw_ike_walk(&walk, gen->tunnel->peer->ikes, ikw_generation_encap(gen));
 
-	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
+	for (; ike; ike = ikw_ike_walk_on(&walk)) {
 		struct origin own = { .ike = ike, .off = UINT64_MAX };
 
-		if (!ikw_ike_manages_port(ike, ikw_generation_encap(gen)))
-			continue;
 		for (unsigned int k = 0; k < ike->count; k++) {
 			struct ikw_exchange *x = (struct ikw_exchange *)ikw_ike_exchange(ike, k);
 			uint64_t off = origin_off(ike, x, r, now);
@@ -724,17 +695,29 @@ static void origin_find(struct ikw_generation *gen, const struct ikw_reserved *r
 /* The one IKE_SA that speaks for it; NULL: none, or there are several. */
 static struct ikw_ike_sa *only_ike(const struct ikw_generation *gen)
 {
-	struct ikw_ike_sa *ike, *only = NULL;
+	struct ikw_ike_walk walk;
+	struct ikw_ike_sa *only = NULL, *ike;
 
-	for (ike = gen->tunnel->peer->ikes; ike; ike = ike->next) {
-		if (!ikw_ike_manages_port(ike, ikw_generation_encap(gen)) || ike->successor ||
-		    !ike->spi_r || !ike->spoken)
+	ike = ikw_ike_walk(&walk, gen->tunnel->peer->ikes, ikw_generation_encap(gen));
+	for (; ike; ike = ikw_ike_walk_on(&walk)) {
+		if (ike->successor || !ike->spi_r || !ike->spoken)
 			continue;
 		if (only)
 			return NULL;
 		only = ike;
 	}
 	return only;
+}
+
+void ikw_generation_owned(struct ikw_generation *gen, struct ikw_ike_sa *ike)
+{
+	struct ikw_ike_sa *was = gen->ike;
+
+	gen->ike = ike;
+	if (ike)
+		ikw_ike_hold(ike->peer->ikes, ike);
+	if (was)
+		ikw_ike_drop(was->peer->ikes, was);
 }
 
 /* NULL: nobody saw it. */
@@ -801,10 +784,7 @@ void ikw_generation_attribute(const struct ikw_world *w, struct ikw_generation *
 	ike = best.x ? best.ike : only_ike(gen);
 	if (!ike)
 		return;
-	if (gen->ike)
-		gen->ike->generations--;
-	gen->ike = ike;
-	ike->generations++;
+	ikw_generation_owned(gen, ike);
 	if (!best.x)
 		return;
 	gen->exchange = best.x->type;

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "world_private.h"
 
-static struct ikw_ike_sa *find(const struct ikw_world *w, uint64_t spi_i, const __u64 *spi_r)
+static struct ikw_ike_sa *find(const struct ikw_world *w, uint64_t spi_i, uint64_t spi_r)
 {
 	struct ikw_find at;
 	struct ikw_node *node = ikw_find_first(&at, &w->ikes, ikw_hash(&spi_i, 8, 4));
@@ -11,7 +11,7 @@ static struct ikw_ike_sa *find(const struct ikw_world *w, uint64_t spi_i, const 
 	for (; node; node = ikw_find_next(&at)) {
 		struct ikw_ike_sa *ike = IKW_CONTAINER(node, struct ikw_ike_sa, node);
 
-		if (ike->spi_i == spi_i && (!spi_r || ike->spi_r == *spi_r))
+		if (ike->spi_i == spi_i && ike->spi_r == spi_r)
 			return ike;
 	}
 	return NULL;
@@ -22,7 +22,7 @@ static void known(struct ikw_world *w, const struct ikw_ikesa *ev)
 	struct ikw_peer *p = ikw_peer_get(w, ev->local, ev->remote);
 	struct ikw_ike_sa *ike;
 
-	if (!p || find(w, ev->spi_i, &ev->spi_r))
+	if (!p || find(w, ev->spi_i, ev->spi_r))
 		return;
 	ike = ikw_ike_add(w, p, ev->spi_i, ev->version, ev->created);
 	if (!ike)
@@ -51,20 +51,18 @@ static void known(struct ikw_world *w, const struct ikw_ikesa *ev)
 	ike->whole = ev->flags2 & IKW_IKESA_WHOLE;
 	ike->spoken = ev->flags2 & IKW_IKESA_SPOKEN;
 	ike->unasked = ev->flags2 & IKW_IKESA_UNASKED;
+	ikw_ikes_heard(p->ikes, ike);
 }
 
 static void owns(const struct ikw_world *w, const struct ikw_ikesa *ev)
 {
 	const uint8_t *daddr = ev->dir == IKW_DIR_IN ? ev->local : ev->remote;
 	struct ikw_generation *gen = ikw_generation_of(w, daddr, ev->spi);
-	struct ikw_ike_sa *ike = find(w, ev->spi_i, &ev->spi_r);
+	struct ikw_ike_sa *ike = find(w, ev->spi_i, ev->spi_r);
 
 	if (!gen || !ike)
 		return;
-	if (gen->ike)
-		gen->ike->generations--;
-	gen->ike = ike;
-	ike->generations++;
+	ikw_generation_owned(gen, ike);
 	gen->rival = ev->other;
 	gen->exchange = ev->exchange;
 	gen->quiet = ev->flags2 & IKW_IKESA_QUIET;
@@ -73,10 +71,10 @@ static void owns(const struct ikw_world *w, const struct ikw_ikesa *ev)
 /* A file may say anything: they have one peer, and none is its own successor. */
 static void succeeded(const struct ikw_world *w, const struct ikw_ikesa *ev)
 {
-	struct ikw_ike_sa *ike = find(w, ev->spi_i, &ev->spi_r), *next = find(w, ev->other, NULL);
+	struct ikw_ike_sa *ike = find(w, ev->spi_i, ev->spi_r), *next = ikw_world_ike(w, ev->other);
 
 	if (ike && next && ike->peer == next->peer && ikw_ike_last(next) != ikw_ike_last(ike))
-		ike->successor = next;
+		ikw_ike_succeed(ike->peer->ikes, ike, next);
 }
 
 void ikw_ikesa_event(struct ikw_world *w, const struct ikw_ikesa *ev)

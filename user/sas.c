@@ -117,10 +117,10 @@ static uint8_t sa_direction(const struct ikw_world *w, const struct ikw_sa *sa, 
 	    ikw_world_policy(w, sa->daddr, sa->saddr, 0))
 		return IKW_DIR_IN;
 	p = ikw_world_peer(w, sa->daddr, sa->saddr);
-	if (p && (p->tunnels || p->ikes))
+	if (p && (p->tunnels || ikw_ike_newest(p->ikes)))
 		return IKW_DIR_IN;
 	p = ikw_world_peer(w, sa->saddr, sa->daddr);
-	*guessed = !p || (!p->tunnels && !p->ikes);
+	*guessed = !p || (!p->tunnels && !ikw_ike_newest(p->ikes));
 	return IKW_DIR_OUT;
 }
 
@@ -382,8 +382,7 @@ void ikw_generation_free(struct ikw_world *w, struct ikw_generation *gen)
 		at = &(*at)->next;
 	if (*at)
 		*at = gen->next;
-	if (gen->ike)
-		gen->ike->generations--;
+	ikw_generation_owned(gen, NULL);
 	free(gen->sas[0].traffic);
 	free(gen->sas[1].traffic);
 	free(gen);

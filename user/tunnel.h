@@ -11,6 +11,7 @@
 #include "bpf/ikewatch_event.h"
 #include "host.h"
 #include "ike.h"
+#include "ikes.h"
 #include "outside.h"
 #include "table.h"
 
@@ -24,7 +25,7 @@ struct ikw_peer {
 	struct ikw_node by_remote;
 	uint8_t local[IKW_ADDR_LEN];
 	uint8_t remote[IKW_ADDR_LEN];
-	struct ikw_ike_sa *ikes;    /* newest first */
+	struct ikw_ikes *ikes;	    /* NULL: none was ever seen */
 	struct ikw_tunnel *tunnels; /* newest first */
 	struct ikw_peer *idle_next; /* peers without tunnels, oldest first */
 	struct ikw_peer *idle_prev;
@@ -37,7 +38,6 @@ struct ikw_peer {
 	uint32_t notify_spi;
 	uint32_t ifindex;     /* towards the peer; 0: not known */
 	uint32_t was_ifindex; /* before that one; 0: none */
-	uint32_t ike_count;
 	uint16_t notify;
 	bool idle;
 	bool guessed; /* which of the two is ours: nothing told when its SAs came */
@@ -240,6 +240,9 @@ void ikw_world_event(struct ikw_world *world, const union ikw_event *event);
 struct ikw_peer *ikw_world_peer(const struct ikw_world *world, const uint8_t *local,
 				const uint8_t *remote);
 
+/* The IKE_SA with that initiator's SPI, or NULL; of several any. */
+struct ikw_ike_sa *ikw_world_ike(const struct ikw_world *world, uint64_t spi_i);
+
 /*
  * True when an SA that is going now was added elsewhere a moment ago with the
  * same SPI, as a clone of it: XFRM_MSG_MIGRATE adds first and deletes then
@@ -303,13 +306,6 @@ uint64_t ikw_peer_reserved(const struct ikw_world *world, const struct ikw_peer 
 
 /* The peer's port that its SAs go to or come from in UDP; 0: no encapsulation. */
 uint16_t ikw_generation_encap(const struct ikw_generation *gen);
-/*
- * May this IKE_SA manage SAs with that port? Many peers share one address behind
- * a NAT. An IKE_SA begins on port 500 and moves; the first to come from the new
- * port is the peer, we answer after the SAs are in (RFC 7296 2.23).
- */
-bool ikw_ike_manages_port(const struct ikw_ike_sa *ike, uint16_t port);
-
 /* The case of a generation is closed: forget what nobody needs any more. */
 void ikw_generation_release(struct ikw_world *world, struct ikw_generation *gen);
 

@@ -69,12 +69,13 @@ static void peer_free_tunnels(struct ikw_world *w, struct ikw_peer *p)
 
 static void peer_free(struct ikw_peer *p)
 {
-	while (p->ikes) {
-		struct ikw_ike_sa *ike = p->ikes;
+	struct ikw_ike_sa *ike = ikw_ike_newest(p->ikes), *older;
 
-		p->ikes = ike->next;
+	for (; ike; ike = older) {
+		older = ikw_ike_older(ike);
 		free(ike);
 	}
+	ikw_ikes_free(p->ikes);
 	free(p);
 }
 

@@ -36,6 +36,9 @@ void ikw_peer_asked(struct ikw_world *world, struct ikw_peer *peer, const struct
 void ikw_generation_attribute(const struct ikw_world *world, struct ikw_generation *gen,
 			      uint64_t now);
 
+/* The generation is that IKE_SA's from now on, or with NULL nobody's. */
+void ikw_generation_owned(struct ikw_generation *gen, struct ikw_ike_sa *ike);
+
 /* A new IKE_SA of the peer; created: boot time ns. NULL: no memory. */
 struct ikw_ike_sa *ikw_ike_add(struct ikw_world *world, struct ikw_peer *peer, uint64_t spi_i,
 			       uint8_t version, uint64_t created);

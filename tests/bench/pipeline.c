@@ -11,7 +11,8 @@
  * SHAPE: plain (each tunnel has a peer of its own, and SAs are all that is seen),
  * one-peer (all tunnels are one peer's), interfaces (each has an xfrm interface),
  * policies (each has its policy), ike (each has its IKE_SA, and the exchange that
- * rekeys is seen: two events more), nat (the same, all behind one address).
+ * rekeys is seen: two events more), nat (the same, all behind one address),
+ * children (all are one IKE_SA's).
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -23,8 +24,9 @@
 
 #define RUNS 3
 
-enum shape { PLAIN, ONE_PEER, INTERFACES, POLICIES, IKE_SEEN, NAT };
-static const char *const shapes[] = { "plain", "one-peer", "interfaces", "policies", "ike", "nat" };
+enum shape { PLAIN, ONE_PEER, INTERFACES, POLICIES, IKE_SEEN, NAT, CHILDREN };
+static const char *const shapes[] = { "plain", "one-peer", "interfaces", "policies",
+				      "ike",   "nat",	   "children" };
 
 static enum shape shape;
 static uint64_t alarms;
@@ -47,12 +49,12 @@ static uint64_t clock_ns(void)
 
 static bool one_peer(void)
 {
-	return shape == ONE_PEER || shape == NAT;
+	return shape == ONE_PEER || shape == NAT || shape == CHILDREN;
 }
 
 static bool ike_seen(void)
 {
-	return shape == IKE_SEEN || shape == NAT;
+	return shape == IKE_SEEN || shape == NAT || shape == CHILDREN;
 }
 
 static void ends(uint32_t tunnel, uint8_t *local, uint8_t *remote)
@@ -168,8 +170,8 @@ static void message(struct ikw_model *m, uint32_t tunnel, uint8_t exchange, uint
 	e.ike.sport = e.ike.dport = 500;
 	if (shape == NAT)
 		*(answer ? &e.ike.sport : &e.ike.dport) = (uint16_t)(1024 + tunnel % 60000);
-	e.ike.spi_i = tunnel + 1;
-	e.ike.spi_r = exchange == 34 && !answer ? 0 : tunnel + 2;
+	e.ike.spi_i = shape == CHILDREN ? 1 : tunnel + 1;
+	e.ike.spi_r = exchange == 34 && !answer ? 0 : e.ike.spi_i + 1;
 	e.ike.version = 0x20;
 	e.ike.exchange = exchange;
 	e.ike.message_id = id;
@@ -189,7 +191,9 @@ static void set_up(struct ikw_model *m, uint32_t tunnel, uint64_t now)
 {
 	if (shape == INTERFACES)
 		interface(m, tunnel, now);
-	if (ike_seen()) {
+	if (shape == CHILDREN && tunnel) {
+		exchange(m, tunnel, 36, tunnel + 1, now);
+	} else if (ike_seen()) {
 		exchange(m, tunnel, 34, 0, now);
 		exchange(m, tunnel, 35, 1, now + 1000);
 	}
@@ -231,7 +235,7 @@ static double run(uint32_t tunnels, uint32_t rekeys, size_t *bytes)
 		uint32_t t = (uint32_t)((uint64_t)i * 7919 % tunnels), g = i / tunnels;
 
 		if (ike_seen())
-			exchange(m, t, 36, g + 2, now);
+			exchange(m, t, 36, (shape == CHILDREN ? tunnels + i : g) + 2, now);
 		pair(m, t, g % 14 + 1, IKW_SA_ADD, now += 20000);
 		pair(m, t, g ? (g - 1) % 14 + 1 : 0, IKW_SA_DELETE, now += 20000);
 	}

@@ -30,7 +30,7 @@ may_cost() {
 		failed=1
 	fi
 }
-for shape in plain one-peer interfaces policies ike; do
+for shape in plain one-peer interfaces policies ike nat children; do
 	of 1 "$shape"
 	one=$cost
 	may_cost 10000 "$shape"

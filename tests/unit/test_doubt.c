@@ -1183,9 +1183,9 @@ static const struct ikw_ike_sa *ike_known(const struct story *s, uint64_t spi_i)
 	addr4(remote, 9);
 	p = ikw_world_peer(ikw_model_world(s->model), local, remote);
 	assert_non_null(p);
-	for (ike = p->ikes; ike && ike->spi_i != spi_i; ike = ike->next)
-		;
+	ike = ikw_world_ike(ikw_model_world(s->model), spi_i);
 	assert_non_null(ike);
+	assert_ptr_equal(ike->peer, p);
 	return ike;
 }
 

@@ -351,8 +351,8 @@ static void test_next_knows_how(void **state)
 	ike(&s, 20000, '>', V2(0xc0, 37, 0, 57));
 	another_agent(&s);
 	/* newest first, as before */
-	assert_int_equal(peer_known(&s, 9)->ikes->spi_i, 0xc0);
-	assert_int_equal(peer_known(&s, 9)->ikes->next->spi_i, 0xa0);
+	assert_int_equal(ikw_ike_newest(peer_known(&s, 9)->ikes)->spi_i, 0xc0);
+	assert_int_equal(ikw_ike_older(ikw_ike_newest(peer_known(&s, 9)->ikes))->spi_i, 0xa0);
 	gen = peer_known(&s, 9)->tunnels->generations;
 	assert_int_equal(gen->exchange, 35);
 	assert_int_equal(gen->rival, 0xb0);
@@ -383,9 +383,9 @@ static void test_rekeyed_to_itself(void **state)
 	for (uint32_t i = 0; i < 64; i++)
 		ike(&s, 50000 + i * 10, '>', V2(0x1000 + i, 37, 4, 57));
 	ike(&s, 60000, '>', (struct ike_spec){ 0xb0, 2, 37, 1, 57, 8, 0, 0, 0 });
-	assert_int_equal(peer_known(&s, 9)->ike_count, 64);
-	assert_int_equal(peer_known(&s, 8)->ikes->spi_i, 0xb0);
-	assert_null(peer_known(&s, 8)->ikes->successor);
+	assert_int_equal(peer_known(&s, 9)->ikes->count, 64);
+	assert_int_equal(ikw_ike_newest(peer_known(&s, 8)->ikes)->spi_i, 0xb0);
+	assert_null(ikw_ike_newest(peer_known(&s, 8)->ikes)->successor);
 	end(&s);
 }
 
