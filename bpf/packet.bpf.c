@@ -413,9 +413,20 @@ static __always_inline int remote_allowed(const struct ikw_remote *remote, __u64
 }
 
 /*
+ * User space is behind, whyever. What is left of the ring is for SAs and for the
+ * peers that it vouches for: a deletion that is lost nobody tells again.
+ */
+static __always_inline int ring_half_full(void)
+{
+	return bpf_ringbuf_query(&ikw_events, BPF_RB_AVAIL_DATA) >
+	       bpf_ringbuf_query(&ikw_events, BPF_RB_RING_SIZE) / 2;
+}
+
+/*
  * While IKE is as rare as it always is, nothing is asked and nothing looked up.
  * Above that each remote has its rate, and above a full window only the peers
- * that user space vouches for get through. This message is counted already.
+ * that user space vouches for get through. A window that begins with the ring
+ * half full is full from its start. This message is counted already.
  */
 static __always_inline int may_emit(struct ikw_counts *counts, const struct ikw_packet *pkt,
 				    const __u8 *end, __u32 dir, __u64 now)
@@ -426,8 +437,9 @@ static __always_inline int may_emit(struct ikw_counts *counts, const struct ikw_
 	if (now - counts->window > ikw_window_ns) {
 		counts->window = now;
 		counts->window_ike = counts->ike - 1;
+		counts->window_taken = ring_half_full() ? ikw_window_events : 0;
 	}
-	used = counts->ike - counts->window_ike;
+	used = counts->ike - counts->window_ike + counts->window_taken;
 	if (used <= ikw_window_free)
 		return 1;
 	if (!ikw_fill_addrs(pkt->saddr, end, pkt->family, saddr.addr, daddr.addr))
@@ -468,7 +480,8 @@ static __always_inline void emit_ike(struct ikw_counts *counts, const struct ikw
 		return;
 	}
 	if (counts->ike - counts->jiffy_ike >= IKW_JIFFY_EXACT)
-		counts->jiffy_quick = counts->window_ike + ikw_window_free;
+		counts->jiffy_quick =
+			counts->window_taken ? 0 : counts->window_ike + ikw_window_free;
 	ike = sealed ? ikw_emit_room(IKW_EV_IKE, sizeof(*ike), ikw_netns, now)
 		     : ikw_emit_begin_at(IKW_EV_IKE, sizeof(*ike), ikw_netns, now);
 	if (!ike)

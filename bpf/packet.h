@@ -91,9 +91,11 @@ struct ikw_counts {
 	/* between the parts of one program */
 	__u64 handle[2];
 	__u32 scratch;
-	__u32 wire_used;   /* packets of other protocols told in their window */
-	__u64 wire_window; /* boot time at which it began */
-	__u64 pad[6];
+	__u32 wire_used;    /* packets of other protocols told in their window */
+	__u64 wire_window;  /* boot time at which it began */
+	__u64 window_taken; /* messages that the rate limit's window counts as there from its start
+			     */
+	__u64 pad[5];
 };
 
 /* Key of ikw_peers and ikw_sources: the remote address. */

@@ -869,6 +869,17 @@ static void test_suppressed_is_told_by_source(void **state)
 	assert_int_equal(suppressed_of(bpf_map__fd(fx.skel->maps.ikw_sources), 7), 17);
 }
 
+static void vouch_for(uint8_t host)
+{
+	struct ikw_remote peer = { .addr = { [10] = 0xff, [11] = 0xff } };
+	struct ikw_remote_use use = { 0 };
+
+	memcpy(peer.addr + 12, frame_v4[0], 4);
+	peer.addr[15] = host;
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(fx.skel->maps.ikw_peers), &peer, &use, 0),
+			 0);
+}
+
 /* From everywhere at once: the ring stays free, and a peer that user space knows is heard. */
 static void test_flood_from_everywhere(void **state)
 {
@@ -876,10 +887,7 @@ static void test_flood_from_everywhere(void **state)
 	struct ikw_remote_use use = { 0 };
 
 	(void)state;
-	memcpy(peer.addr + 12, frame_v4[0], 4);
-	peer.addr[15] = 9;
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(fx.skel->maps.ikw_peers), &peer, &use, 0),
-			 0);
+	vouch_for(9);
 	for (int i = 0; i < 1000; i++)
 		send_from(&ways[0], (uint8_t)(i % 200 + 20));
 	drain();
@@ -909,12 +917,14 @@ static int setup_window(void **state)
 	return 0;
 }
 
-/* A beginning far ahead is one long ago: what is between it and now wraps around. */
+/* A beginning far ahead is one long ago: what is between it and now wraps around. A jiffy is over,
+ * too. */
 static void end_window(void)
 {
 	struct ikw_counts row = counts();
 
 	row.window = UINT64_MAX / 4;
+	row.jiffy_quick = 0;
 	assert_int_equal(
 		bpf_map_update_elem(bpf_map__fd(fx.skel->maps.ikw_counts), &fx.cpu, &row, 0), 0);
 }
@@ -935,6 +945,46 @@ static void test_windows(void **state)
 		assert_int_equal(counts().suppressed, 200 * n);
 		end_window();
 	}
+}
+
+static int setup_half(void **state)
+{
+	(void)state;
+	open_fixture(SHIFT);
+	fx.skel->rodata->ikw_window_ns = UINT64_MAX / 2;
+	bpf_map__set_max_entries(fx.skel->maps.ikw_events, 4 * (unsigned int)getpagesize());
+	load();
+	return 0;
+}
+
+/* User space is behind: from the next window on what is left is kept for known peers. */
+static void test_half_full(void **state)
+{
+	int half = 2 * getpagesize() / (int)(sizeof(struct ikw_quick) + 8), first;
+
+	(void)state;
+	vouch_for(9);
+	for (int i = 0; i < half + 20; i++)
+		send_from(&ways[0], 7);
+	assert_int_equal(counts().suppressed, 0);
+	end_window();
+	for (int i = 0; i < 50; i++)
+		send_from(&ways[0], 7);
+	assert_int_equal(counts().suppressed, 50);
+	for (int i = 0; i < 3; i++)
+		send_from(&ways[0], 9);
+	assert_int_equal(counts().suppressed, 50);
+	drain();
+	assert_int_equal(fx.count, half + 20 + 3);
+	/* what it read makes room, from the next window on again */
+	first = (int)counts().ike;
+	end_window();
+	for (int i = 0; i < 10; i++)
+		send_from(&ways[0], 7);
+	drain();
+	assert_int_equal(fx.count, 10);
+	assert_int_equal(counts().ike, first + 10);
+	assert_int_equal(counts().suppressed, 50);
 }
 
 static int setup_small_ring(void **state)
@@ -995,6 +1045,7 @@ int main(void)
 		FLOOD(test_suppressed_is_told_by_source),
 		FLOOD(test_flood_from_everywhere),
 		cmocka_unit_test_setup_teardown(test_windows, setup_window, teardown),
+		cmocka_unit_test_setup_teardown(test_half_full, setup_half, teardown),
 		cmocka_unit_test_setup_teardown(test_full_ring, setup_small_ring, teardown),
 	};
 
