@@ -157,6 +157,7 @@ static void fill_policy(const struct writer *w, union ikw_event *event,
 	event->policy.index = p->index;
 	event->policy.if_id = p->if_id;
 	event->policy.mark = p->mark;
+	event->policy.mark_mask = p->mark_mask;
 }
 
 static void give_policy(const struct writer *w, const struct ikw_node *node)
@@ -303,7 +304,8 @@ static void give_flow(const struct writer *w, const struct ikw_tunnel *t)
 					.reqid = t->reqid,
 					.index = t->flow.rule_num,
 					.if_id = t->if_id,
-					.mark = t->mark };
+					.mark = t->flow.mark,
+					.mark_mask = t->flow.mark_mask };
 	union ikw_event event;
 
 	if (!t->flow.known || !gone.index || (kept && kept->index == gone.index))
@@ -311,7 +313,6 @@ static void give_flow(const struct writer *w, const struct ikw_tunnel *t)
 	memcpy(gone.saddr, t->peer->local, IKW_ADDR_LEN);
 	memcpy(gone.daddr, t->peer->remote, IKW_ADDR_LEN);
 	fill_policy(w, &event, &gone);
-	event.policy.mark_mask = t->mark_mask;
 	event.policy.tmpl_proto = t->proto;
 	give(w, &event);
 	event.policy.op = IKW_POLICY_KILL;

@@ -318,14 +318,35 @@ static bool same_lineage(const struct ikw_generation *old, const struct ikw_gene
 	return b->version == 1 && b->whole && next->born - b->created > 3 * IKW_SECOND;
 }
 
+/*
+ * Two clients behind one NAT may have one flow here (L2TP in transport mode): the
+ * other's IKE_SA and SAs have a port of their own, and the old ones kept theirs.
+ * What goes as the other comes (INITIAL_CONTACT) is displaced all the same.
+ */
+static bool of_other_client(const struct ikw_generation *gen, const struct ikw_generation *next,
+			    uint64_t at)
+{
+	uint16_t port = ikw_generation_encap(gen), other = ikw_generation_encap(next);
+	const struct ikw_ike_sa *a = ikw_generation_ike(gen), *b = ikw_generation_ike(next);
+
+	return port && other && port != other && a && b && a != b && a->heard_port == port &&
+	       next->born + CLEAR_NEAR < at;
+}
+
+static bool replaces(const struct ikw_look *l, const struct ikw_generation *next)
+{
+	const struct ikw_generation *gen = l->c->gen;
+
+	return next != gen && ikw_generation_usable(next) && next->born <= l->at &&
+	       (younger(next, gen) || ikw_crossed(next, gen)) && !of_other_client(gen, next, l->at);
+}
+
 static void see_replaced(struct ikw_look *l)
 {
-	const struct ikw_generation *gen = l->c->gen, *next;
+	const struct ikw_generation *gen = l->c->gen, *next = gen->tunnel->generations;
 
-	for (next = gen->tunnel->generations; next; next = next->next)
-		if (next != gen && ikw_generation_usable(next) && next->born <= l->at &&
-		    (younger(next, gen) || ikw_crossed(next, gen)))
-			break;
+	while (next && !replaces(l, next))
+		next = next->next;
 	if (!next)
 		return;
 	l->f->next_gen = next;

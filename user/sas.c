@@ -305,7 +305,7 @@ static void flow_migrates(struct ikw_world *w, const struct ikw_tunnel *from,
 		if (t && t != from && !t->flow.known && sa->spi == to->spi &&
 		    !memcmp(sa_daddr(sa), to->daddr, IKW_ADDR_LEN) &&
 		    !memcmp(sa_saddr(sa), to->saddr, IKW_ADDR_LEN))
-			ikw_flow_set(w, t, &from->flow.sel, from->flow.rule_num);
+			ikw_flow_set(w, t, &from->flow);
 	}
 }
 

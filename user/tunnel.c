@@ -117,30 +117,41 @@ const char *ikw_tunnel_key(const struct ikw_tunnel *t, char *buf, size_t size)
 
 static uint64_t flow_hash(const struct ikw_tunnel *t)
 {
-	struct ikw_selector sel = t->flow.sel;
+	uint64_t marks = (uint64_t)t->flow.mark << 32 | t->flow.mark_mask;
 
-	sel.ifindex = 0;
-	return ikw_hash(&sel, sizeof(sel), t->if_id) | 1;
+	return ikw_hash(&t->flow.sel, sizeof(t->flow.sel), ikw_hash_word(marks, t->if_id)) | 1;
 }
 
-void ikw_flow_set(struct ikw_world *w, struct ikw_tunnel *t, const struct ikw_selector *sel,
-		  uint32_t index)
+/* Where routes decide (VTI), the selectors of all tunnels are the same: the marks are not. */
+static bool carries(const struct ikw_flow *a, const struct ikw_flow *b)
 {
-	if (index)
-		t->flow.rule_num = index;
-	if (t->flow.known && !memcmp(&t->flow.sel, sel, sizeof(*sel)))
+	return a->mark == b->mark && a->mark_mask == b->mark_mask &&
+	       !memcmp(&a->sel, &b->sel, sizeof(a->sel));
+}
+
+void ikw_flow_set(struct ikw_world *w, struct ikw_tunnel *t, const struct ikw_flow *flow)
+{
+	struct ikw_flow next = *flow;
+
+	next.sel.ifindex = 0;
+	next.mark &= next.mark_mask;
+	if (!next.rule_num)
+		next.rule_num = t->flow.rule_num;
+	next.known = true;
+	if (t->flow.known && carries(&t->flow, &next)) {
+		t->flow = next;
 		return;
+	}
 	if (t->flow_node.hash)
 		ikw_table_del(&w->flows, &t->flow_node);
-	t->flow.sel = *sel;
-	t->flow.known = true;
+	t->flow = next;
 	t->flow_node.hash = flow_hash(t);
 	ikw_table_add(&w->flows, &t->flow_node);
 }
 
 static bool same_flow(const struct ikw_tunnel *a, const struct ikw_tunnel *b)
 {
-	return a->if_id == b->if_id && !memcmp(&a->flow.sel, &b->flow.sel, sizeof(a->flow.sel));
+	return a->if_id == b->if_id && carries(&a->flow, &b->flow);
 }
 
 bool ikw_generation_usable(const struct ikw_generation *gen)
@@ -267,6 +278,7 @@ static void policy_keep(struct ikw_world *w, const struct ikw_policy *ev)
 	p->index = ev->index;
 	p->if_id = ev->if_id;
 	p->mark = ev->mark;
+	p->mark_mask = ev->mark_mask;
 	p->sel = ev->sel;
 	p->sel.ifindex = 0;
 }
@@ -361,7 +373,9 @@ static void policy_asked(struct ikw_world *w, const struct ikw_policy *ev)
 
 void ikw_policy_event(struct ikw_world *w, const struct ikw_policy *ev)
 {
-	struct ikw_selector sel = ev->sel;
+	const struct ikw_flow flow = {
+		.sel = ev->sel, .mark = ev->mark, .mark_mask = ev->mark_mask, .rule_num = ev->index
+	};
 	struct ikw_tunnel *t;
 
 	if (ev->op == IKW_POLICY_ASKED) {
@@ -377,10 +391,9 @@ void ikw_policy_event(struct ikw_world *w, const struct ikw_policy *ev)
 	policy_keep(w, ev);
 	if (w->guessed)
 		policy_turns(w, ev);
-	sel.ifindex = 0;
 	t = tunnel_of_policy(w, ev);
 	if (t)
-		ikw_flow_set(w, t, &sel, ev->index);
+		ikw_flow_set(w, t, &flow);
 }
 
 void ikw_policies_flushed(struct ikw_world *w, const struct ikw_flush *ev)
@@ -405,13 +418,15 @@ void ikw_policies_flushed(struct ikw_world *w, const struct ikw_flush *ev)
 static void tunnel_flow(struct ikw_world *w, struct ikw_tunnel *t, const struct ikw_selector *ours)
 {
 	const struct ikw_policy_node *p = policy_for(w, t);
-	struct ikw_selector sel = *ours;
+	struct ikw_flow flow = { .sel = *ours, .mark = t->mark, .mark_mask = t->mark_mask };
 
-	sel.ifindex = 0;
 	if (p)
-		ikw_flow_set(w, t, &p->sel, p->index);
-	else if (!t->flow.known && !selector_any(ours))
-		ikw_flow_set(w, t, &sel, 0);
+		flow = (struct ikw_flow){ .sel = p->sel,
+					  .mark = p->mark,
+					  .mark_mask = p->mark_mask,
+					  .rule_num = p->index };
+	if (p || (!t->flow.known && !selector_any(ours)))
+		ikw_flow_set(w, t, &flow);
 }
 
 static struct ikw_tunnel *tunnel_new(struct ikw_world *w, const struct tunnel_key *key,

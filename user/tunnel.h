@@ -99,6 +99,8 @@ struct ikw_generation {
 
 struct ikw_flow {
 	struct ikw_selector sel; /* as the outbound policy has it: source is ours */
+	uint32_t mark;		 /* and which packets it takes: by their mark, */
+	uint32_t mark_mask;	 /* 0: whatever that is */
 	uint32_t rule_num;	 /* the policy's index; 0: no policy seen */
 	bool known;
 };
@@ -135,6 +137,7 @@ struct ikw_policy_node {
 	uint32_t index;
 	uint32_t if_id;
 	uint32_t mark;
+	uint32_t mark_mask;
 };
 
 /* What the world tells the judge (model.c). */

@@ -63,9 +63,8 @@ struct ikw_tunnel *ikw_tunnel_get(struct ikw_world *world, const struct ikw_sa *
 /* Looks again whether the tunnel is up, and tells when that has changed. time: boot time ns. */
 void ikw_tunnel_state(struct ikw_world *world, struct ikw_tunnel *tunnel, uint64_t time);
 
-/* What the tunnel carries, source is ours; index: of the policy that says so, 0: none. */
-void ikw_flow_set(struct ikw_world *world, struct ikw_tunnel *tunnel,
-		  const struct ikw_selector *sel, uint32_t index);
+/* What the tunnel carries; a rule_num of 0 leaves the one that is known. */
+void ikw_flow_set(struct ikw_world *world, struct ikw_tunnel *tunnel, const struct ikw_flow *flow);
 
 void ikw_policy_event(struct ikw_world *world, const struct ikw_policy *event);
 

@@ -9,3 +9,4 @@ UNIT_SRC_test_unsent := $(IKW_PURE)
 
 UNIT_SRC_test_reason := $(IKW_PURE)
 UNIT_SRC_test_links := $(IKW_PURE)
+UNIT_SRC_test_flows := $(IKW_PURE)

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which tunnels carry the same flow: selectors, and the marks that tell those that routes decide
+ * on. */
+#include "tests/unit/story.h"
+
+/* The outbound policy of what goes to that peer: any address to any, or a net to a net. */
+static void policy(struct story *s, uint64_t ms, uint8_t remote, uint8_t prefix, uint32_t mark,
+		   uint32_t mask)
+{
+	NEW(s, e, policy, POLICY, ms);
+
+	e.policy.op = IKW_POLICY_INSERT;
+	e.policy.dir = IKW_DIR_OUT;
+	e.policy.tmpl_count = 1;
+	e.policy.tmpl_proto = 50;
+	e.policy.tmpl_reqid = 1;
+	e.policy.index = 70 + remote;
+	e.policy.mark = mark;
+	e.policy.mark_mask = mask;
+	e.policy.sel.family = 2;
+	e.policy.sel.prefixlen_s = e.policy.sel.prefixlen_d = prefix;
+	addr4(e.policy.tmpl_saddr, 1);
+	addr4(e.policy.tmpl_daddr, remote);
+	feed(s, &e);
+}
+
+/* A peer at .8 sets a tunnel up. */
+static void from_elsewhere(struct story *s, uint64_t ms)
+{
+	static const struct ike_spec init = { 0xb0, 2, 34, 0, 300, 8, 0, 0, 0 },
+				     auth = { 0xb0, 2, 35, 1, 300, 8, 0, 0, 0 };
+	struct sa_spec in = IN(1), out = OUT(1);
+
+	in.peer = out.peer = 8;
+	ike(s, ms, 'r', init);
+	ike(s, ms + 10, 'a', init);
+	ike(s, ms + 20, 'r', auth);
+	sa_op(s, ms + 30, in, IKW_SA_LARVAL, 0, DAEMON);
+	sa_op(s, ms + 31, in, IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, ms + 32, out, IKW_SA_ADD, 0, DAEMON);
+	ike(s, ms + 40, 'a', auth);
+}
+
+/* The old tunnel goes without a word as the other one comes: the same client, or another tunnel. */
+static void test_marks(void **state)
+{
+	static const struct {
+		uint32_t mark, mask;
+		bool same;
+	} old[] = { { 7, ~0U, true }, { 8, ~0U, false }, { 0, 0, false }, { 7, 0xff, false } };
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(old) / sizeof(old[0]); i++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		policy(&s, 10050, 9, 0, old[i].mark, old[i].mask);
+		from_elsewhere(&s, 20000);
+		policy(&s, 20035, 8, 0, 7, ~0U);
+		down(&s, 20050, 0, IKW_CAUSE_CALL, DAEMON);
+		if (old[i].same)
+			expect_one(&s, IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN);
+		else
+			expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+		assert_int_equal(s.told[0].tunnel_up, old[i].same);
+	}
+}
+
+/* Bits of a mark that its mask leaves out say nothing. */
+static void test_masked(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	policy(&s, 10050, 9, 16, 0x107, 0xff);
+	from_elsewhere(&s, 20000);
+	policy(&s, 20035, 8, 16, 0x207, 0xff);
+	down(&s, 30000, 0, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 1);
+	assert_true(s.told[0].tunnel_up);
+}
+
+static void from_port(struct story *s, uint64_t ms, char way, struct ike_spec spec, uint16_t port)
+{
+	union ikw_event e = ike_made(s, ms, way, spec);
+	bool out = way == '>' || way == 'a';
+
+	e.ike.sport = out ? 4500 : port;
+	e.ike.dport = out ? port : 4500;
+	feed(s, &e);
+}
+
+static struct sa_spec at_port(struct sa_spec spec, uint16_t port)
+{
+	spec.port = port;
+	return spec;
+}
+
+/* A client behind a NAT sets its tunnel up; all have the same flow, and one reqid for that. */
+static void client(struct story *s, uint64_t ms, uint64_t spi, unsigned int n, uint16_t port)
+{
+	from_port(s, ms, 'r', V2(spi, 34, 0, 300), port);
+	from_port(s, ms + 5, 'a', (struct ike_spec){ spi, 2, 34, 0, 300, 9, AES_GCM }, port);
+	from_port(s, ms + 10, 'r', V2(spi, 35, 1, 300), port);
+	sa_op(s, ms + 15, at_port(IN(n), port), IKW_SA_LARVAL, 0, DAEMON);
+	sa_op(s, ms + 16, at_port(IN(n), port), IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, ms + 17, at_port(OUT(n), port), IKW_SA_ADD, 0, DAEMON);
+	from_port(s, ms + 30, 'a', V2(spi, 35, 1, 208), port);
+}
+
+static void client_gone(struct story *s, uint64_t ms, unsigned int n, uint16_t port)
+{
+	sa_op(s, ms, at_port(IN(n), port), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(s, ms + 3, at_port(OUT(n), port), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+}
+
+/* The first leaves while the second is there: that did not take its place. */
+static void test_clients_behind_nat(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int same_port = 0; same_port < 2; same_port++) {
+		begin(&s, ALL_SEES);
+		client(&s, 10000, 0xa0, 0, 1001);
+		client(&s, 20000, 0xb0, 1, same_port ? 1001 : 2002);
+		from_port(&s, 40000, 'r', V2(0xa0, 37, 2, 65), 1001);
+		client_gone(&s, 40010, 0, 1001);
+		from_port(&s, 40020, 'a', V2(0xa0, 37, 2, 57), 1001);
+		expect_one(&s, same_port ? IKW_REASON_PHASE1_REPLACE : IKW_REASON_PEER_REQUEST,
+			   IKW_CONFIDENCE_CERTAIN);
+	}
+	/* with nothing told: what goes as the other comes was displaced, and later nobody knows */
+	for (unsigned int late = 0; late < 2; late++) {
+		begin(&s, ALL_SEES);
+		client(&s, 10000, 0xa0, 0, 1001);
+		client(&s, 20000, 0xb0, 1, 2002);
+		client_gone(&s, late ? 40000 : 20100, 0, 1001);
+		expect_one(&s, late ? IKW_REASON_UNKNOWN : IKW_REASON_KICK_OLD_SA,
+			   late ? IKW_CONFIDENCE_NONE : IKW_CONFIDENCE_CERTAIN);
+	}
+}
+
+/* It moved to another port, and the old IKE_SA with it: the new one is its own. */
+static void test_client_moved(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	client(&s, 10000, 0xa0, 0, 1001);
+	from_port(&s, 19000, 'r', V2(0xa0, 37, 2, 57), 2002);
+	from_port(&s, 19010, 'a', V2(0xa0, 37, 2, 57), 2002);
+	client(&s, 20000, 0xb0, 1, 2002);
+	from_port(&s, 40000, 'r', V2(0xa0, 37, 3, 65), 2002);
+	client_gone(&s, 40010, 0, 1001);
+	from_port(&s, 40020, 'a', V2(0xa0, 37, 3, 57), 2002);
+	expect_one(&s, IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_clients_behind_nat),
+		cmocka_unit_test(test_client_moved),
+		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_masked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
