@@ -116,6 +116,7 @@ _Static_assert(IKW_FACT_COUNT <= 8 * sizeof(ikw_fact_set), "the next fact needs 
 struct ikw_case {
 	struct ikw_case *next; /* open cases, by close_at */
 	struct ikw_case *prev;
+	struct ikw_node by_spi; /* of the SA that went first */
 	struct ikw_generation *gen;
 	struct ikw_sa first;	   /* the record of the SA that went first */
 	struct ikw_exchange *kept; /* what seemed a Delete then, for it is soon forgotten */

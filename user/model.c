@@ -6,11 +6,13 @@
 #include "model.h"
 #include "compose.h"
 
-#define SETTLE	     (2 * IKW_SECOND)
-#define BURST	     (2 * IKW_SECOND)  /* deletions under one IKE_SA that share a cause */
-#define OUTCOME_WAIT (15 * IKW_SECOND) /* for a reauthentication to succeed or fail */
-#define RECHECK	     (500 * IKW_MS)
-#define DUMP_WAIT    (10 * IKW_SECOND) /* for a dump to end that has begun */
+#define SETTLE	      (2 * IKW_SECOND)
+#define BURST	      (2 * IKW_SECOND)	/* deletions under one IKE_SA that share a cause */
+#define OUTCOME_WAIT  (15 * IKW_SECOND) /* for a reauthentication to succeed or fail */
+#define RECHECK	      (500 * IKW_MS)
+#define DUMP_WAIT     (10 * IKW_SECOND) /* for a dump to end that has begun */
+#define SAME_FLOW_MAX 16
+#define SAME_SPI_MAX  16
 
 struct known_tunnel {
 	struct ikw_node node;
@@ -34,6 +36,7 @@ struct ikw_model {
 	struct ikw_table known;
 	struct ikw_case *first; /* open cases, by close_at */
 	struct ikw_case *last;
+	struct ikw_table by_spi; /* the same by the SPI that went first */
 	uint64_t open;
 	uint64_t events;
 	uint64_t alarms;
@@ -76,6 +79,11 @@ static void case_link(struct ikw_model *m, struct ikw_case *c)
 	else
 		m->first = c;
 	m->open++;
+}
+
+static uint64_t spi_hash(uint32_t spi)
+{
+	return ikw_hash(&spi, sizeof(spi), 9);
 }
 
 /* ---- verdicts ------------------------------------------------------------------ */
@@ -135,6 +143,7 @@ static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw
 	life_learn(gen, f, v);
 	live_unlearn(f);
 	case_unlink(m, c);
+	ikw_table_del(&m->by_spi, &c->by_spi);
 	free(c->kept);
 	free(c);
 	gen->deletion = NULL;
@@ -269,6 +278,8 @@ static void on_deletion(void *ctx, struct ikw_generation *gen, const struct ikw_
 	c->close_at = c->opened + m->config.settle_ns;
 	c->give_up = c->opened + OUTCOME_WAIT;
 	gen->deletion = c;
+	c->by_spi.hash = spi_hash(ev->spi);
+	ikw_table_add(&m->by_spi, &c->by_spi);
 	case_link(m, c);
 	case_anchor(m, c);
 	case_look(m, c, c->opened, false);
@@ -299,22 +310,27 @@ static bool other_ports(const struct ikw_sa *a, const struct ikw_sa *b)
 /* The SPI of an open case is back: with MOBIKE at another address, after a NAT at another port. */
 static void match_spi(struct ikw_model *m, struct ikw_generation *gen, const struct ikw_sa *ev)
 {
-	struct ikw_case *c = m->last;
+	struct ikw_case *same[SAME_SPI_MAX];
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &m->by_spi, spi_hash(ev->spi));
+	size_t count = 0;
 
-	for (unsigned int k = 0; c && k < 256; k++) {
-		struct ikw_case *prev = c->prev;
+	for (; node && count < SAME_SPI_MAX; node = ikw_find_next(&find)) {
+		struct ikw_case *c = IKW_CONTAINER(node, struct ikw_case, by_spi);
 		const struct ikw_sa *old = &c->first;
 		bool moved = memcmp(old->saddr, ev->saddr, 2 * IKW_ADDR_LEN);
 
-		if (old->spi == ev->spi && old->proto == ev->proto && old->reqid == ev->reqid &&
-		    c->gen != gen && (moved || other_ports(old, ev))) {
-			c->same_spi_back |= moved;
-			c->same_spi_port |= !moved;
-			gen->quiet = false;
-			look_and_release(m, c, ev->hdr.time);
-		}
-		c = prev;
+		if (old->spi != ev->spi || old->proto != ev->proto || old->reqid != ev->reqid ||
+		    c->gen == gen || (!moved && !other_ports(old, ev)))
+			continue;
+		c->same_spi_back |= moved;
+		c->same_spi_port |= !moved;
+		same[count++] = c;
 	}
+	if (count)
+		gen->quiet = false;
+	for (size_t i = 0; i < count; i++)
+		look_and_release(m, same[i], ev->hdr.time);
 }
 
 static void look_at_tunnel(struct ikw_model *m, struct ikw_tunnel *t, uint64_t now)
@@ -330,24 +346,32 @@ static void look_at_tunnel(struct ikw_model *m, struct ikw_tunnel *t, uint64_t n
 	}
 }
 
+/* The same flow under another address: the few tunnels that have it. */
+static void look_at_flow(struct ikw_model *m, const struct ikw_tunnel *t, uint64_t now)
+{
+	struct ikw_node *node, *others[SAME_FLOW_MAX];
+	struct ikw_find find;
+	size_t count = 0;
+
+	if (!t->flow_node.hash)
+		return;
+	node = ikw_find_first(&find, &m->world.flows, t->flow_node.hash);
+	for (; node && count < SAME_FLOW_MAX; node = ikw_find_next(&find))
+		if (node != &t->flow_node)
+			others[count++] = node;
+	for (size_t i = 0; i < count; i++)
+		look_at_tunnel(m, IKW_CONTAINER(others[i], struct ikw_tunnel, flow_node), now);
+}
+
 static void on_installed(void *ctx, struct ikw_generation *gen, const struct ikw_sa *ev)
 {
 	struct ikw_model *m = ctx;
-	struct ikw_case *c;
 
 	if (!m->first)
 		return;
 	match_spi(m, gen, ev);
 	look_at_tunnel(m, gen->tunnel, ev->hdr.time);
-	/* the same flow under another address: the few cases opened last */
-	c = m->last;
-	for (unsigned int k = 0; c && k < 64; k++) {
-		struct ikw_case *prev = c->prev;
-
-		if (c->gen->tunnel != gen->tunnel)
-			look_and_release(m, c, ev->hdr.time);
-		c = prev;
-	}
+	look_at_flow(m, gen->tunnel, ev->hdr.time);
 }
 
 static struct known_tunnel *known_find(const struct ikw_model *m, const char *key)
@@ -497,7 +521,8 @@ struct ikw_model *ikw_model_new(const struct ikw_model_config *config,
 	m->next_ending = UINT64_MAX;
 	if (!m->config.vsys[0])
 		snprintf(m->config.vsys, sizeof(m->config.vsys), "Public");
-	if (ikw_table_init(&m->known) || ikw_world_init(&m->world, &world_ops)) {
+	if (ikw_table_init(&m->known) || ikw_table_init(&m->by_spi) ||
+	    ikw_world_init(&m->world, &world_ops)) {
 		ikw_model_free(m);
 		return NULL;
 	}
@@ -522,6 +547,7 @@ void ikw_model_free(struct ikw_model *m)
 	while ((node = ikw_table_each(&m->known, &at)))
 		free(IKW_CONTAINER(node, struct known_tunnel, node));
 	ikw_table_free(&m->known);
+	ikw_table_free(&m->by_spi);
 	free(m);
 }
 

@@ -12,7 +12,8 @@
  * one-peer (all tunnels are one peer's), interfaces (each has an xfrm interface),
  * policies (each has its policy), ike (each has its IKE_SA, and the exchange that
  * rekeys is seen: two events more), nat (the same, all behind one address),
- * children (all are one IKE_SA's).
+ * children (all are one IKE_SA's), returns (each goes down, and comes back a second
+ * later: its case is open meanwhile).
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -24,9 +25,11 @@
 
 #define RUNS 3
 
-enum shape { PLAIN, ONE_PEER, INTERFACES, POLICIES, IKE_SEEN, NAT, CHILDREN };
+enum shape { PLAIN, ONE_PEER, INTERFACES, POLICIES, IKE_SEEN, NAT, CHILDREN, RETURNS };
 static const char *const shapes[] = { "plain", "one-peer", "interfaces", "policies",
-				      "ike",   "nat",	   "children" };
+				      "ike",   "nat",	   "children",	 "returns" };
+
+#define AWAY 1000 /* so many are down at once */
 
 static enum shape shape;
 static uint64_t alarms;
@@ -54,7 +57,7 @@ static bool one_peer(void)
 
 static bool ike_seen(void)
 {
-	return shape == IKE_SEEN || shape == NAT || shape == CHILDREN;
+	return shape == RETURNS || shape == IKE_SEEN || shape == NAT || shape == CHILDREN;
 }
 
 static void ends(uint32_t tunnel, uint8_t *local, uint8_t *remote)
@@ -197,11 +200,27 @@ static void set_up(struct ikw_model *m, uint32_t tunnel, uint64_t now)
 		exchange(m, tunnel, 34, 0, now);
 		exchange(m, tunnel, 35, 1, now + 1000);
 	}
+	if (shape == RETURNS) /* who reserves an SPI is an IKE daemon */
+		pair(m, tunnel, 0, IKW_SA_LARVAL, now + 1500);
 	pair(m, tunnel, 0, IKW_SA_ADD, now + 2000);
 	if (shape == POLICIES)
 		policy(m, tunnel, now + 3000);
 	if (!one_peer() || !tunnel)
 		route(m, tunnel, now + 4000);
+}
+
+/* One goes, and the one that went a second before comes back; each goes every four seconds at most.
+ */
+static void returns(struct ikw_model *m, uint32_t tunnels, uint32_t i, uint64_t *now)
+{
+	uint32_t away = AWAY * 4 < tunnels ? AWAY : tunnels / 4;
+	uint32_t gone = (uint32_t)((uint64_t)i * 7919 % tunnels);
+	uint32_t back = (uint32_t)((uint64_t)(i - away) * 7919 % tunnels);
+
+	pair(m, gone, i / tunnels % 14, IKW_SA_DELETE, *now += 20000);
+	*now += away ? 1000000000ULL / away : 4000000000ULL;
+	if (i >= away)
+		pair(m, back, ((i - away) / tunnels + 1) % 14, IKW_SA_ADD, *now);
 }
 
 static void print(uint32_t tunnels, uint32_t rekeys, double seconds, size_t bytes)
@@ -234,6 +253,10 @@ static double run(uint32_t tunnels, uint32_t rekeys, size_t *bytes)
 		/* a stride that visits them all, out of order of memory */
 		uint32_t t = (uint32_t)((uint64_t)i * 7919 % tunnels), g = i / tunnels;
 
+		if (shape == RETURNS) {
+			returns(m, tunnels, i, &now);
+			continue;
+		}
 		if (ike_seen())
 			exchange(m, t, 36, (shape == CHILDREN ? tunnels + i : g) + 2, now);
 		pair(m, t, g % 14 + 1, IKW_SA_ADD, now += 20000);
