@@ -120,6 +120,7 @@ struct ikw_ike_sa {
 	uint64_t away; /* of the order to send the peer elsewhere that we followed; 0: none */
 	/* of a CHILD_SA that ended alone, or with this IKE_SA: not told yet */
 	struct ikw_life child_maybe;
+	uint64_t looked;      /* a daemon last read when the SAs of its port were used */
 	uint64_t asked_first; /* our latest INFORMATIONAL, and ... */
 	uint32_t live_length; /* their length; 0: none seen */
 	uint32_t live_count;

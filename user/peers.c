@@ -311,17 +311,19 @@ static uint64_t asked_at_most(const struct ikw_process *daemon)
  * liveness check within milliseconds; before a Delete of an IKE_SA it reads
  * nothing. Whoever lists tunnels makes it read too.
  */
-static void note_asked(struct ikw_world *w, const struct ikw_peer *p, struct ikw_exchange *x)
+static void note_asked(struct ikw_world *w, const struct ikw_ike_sa *ike, struct ikw_exchange *x)
 {
+	const struct ikw_peer *p = ike->peer;
 	struct ikw_process *daemon = ikw_host_process(&w->host, p->asked_by);
-	uint64_t ago = p->asked ? x->first - p->asked : UINT64_MAX;
+	uint64_t last = ike->looked > p->asked_any ? ike->looked : p->asked_any;
+	uint64_t ago = last ? x->first - last : UINT64_MAX;
 
 	if (ago > ASKED_BEFORE) {
 		if (ago >= asked_at_most(daemon) && w->asked_unseen + ASKED_NEVER < x->first)
 			x->asked = IKW_ASKED_NO;
 		return;
 	}
-	if (ikw_host_looked(&w->host, p->asked_by, p->asked - ASKED_FOR, x->first))
+	if (ikw_host_looked(&w->host, p->asked_by, last - ASKED_FOR, x->first))
 		return;
 	x->asked = IKW_ASKED_YES;
 	x->asked_ms = (uint16_t)(ago / IKW_MS);
@@ -411,7 +413,7 @@ static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct 
 	if (m->dir != IKW_DIR_OUT || !x || !x->ours || x->first != m->hdr.time ||
 	    (x->type != IKW_V2_INFORMATIONAL && x->type != IKW_V1_INFO))
 		return;
-	note_asked(w, ike->peer, x);
+	note_asked(w, ike, x);
 	note_habit(w, ike);
 	ike->asked_last = x->asked;
 	ike->asked_first = x->first;
@@ -514,9 +516,12 @@ uint64_t ikw_peer_spoken(const struct ikw_peer *p)
 	return p->ikes ? p->ikes->spoken : 0;
 }
 
-void ikw_peer_asked(struct ikw_world *w, struct ikw_peer *p, const struct ikw_hdr *hdr,
-		    const struct ikw_actor *by)
+void ikw_peer_asked(struct ikw_world *w, struct ikw_peer *p, uint16_t port,
+		    const struct ikw_hdr *hdr, const struct ikw_actor *by)
 {
+	struct ikw_ike_walk walk;
+	struct ikw_ike_sa *ike;
+
 	if (hdr->flags & IKW_F_MORE)
 		w->asked_unseen = hdr->time + IKW_ASK_WINDOW;
 	if (!p || !ikw_host_is_daemon(&w->host, by->tgid))
@@ -525,6 +530,11 @@ void ikw_peer_asked(struct ikw_world *w, struct ikw_peer *p, const struct ikw_hd
 		p->asked_since = hdr->time;
 	p->asked = hdr->time;
 	p->asked_by = by->tgid;
+	if (!port)
+		p->asked_any = hdr->time;
+	ike = port ? ikw_ike_walk(&walk, p->ikes, port) : NULL;
+	for (; ike; ike = ikw_ike_walk_on(&walk))
+		ike->looked = hdr->time;
 }
 
 uint64_t ikw_peer_reserved(const struct ikw_world *w, const struct ikw_peer *p)

@@ -562,7 +562,8 @@ static void sa_asked(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash
 {
 	struct ikw_sa_node *sa = sa_of(w, ev, hash, false);
 
-	ikw_peer_asked(w, sa ? sa->generation->tunnel->peer : NULL, &ev->hdr, &ev->by);
+	ikw_peer_asked(w, sa ? sa->generation->tunnel->peer : NULL,
+		       sa ? ikw_generation_encap(sa->generation) : 0, &ev->hdr, &ev->by);
 }
 
 static void note_reserved(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)

@@ -361,14 +361,30 @@ static void policy_turns(struct ikw_world *w, const struct ikw_policy *ev)
 		ikw_peer_idle(w, wrong);
 }
 
+/* The port that all of its SAs have; 0: they have none, or not the same. */
+static uint16_t tunnel_port(const struct ikw_tunnel *t)
+{
+	uint16_t port = 0;
+
+	for (const struct ikw_generation *gen = t->generations; gen; gen = gen->next) {
+		uint16_t own = ikw_generation_encap(gen);
+
+		if (!own || (port && own != port))
+			return 0;
+		port = own;
+	}
+	return port;
+}
+
 static void policy_asked(struct ikw_world *w, const struct ikw_policy *ev)
 {
 	bool out = ev->dir == IKW_DIR_OUT;
+	struct ikw_peer *p = ikw_world_peer(w, out ? ev->tmpl_saddr : ev->tmpl_daddr,
+					    out ? ev->tmpl_daddr : ev->tmpl_saddr);
+	struct tunnel_key key = { .peer = p, .reqid = ev->tmpl_reqid, .proto = ev->tmpl_proto };
+	const struct ikw_tunnel *t = p && key.reqid ? tunnel_find(w, &key) : NULL;
 
-	ikw_peer_asked(w,
-		       ikw_world_peer(w, out ? ev->tmpl_saddr : ev->tmpl_daddr,
-				      out ? ev->tmpl_daddr : ev->tmpl_saddr),
-		       &ev->hdr, &ev->by);
+	ikw_peer_asked(w, p, t ? tunnel_port(t) : 0, &ev->hdr, &ev->by);
 }
 
 void ikw_policy_event(struct ikw_world *w, const struct ikw_policy *ev)

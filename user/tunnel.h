@@ -30,6 +30,7 @@ struct ikw_peer {
 	struct ikw_peer *idle_next; /* peers without tunnels, oldest first */
 	struct ikw_peer *idle_prev;
 	uint64_t asked;	      /* a daemon last read when SAs or policies of this peer were used */
+	uint64_t asked_any;   /* likewise of those that no port tells whose they are */
 	uint64_t asked_since; /* likewise for the first time since any IKE was spoken with it */
 	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI from it */
 	struct ikw_life life; /* of its last IKE_SA that the daemon here ended by itself */

@@ -28,9 +28,13 @@ void ikw_peer_idle(struct ikw_world *world, struct ikw_peer *peer);
 /* The peer has a tunnel from now on: it is none of those that may be forgotten. */
 void ikw_peer_busy(struct ikw_world *world, struct ikw_peer *peer);
 
-/* A process reads when SAs or policies of that peer were last used; NULL: not known of which. */
-void ikw_peer_asked(struct ikw_world *world, struct ikw_peer *peer, const struct ikw_hdr *hdr,
-		    const struct ikw_actor *by);
+/*
+ * A process reads when SAs or policies of that peer were last used; NULL: not known
+ * of which. port: the peer's that they go to, behind which NAT it may be one of
+ * many; 0: none, or not known.
+ */
+void ikw_peer_asked(struct ikw_world *world, struct ikw_peer *peer, uint16_t port,
+		    const struct ikw_hdr *hdr, const struct ikw_actor *by);
 
 /* Finds the IKE_SA that negotiated a generation just made, if the wire tells. now: boot time ns. */
 void ikw_generation_attribute(const struct ikw_world *world, struct ikw_generation *gen,

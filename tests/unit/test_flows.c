@@ -93,28 +93,32 @@ static void from_port(struct story *s, uint64_t ms, char way, struct ike_spec sp
 	feed(s, &e);
 }
 
-static struct sa_spec at_port(struct sa_spec spec, uint16_t port)
+static struct sa_spec sa_of(unsigned int n, uint16_t port, uint32_t reqid, bool in)
 {
+	struct sa_spec spec = in ? IN(n) : OUT(n);
+
 	spec.port = port;
+	spec.reqid = reqid;
 	return spec;
 }
 
-/* A client behind a NAT sets its tunnel up; all have the same flow, and one reqid for that. */
-static void client(struct story *s, uint64_t ms, uint64_t spi, unsigned int n, uint16_t port)
+/* A client behind a NAT sets its tunnel up; those with one flow have one reqid for that. */
+static void client(struct story *s, uint64_t ms, uint64_t spi, unsigned int n, uint16_t port,
+		   uint32_t reqid)
 {
 	from_port(s, ms, 'r', V2(spi, 34, 0, 300), port);
 	from_port(s, ms + 5, 'a', (struct ike_spec){ spi, 2, 34, 0, 300, 9, AES_GCM }, port);
 	from_port(s, ms + 10, 'r', V2(spi, 35, 1, 300), port);
-	sa_op(s, ms + 15, at_port(IN(n), port), IKW_SA_LARVAL, 0, DAEMON);
-	sa_op(s, ms + 16, at_port(IN(n), port), IKW_SA_ADD, 0, DAEMON);
-	sa_op(s, ms + 17, at_port(OUT(n), port), IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, ms + 15, sa_of(n, port, reqid, true), IKW_SA_LARVAL, 0, DAEMON);
+	sa_op(s, ms + 16, sa_of(n, port, reqid, true), IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, ms + 17, sa_of(n, port, reqid, false), IKW_SA_ADD, 0, DAEMON);
 	from_port(s, ms + 30, 'a', V2(spi, 35, 1, 208), port);
 }
 
 static void client_gone(struct story *s, uint64_t ms, unsigned int n, uint16_t port)
 {
-	sa_op(s, ms, at_port(IN(n), port), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
-	sa_op(s, ms + 3, at_port(OUT(n), port), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(s, ms, sa_of(n, port, 1, true), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(s, ms + 3, sa_of(n, port, 1, false), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
 }
 
 /* The first leaves while the second is there: that did not take its place. */
@@ -125,8 +129,8 @@ static void test_clients_behind_nat(void **state)
 	(void)state;
 	for (unsigned int same_port = 0; same_port < 2; same_port++) {
 		begin(&s, ALL_SEES);
-		client(&s, 10000, 0xa0, 0, 1001);
-		client(&s, 20000, 0xb0, 1, same_port ? 1001 : 2002);
+		client(&s, 10000, 0xa0, 0, 1001, 1);
+		client(&s, 20000, 0xb0, 1, same_port ? 1001 : 2002, 1);
 		from_port(&s, 40000, 'r', V2(0xa0, 37, 2, 65), 1001);
 		client_gone(&s, 40010, 0, 1001);
 		from_port(&s, 40020, 'a', V2(0xa0, 37, 2, 57), 1001);
@@ -136,8 +140,8 @@ static void test_clients_behind_nat(void **state)
 	/* with nothing told: what goes as the other comes was displaced, and later nobody knows */
 	for (unsigned int late = 0; late < 2; late++) {
 		begin(&s, ALL_SEES);
-		client(&s, 10000, 0xa0, 0, 1001);
-		client(&s, 20000, 0xb0, 1, 2002);
+		client(&s, 10000, 0xa0, 0, 1001, 1);
+		client(&s, 20000, 0xb0, 1, 2002, 1);
 		client_gone(&s, late ? 40000 : 20100, 0, 1001);
 		expect_one(&s, late ? IKW_REASON_UNKNOWN : IKW_REASON_KICK_OLD_SA,
 			   late ? IKW_CONFIDENCE_NONE : IKW_CONFIDENCE_CERTAIN);
@@ -151,14 +155,44 @@ static void test_client_moved(void **state)
 
 	(void)state;
 	begin(&s, ALL_SEES);
-	client(&s, 10000, 0xa0, 0, 1001);
+	client(&s, 10000, 0xa0, 0, 1001, 1);
 	from_port(&s, 19000, 'r', V2(0xa0, 37, 2, 57), 2002);
 	from_port(&s, 19010, 'a', V2(0xa0, 37, 2, 57), 2002);
-	client(&s, 20000, 0xb0, 1, 2002);
+	client(&s, 20000, 0xb0, 1, 2002, 1);
 	from_port(&s, 40000, 'r', V2(0xa0, 37, 3, 65), 2002);
 	client_gone(&s, 40010, 0, 1001);
 	from_port(&s, 40020, 'a', V2(0xa0, 37, 3, 57), 2002);
 	expect_one(&s, IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN);
+}
+
+static void look_at(struct story *s, uint64_t ms, unsigned int n, uint16_t port, uint32_t reqid)
+{
+	sa_op(s, ms, sa_of(n, port, reqid, true), IKW_SA_ASKED, 0, DAEMON);
+}
+
+/*
+ * The daemon reads when a client's SAs were last used and then deletes those of
+ * one that has been idle: that was for it, or it was for another behind the NAT.
+ */
+static void test_look_at_another(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int own = 0; own < 2; own++) {
+		begin(&s, ALL_SEES);
+		client(&s, 10000, 0xa0, 0, 1001, 1);
+		client(&s, 20000, 0xb0, 1, 2002, 2);
+		if (own)
+			look_at(&s, 99900, 0, 1001, 1);
+		else
+			look_at(&s, 99900, 1, 2002, 2);
+		from_port(&s, 100000, '>', V2(0xa0, 37, 0, 65), 1001);
+		from_port(&s, 100010, '<', V2(0xa0, 37, 0, 57), 1001);
+		client_gone(&s, 100015, 0, 1001);
+		expect_one(&s, own ? IKW_REASON_IDLE_TIMEOUT : IKW_REASON_UNKNOWN,
+			   own ? IKW_CONFIDENCE_LIKELY : IKW_CONFIDENCE_NONE);
+	}
 }
 
 int main(void)
@@ -166,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clients_behind_nat),
 		cmocka_unit_test(test_client_moved),
+		cmocka_unit_test(test_look_at_another),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_masked),
 	};
