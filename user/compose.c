@@ -565,6 +565,9 @@ static void tell_host(struct report *r)
 		evidence(r, r->f->link->off, gone ? "interface_gone" : "interface_down",
 			 "interface %s %s", link_text(r, link, sizeof(link)),
 			 gone ? "was removed" : "was set down");
+	else if (r->f->dark)
+		evidence(r, r->f->dark->stopped, "no_carrier",
+			 "interface %.16s lost its carrier: nothing leaves it", r->f->dark->name);
 	if (r->f->mishap)
 		evidence(r, r->f->mishap->time, "spi_taken",
 			 "installing SPI 0x%08x failed: error %d", r->f->mishap->spi,

@@ -282,6 +282,12 @@ static bool link_off(const struct ikw_look *l, const struct ikw_link_state *link
 	       !heard_between(l, link->off + IKW_SECOND, l->at);
 }
 
+static bool was_dark(const struct ikw_look *l, const struct ikw_link_state *link)
+{
+	return link && ikw_link_was_stopped(link, l->at) && link->stopped > l->c->gen->born &&
+	       !heard_between(l, link->stopped + IKW_SECOND, l->at);
+}
+
 /* It was removed, up as it was: down comes first then, at once. What is removed later was set down.
  */
 static bool removed(const struct ikw_link_state *link, uint64_t at)
@@ -302,6 +308,8 @@ void ikw_see_link(struct ikw_look *l)
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		l->f->way = ikw_host_link(host, all[i]);
+		if (was_dark(l, l->f->way))
+			l->f->dark = l->f->way;
 		link = ikw_host_link_off(host, l->f->way, l->at);
 		if (link_off(l, link, since))
 			break;

@@ -145,6 +145,8 @@ bool ikw_host_link_stands_on(const struct ikw_host *host, uint32_t upper, uint32
  */
 const struct ikw_link_state *ikw_host_link_off(const struct ikw_host *host,
 					       const struct ikw_link_state *link, uint64_t at);
+/* Had it, up as it was, nothing to send over at that time (boot ns): no carrier? */
+bool ikw_link_was_stopped(const struct ikw_link_state *link, uint64_t at);
 /* Takes a LINK event. */
 void ikw_host_link_event(struct ikw_host *host, const struct ikw_link *event);
 void ikw_host_links_free(struct ikw_host *host);

@@ -94,7 +94,7 @@ static bool was_off(const struct ikw_link_state *link, uint64_t at)
 	return link->off && link->off <= at && (!link->up || link->changed > at);
 }
 
-static bool was_stopped(const struct ikw_link_state *link, uint64_t at)
+bool ikw_link_was_stopped(const struct ikw_link_state *link, uint64_t at)
 {
 	return link->stopped && link->stopped <= at && (!link->running || link->resumed > at);
 }
@@ -104,7 +104,7 @@ static uint64_t lost_at(const struct ikw_link_state *link, uint64_t at)
 {
 	if (was_off(link, at))
 		return link->off;
-	return was_stopped(link, at) ? link->stopped : 0;
+	return ikw_link_was_stopped(link, at) ? link->stopped : 0;
 }
 
 /* Of what a link without a carrier stood on, the one that went last; NULL: none that tells. */
@@ -132,7 +132,7 @@ const struct ikw_link_state *ikw_host_link_off(const struct ikw_host *host,
 					       const struct ikw_link_state *link, uint64_t at)
 {
 	for (unsigned int k = 0; k < STACK_MAX && link && !was_off(link, at); k++)
-		link = was_stopped(link, at) ? last_below(host, link, at) : NULL;
+		link = ikw_link_was_stopped(link, at) ? last_below(host, link, at) : NULL;
 	return link && was_off(link, at) ? link : NULL;
 }
 

@@ -36,6 +36,7 @@ struct told {
 	uint32_t spi; /* inbound */
 	uint16_t port;
 	uint32_t ifindex;
+	char facts[400]; /* of the evidence, a space before and after each */
 };
 
 struct story {
@@ -66,6 +67,10 @@ static inline void on_alarm(void *ctx, struct ikw_alarm *a)
 	t->spi = a->sas[0].spi;
 	t->port = a->remote_port;
 	t->ifindex = a->ifindex;
+	strcpy(t->facts, " ");
+	for (size_t i = 0; i < a->evidence_count; i++)
+		snprintf(t->facts + strlen(t->facts), sizeof(t->facts) - strlen(t->facts), "%s ",
+			 a->evidence[i].fact);
 	snprintf(t->rule, sizeof(t->rule), "%s", a->rule);
 	snprintf(t->detail, sizeof(t->detail), "%s", a->detail);
 }

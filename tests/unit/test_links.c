@@ -78,6 +78,25 @@ static void test_other_port(void **state)
 	}
 }
 
+/* The cable is pulled: no cause for an alarm, but whoever reads it wants to know. */
+static void test_no_carrier(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int how = 0; how < 3; how++) { /* there again in time; or up in the end */
+		begin(&s, ALL_SEES & ~(uint32_t)IKW_SEES_ESP);
+		link_is(&s, 10, WAY, RUNS, "", 0, 0);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		link_is(&s, 50000, WAY, IFF_UP, "", 0, 0);
+		if (how)
+			link_is(&s, how == 1 ? 51000 : 58500, WAY, RUNS, "", 0, 0);
+		gone_at(&s, 58000);
+		expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+		assert_int_equal(strstr(s.told[0].facts, " no_carrier ") != NULL, how != 1);
+	}
+}
+
 /* A VLAN on a bond on a port: it goes through both. */
 static void test_deep(void **state)
 {
@@ -177,9 +196,10 @@ static void test_by_if_id(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_last_port),      cmocka_unit_test(test_other_port),
-		cmocka_unit_test(test_deep),	       cmocka_unit_test(test_removed_later),
-		cmocka_unit_test(test_interface_told), cmocka_unit_test(test_by_if_id),
+		cmocka_unit_test(test_last_port),     cmocka_unit_test(test_other_port),
+		cmocka_unit_test(test_no_carrier),    cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_removed_later), cmocka_unit_test(test_interface_told),
+		cmocka_unit_test(test_by_if_id),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
