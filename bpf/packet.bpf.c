@@ -477,6 +477,7 @@ static __always_inline void emit_ike(struct ikw_counts *counts, const struct ikw
 	counts->ike++;
 	if (!may_emit(counts, pkt, end, dir, now)) {
 		counts->suppressed++;
+		counts->behind += counts->window_taken > 0;
 		return;
 	}
 	if (counts->ike - counts->jiffy_ike >= IKW_JIFFY_EXACT)

@@ -91,11 +91,12 @@ struct ikw_counts {
 	/* between the parts of one program */
 	__u64 handle[2];
 	__u32 scratch;
-	__u32 wire_used;    /* packets of other protocols told in their window */
-	__u64 wire_window;  /* boot time at which it began */
-	__u64 window_taken; /* messages that the rate limit's window counts as there from its start
-			     */
-	__u64 pad[5];
+	__u32 wire_used;   /* packets of other protocols told in their window */
+	__u64 wire_window; /* boot time at which it began */
+	/* messages that the rate limit's window counts as there from its start */
+	__u64 window_taken;
+	__u64 behind; /* of `suppressed`, those kept out because user space was behind */
+	__u64 pad[4];
 };
 
 /* Key of ikw_peers and ikw_sources: the remote address. */

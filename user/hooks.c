@@ -495,6 +495,7 @@ static void rows_sum(const struct ikw_hooks *h, struct ikw_counts *sum)
 		sum->wire += row.wire;
 		sum->suppressed += row.suppressed;
 		sum->unread += row.unread;
+		sum->behind += row.behind;
 	}
 }
 
@@ -513,7 +514,7 @@ uint64_t ikw_hooks_suppressed(struct ikw_hooks *h)
 	if (sum.suppressed != h->suppressed)
 		h->suppressed_known = ikw_suppressed_sum(h->packets.peers);
 	h->suppressed = sum.suppressed;
-	return h->suppressed_known;
+	return h->suppressed_known + sum.behind;
 }
 
 json_t *ikw_hooks_packets(const struct ikw_hooks *h)

@@ -84,7 +84,10 @@ void ikw_hooks_counts(const struct ikw_hooks *hooks, struct ikw_counts *sum);
 bool ikw_hooks_esp(const struct ikw_hooks *hooks, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
 		   struct ikw_esp *out);
 
-/* IKE messages of known peers that the rate limit kept from the ring: facts that are missing. */
+/*
+ * IKE messages that were kept from the ring and are facts that are missing: those of known
+ * peers above their rate, and others' while the ring was half full.
+ */
 uint64_t ikw_hooks_suppressed(struct ikw_hooks *hooks);
 
 /* A new object: what was seen, by kind, and whose IKE messages were suppressed. */

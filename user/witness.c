@@ -479,7 +479,10 @@ uint32_t ikw_witness_sees(const struct ikw_agent *agent)
 	return sees;
 }
 
-/* A known peer's messages that were kept from the ring are as good as not seen. */
+/*
+ * A known peer's messages that were kept from the ring are as good as not seen,
+ * and anybody's while this agent was behind: that is no flood for certain.
+ */
 static void report_suppressed(struct ikw_agent *agent, uint64_t now)
 {
 	struct ikw_witness *witness = agent->witness;

@@ -971,6 +971,7 @@ static void test_half_full(void **state)
 	for (int i = 0; i < 50; i++)
 		send_from(&ways[0], 7);
 	assert_int_equal(counts().suppressed, 50);
+	assert_int_equal(counts().behind, 50);
 	for (int i = 0; i < 3; i++)
 		send_from(&ways[0], 9);
 	assert_int_equal(counts().suppressed, 50);
