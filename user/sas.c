@@ -194,9 +194,11 @@ static struct ikw_generation *generation_get(struct ikw_world *w, struct ikw_tun
 	gen = other_half(t, sa, dir);
 	if (gen)
 		return gen;
-	gen = calloc(1, sizeof(*gen));
+	/* calloc() would not take the one that was freed last, which is in the cache */
+	gen = malloc(sizeof(*gen));
 	if (!gen)
 		return NULL;
+	memset(gen, 0, sizeof(*gen));
 	gen->tunnel = t;
 	gen->born = sa->hdr.time;
 	gen->installer_tgid = sa->op == IKW_SA_ADD ? sa->by.tgid : 0;
