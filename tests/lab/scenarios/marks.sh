@@ -8,8 +8,8 @@ variations() {
 	# shellcheck disable=SC2086  # words
 	{
 		variation silent $both end=silence
-		variation silent-aead $both end=silence $gcm
-		variation peer $both end=b
+		variation silent-aead core=yes $both end=silence $gcm
+		variation peer core=yes $both end=b
 		variation ordered $both end=a
 	}
 }

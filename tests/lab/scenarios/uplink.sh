@@ -16,8 +16,8 @@ variations() {
 		variation $kind-port-removed on=$kind how=port-removed dpd_a=2
 	done
 	# shellcheck disable=SC2086  # words
-	variation bond-port-down-aead on=bond how=port-down dpd_a=2 $gcm daemon_a=charon-systemd traffic=yes
-	variation bond-fails-over on=bond ports=2 how=fails-over dpd_a=2
+	variation bond-port-down-aead core=yes on=bond how=port-down dpd_a=2 $gcm daemon_a=charon-systemd traffic=yes
+	variation bond-fails-over core=yes on=bond ports=2 how=fails-over dpd_a=2
 	variation bridge-other-port on=bridge ports=2 how=fails-over dpd_a=2
 }
 # what gwa has towards the router is `port`, with `out` upon it; a second port goes nowhere
