@@ -6,11 +6,13 @@
 #include "table.h"
 
 #define ORDERS	 64
-#define SESSIONS 1024
+#define SESSIONS 16384
+#define ASKED	 256 /* as many as a RADIUS server may have to answer on one port: by their id */
 #define TRACKS	 64
 #define NAMES	 512
 #define QUERIES	 64
-#define LEASES	 1024
+#define LEASES	 2048 /* sets of leases by address: a pool may have thousands */
+#define LEASED	 8    /* in each */
 #define ECHOES	 128
 #define PROBERS	 64
 #define NODES	 16
@@ -24,6 +26,9 @@ enum { DISCONNECT = 40, DISCONNECT_ACK = 41, COA = 43, COA_ACK = 44 };
 enum { BFD_UP = 3 };
 enum { DHCP_DECLINE = 4, DHCP_ACK = 5, DHCP_RELEASE = 7 };
 #define QUERY_LIFE (10 * SECOND)
+#define ANSWERED_FOR                                                                               \
+	(60 * SECOND) /* a RADIUS request; its client repeats it for so long at most               \
+		       */
 
 struct query {
 	uint64_t time;
@@ -31,6 +36,12 @@ struct query {
 	uint8_t server[IKW_ADDR_LEN];
 	uint32_t id;
 	uint16_t port;
+};
+
+/* The last Access-Request with that id. */
+struct asked {
+	uint64_t time;
+	uint8_t server[IKW_ADDR_LEN];
 };
 
 struct node {
@@ -47,18 +58,18 @@ struct cluster {
 
 struct ikw_outside_store {
 	struct ikw_radius_order orders[ORDERS];
-	struct ikw_radius_session sessions[SESSIONS];
+	struct ikw_radius_session sessions[SESSIONS]; /* as accepted, a ring: by their time */
+	struct ikw_radius_session changes[ORDERS];    /* by CoA, likewise */
 	struct ikw_track_state tracks[TRACKS];
 	struct ikw_name names[NAMES];
 	struct query queries[QUERIES];
-	struct ikw_lease leases[LEASES];
+	struct ikw_lease leases[LEASES][LEASED];
 	struct ikw_echo echoes[ECHOES];
 	struct ikw_prober probers[PROBERS];
 	struct cluster *cluster; /* NULL: no node said anything */
-	uint64_t asked;		 /* RADIUS: when this host last sent an Access-Request */
-	uint32_t asked_id;
-	uint8_t asked_server[IKW_ADDR_LEN];
-	unsigned int order_head, session_head, query_head, prober_head;
+	struct asked asked[ASKED];
+	unsigned int order_head, session_head, change_head, query_head, prober_head;
+	unsigned int name_count; /* of names[], the first */
 };
 
 static struct ikw_outside_store *store_of(struct ikw_outside *outside)
@@ -111,12 +122,6 @@ static void radius_order(struct ikw_outside_store *s, const struct ikw_wire *w)
 	o->timeout_s = w->value;
 }
 
-static void session_push(struct ikw_outside_store *s, const struct ikw_radius_session *session)
-{
-	s->sessions[s->session_head] = *session;
-	s->session_head = (s->session_head + 1) % SESSIONS;
-}
-
 /* This host's acknowledgement: what was ordered came from a server it believes. */
 static void radius_ack(struct ikw_outside_store *s, const struct ikw_wire *w)
 {
@@ -132,7 +137,7 @@ static void radius_ack(struct ikw_outside_store *s, const struct ikw_wire *w)
 		memcpy(session.framed, o->framed, IKW_ADDR_LEN);
 		memcpy(session.user, o->user, sizeof(session.user));
 		if (o->code == COA && o->timeout_s)
-			session_push(s, &session);
+			s->changes[s->change_head++ % ORDERS] = session;
 	}
 }
 
@@ -140,12 +145,14 @@ static void radius_ack(struct ikw_outside_store *s, const struct ikw_wire *w)
 static void radius_accept(struct ikw_outside_store *s, const struct ikw_wire *w)
 {
 	struct ikw_radius_session session = { .time = w->hdr.time, .timeout_s = w->value };
+	const struct asked *asked = &s->asked[w->id % ASKED];
 
-	if (!w->value || !s->asked || s->asked_id != w->id || !same(s->asked_server, w->saddr))
+	if (!w->value || !within(w->hdr.time, asked->time, asked->time + ANSWERED_FOR) ||
+	    !same(asked->server, w->saddr))
 		return;
 	memcpy(session.framed, w->addr, IKW_ADDR_LEN);
 	memcpy(session.user, w->user, sizeof(session.user));
-	session_push(s, &session);
+	s->sessions[s->session_head++ % SESSIONS] = session;
 }
 
 static void radius_event(struct ikw_outside_store *s, const struct ikw_wire *w)
@@ -159,9 +166,8 @@ static void radius_event(struct ikw_outside_store *s, const struct ikw_wire *w)
 	else if (in && w->code == ACCESS_ACCEPT)
 		radius_accept(s, w);
 	if (!in && w->code == ACCESS_REQUEST) {
-		s->asked = w->hdr.time;
-		s->asked_id = w->id;
-		memcpy(s->asked_server, w->daddr, IKW_ADDR_LEN);
+		s->asked[w->id % ASKED].time = w->hdr.time;
+		memcpy(s->asked[w->id % ASKED].server, w->daddr, IKW_ADDR_LEN);
 	}
 }
 
@@ -209,20 +215,55 @@ const struct ikw_radius_order *ikw_outside_order(const struct ikw_outside *outsi
 	return best;
 }
 
+/* How many of the sessions, from the oldest on (that was never filled: time 0), are as old as that.
+ */
+static unsigned int sessions_until(const struct ikw_outside_store *s, uint64_t time)
+{
+	unsigned int least = 0, most = SESSIONS;
+
+	while (least < most) {
+		unsigned int mid = least + (most - least) / 2;
+
+		if (s->sessions[(s->session_head + mid) % SESSIONS].time <= time)
+			least = mid + 1;
+		else
+			most = mid;
+	}
+	return least;
+}
+
+/* The last of those accepted between these times that no other address is named for. */
+static const struct ikw_radius_session *session_accepted(const struct ikw_outside_store *s,
+							 const uint8_t *inner, uint64_t from,
+							 uint64_t born)
+{
+	for (unsigned int k = sessions_until(s, born); k; k--) {
+		const struct ikw_radius_session *session =
+			&s->sessions[(s->session_head + k - 1) % SESSIONS];
+
+		if (!within(session->time, from, born))
+			break;
+		if (!names_other(session->framed, inner))
+			return session;
+	}
+	return NULL;
+}
+
 const struct ikw_radius_session *ikw_outside_session(const struct ikw_outside *outside,
 						     const uint8_t *inner, uint64_t from,
 						     uint64_t born, uint64_t until)
 {
-	const struct ikw_radius_session *best = NULL;
+	const struct ikw_radius_session *best;
 
-	for (unsigned int i = 0; outside->store && i < SESSIONS; i++) {
-		const struct ikw_radius_session *s = &outside->store->sessions[i];
+	if (!outside->store)
+		return NULL;
+	best = session_accepted(outside->store, inner, from, born);
+	for (unsigned int i = 0; i < ORDERS; i++) {
+		const struct ikw_radius_session *s = &outside->store->changes[i];
 		bool named = given(s->framed) && inner && same(s->framed, inner);
 
-		if (!within(s->time, from, s->changed && named ? until : born) ||
-		    names_other(s->framed, inner))
-			continue;
-		if (!best || s->time > best->time)
+		if (within(s->time, from, named ? until : born) && !names_other(s->framed, inner) &&
+		    (!best || s->time > best->time))
 			best = s;
 	}
 	return best;
@@ -352,7 +393,7 @@ static struct ikw_name *name_get(struct ikw_outside_store *s, const struct ikw_w
 	uint64_t hash = name_hash(w);
 	struct ikw_name *oldest = &s->names[0];
 
-	for (unsigned int i = 0; i < NAMES; i++) {
+	for (unsigned int i = 0; i < s->name_count; i++) {
 		struct ikw_name *n = &s->names[i];
 
 		if (n->name[0] && n->hash == hash && !strcmp(n->name, w->user))
@@ -360,6 +401,8 @@ static struct ikw_name *name_get(struct ikw_outside_store *s, const struct ikw_w
 		if (n->time < oldest->time)
 			oldest = n;
 	}
+	if (s->name_count < NAMES)
+		oldest = &s->names[s->name_count++];
 	memset(oldest, 0, sizeof(*oldest));
 	oldest->hash = hash;
 	oldest->type = (uint16_t)w->id;
@@ -426,7 +469,7 @@ bool ikw_name_has(const struct ikw_name *name, const uint8_t *addr)
 const struct ikw_name *ikw_outside_name(const struct ikw_outside *outside, const uint8_t *addr,
 					uint64_t from, uint64_t to)
 {
-	for (unsigned int i = 0; outside->store && i < NAMES; i++) {
+	for (unsigned int i = 0; outside->store && i < outside->store->name_count; i++) {
 		const struct ikw_name *n = &outside->store->names[i];
 
 		if (within(n->changed, from, to) && !ikw_name_has(n, addr) &&
@@ -438,39 +481,54 @@ const struct ikw_name *ikw_outside_name(const struct ikw_outside *outside, const
 
 /* ---- DHCP ----------------------------------------------------------------------- */
 
+static struct ikw_lease *lease_set(struct ikw_outside_store *s, const uint8_t *addr)
+{
+	return s->leases[ikw_hash_16(addr, 10) % LEASES];
+}
+
+static struct ikw_lease *lease_find(struct ikw_outside_store *s, const uint8_t *addr)
+{
+	struct ikw_lease *set = lease_set(s, addr);
+
+	for (unsigned int i = 0; i < LEASED; i++)
+		if (set[i].time && same(set[i].addr, addr))
+			return &set[i];
+	return NULL;
+}
+
+/* The one heard of longest ago in the place that the address has. */
+static struct ikw_lease *lease_oldest(struct ikw_outside_store *s, const uint8_t *addr)
+{
+	struct ikw_lease *set = lease_set(s, addr), *oldest = set;
+
+	for (unsigned int i = 1; i < LEASED; i++)
+		if (set[i].time < oldest->time)
+			oldest = &set[i];
+	return oldest;
+}
+
 static void dhcp_event(struct ikw_outside_store *s, const struct ikw_wire *w)
 {
-	struct ikw_lease *lease = &s->leases[0];
+	struct ikw_lease *lease;
 
 	if (!given(w->addr))
 		return;
-	for (unsigned int i = 0; i < LEASES; i++) {
-		if (same(s->leases[i].addr, w->addr)) {
-			lease = &s->leases[i];
-			break;
-		}
-		if (s->leases[i].time < lease->time)
-			lease = &s->leases[i];
-	}
+	lease = lease_find(s, w->addr);
 	if (w->code == DHCP_ACK && w->value) {
+		if (!lease)
+			lease = lease_oldest(s, w->addr);
 		memset(lease, 0, sizeof(*lease));
 		memcpy(lease->addr, w->addr, IKW_ADDR_LEN);
 		lease->time = w->hdr.time;
 		lease->lease_s = w->value;
-	} else if (w->code == DHCP_RELEASE && same(lease->addr, w->addr)) {
+	} else if (w->code == DHCP_RELEASE && lease) {
 		lease->released = w->hdr.time;
 	}
 }
 
 const struct ikw_lease *ikw_outside_lease(const struct ikw_outside *outside, const uint8_t *addr)
 {
-	for (unsigned int i = 0; outside->store && i < LEASES; i++) {
-		const struct ikw_lease *lease = &outside->store->leases[i];
-
-		if (lease->time && same(lease->addr, addr))
-			return lease;
-	}
-	return NULL;
+	return outside->store ? lease_find(outside->store, addr) : NULL;
 }
 
 /* ---- echoes and who sends them ----------------------------------------------------- */

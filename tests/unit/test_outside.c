@@ -148,6 +148,42 @@ static void test_session(void **state)
 	assert_null(ikw_outside_session(&s->outside, NULL, 1, 11 * S, 90 * S));
 }
 
+/* Thousands at once: each request has its answer, and each tunnel the one that came before it. */
+static void test_many_sessions(void **state)
+{
+	struct scene *s = *state;
+	uint8_t inner[IKW_ADDR_LEN];
+
+	for (uint32_t n = 1; n <= 20000; n++) {
+		struct ikw_wire w = wire(IKW_WIRE_RADIUS, IKW_DIR_IN, 2, n % 256);
+
+		w.value = n;
+		addr(w.addr, (uint8_t)n);
+		w.addr[14] = (uint8_t)(n >> 8);
+		tell(s, n * 10 * S, wire(IKW_WIRE_RADIUS, IKW_DIR_OUT, 1, n % 256));
+		tell(s, n * 10 * S + 1, wire(IKW_WIRE_RADIUS, IKW_DIR_OUT, 1, (n + 1) % 256));
+		tell(s, n * 10 * S + 2, w);
+	}
+	for (uint32_t n = 20000; n > 16000; n -= 777) {
+		const struct ikw_radius_session *found;
+
+		addr(inner, (uint8_t)n);
+		inner[14] = (uint8_t)(n >> 8);
+		found = ikw_outside_session(&s->outside, inner, n * 10 * S, n * 10 * S + 100,
+					    900000 * S);
+		assert_non_null(found);
+		assert_int_equal(found->timeout_s, n);
+		/* another's, or too early */
+		assert_null(ikw_outside_session(&s->outside, inner, n * 10 * S + 3,
+						n * 10 * S + 100, 900000 * S));
+		inner[15]++;
+		assert_null(ikw_outside_session(&s->outside, inner, n * 10 * S, n * 10 * S + 100,
+						900000 * S));
+	}
+	/* forgotten by then */
+	assert_null(ikw_outside_session(&s->outside, NULL, 1, 1000 * S, 900000 * S));
+}
+
 static void test_bfd(void **state)
 {
 	struct scene *s = *state;
@@ -337,6 +373,37 @@ static void test_flood(void **state)
 	assert_non_null(ikw_outside_track(&s->outside, 1, 20 * S));
 }
 
+static struct ikw_wire lease(uint16_t code, uint32_t n, uint32_t seconds)
+{
+	struct ikw_wire w = wire(IKW_WIRE_DHCP, IKW_DIR_OUT, code, 1);
+
+	addr(w.addr, (uint8_t)n);
+	w.addr[14] = (uint8_t)(n >> 8);
+	w.value = seconds;
+	return w;
+}
+
+/* A pool of thousands: who renewed longest ago is who is about to run out, and not forgotten. */
+static void test_many_leases(void **state)
+{
+	struct scene *s = *state;
+
+	for (uint32_t n = 1; n <= 4000; n++)
+		tell(s, (10 + n) * S, lease(5, n, 3600 + n));
+	tell(s, 5000 * S, lease(7, 77, 0));
+	tell(s, 5000 * S, lease(7, 9999, 0)); /* of nobody */
+	for (uint32_t n = 1; n <= 4000; n++) {
+		const struct ikw_wire w = lease(5, n, 0);
+		const struct ikw_lease *l = ikw_outside_lease(&s->outside, w.addr);
+
+		assert_non_null(l);
+		assert_int_equal(l->time, (10 + n) * S);
+		assert_int_equal(l->lease_s, 3600 + n);
+		assert_int_equal(l->released, n == 77 ? 5000 * S : 0);
+	}
+	assert_null(ikw_outside_lease(&s->outside, lease(5, 9999, 0).addr));
+}
+
 /* SPIs of an IKE_SA: told by their first byte */
 static struct ikw_wire cluster(uint16_t code, uint8_t ike, uint32_t spi)
 {
@@ -442,12 +509,14 @@ int main(void)
 		TEST(test_order_obeyed),
 		TEST(test_order_for_another_address),
 		TEST(test_session),
+		TEST(test_many_sessions),
 		TEST(test_bfd),
 		TEST(test_vrrp),
 		TEST(test_name),
 		TEST(test_probe),
 		TEST(test_who),
 		TEST(test_flood),
+		TEST(test_many_leases),
 		TEST(test_cluster),
 		TEST(test_cluster_ike_rekey),
 		TEST(test_cluster_many),
