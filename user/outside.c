@@ -9,7 +9,9 @@
 #define SESSIONS 16384
 #define ASKED	 256 /* as many as a RADIUS server may have to answer on one port: by their id */
 #define TRACKS	 64
-#define NAMES	 512
+#define NAMES	 1024 /* sets of names: each peer may have one */
+#define NAMED	 4    /* in each */
+#define MOVES	 128  /* changes of what a name resolves to, the last */
 #define QUERIES	 64
 #define LEASES	 2048 /* sets of leases by address: a pool may have thousands */
 #define LEASED	 8    /* in each */
@@ -38,6 +40,12 @@ struct query {
 	uint16_t port;
 };
 
+/* The name had other addresses from then on; if that is the latest, it says so itself. */
+struct move {
+	const struct ikw_name *name;
+	uint64_t time; /* 0: none */
+};
+
 /* The last Access-Request with that id. */
 struct asked {
 	uint64_t time;
@@ -61,7 +69,8 @@ struct ikw_outside_store {
 	struct ikw_radius_session sessions[SESSIONS]; /* as accepted, a ring: by their time */
 	struct ikw_radius_session changes[ORDERS];    /* by CoA, likewise */
 	struct ikw_track_state tracks[TRACKS];
-	struct ikw_name names[NAMES];
+	struct ikw_name names[NAMES][NAMED];
+	struct move moves[MOVES]; /* a ring */
 	struct query queries[QUERIES];
 	struct ikw_lease leases[LEASES][LEASED];
 	struct ikw_echo echoes[ECHOES];
@@ -69,7 +78,7 @@ struct ikw_outside_store {
 	struct cluster *cluster; /* NULL: no node said anything */
 	struct asked asked[ASKED];
 	unsigned int order_head, session_head, change_head, query_head, prober_head;
-	unsigned int name_count; /* of names[], the first */
+	unsigned int move_head;
 };
 
 static struct ikw_outside_store *store_of(struct ikw_outside *outside)
@@ -391,18 +400,16 @@ static bool dns_asked(const struct ikw_outside_store *s, const struct ikw_wire *
 static struct ikw_name *name_get(struct ikw_outside_store *s, const struct ikw_wire *w)
 {
 	uint64_t hash = name_hash(w);
-	struct ikw_name *oldest = &s->names[0];
+	struct ikw_name *set = s->names[hash % NAMES], *oldest = set;
 
-	for (unsigned int i = 0; i < s->name_count; i++) {
-		struct ikw_name *n = &s->names[i];
+	for (unsigned int i = 0; i < NAMED; i++) {
+		struct ikw_name *n = &set[i];
 
 		if (n->name[0] && n->hash == hash && !strcmp(n->name, w->user))
 			return n;
 		if (n->time < oldest->time)
 			oldest = n;
 	}
-	if (s->name_count < NAMES)
-		oldest = &s->names[s->name_count++];
 	memset(oldest, 0, sizeof(*oldest));
 	oldest->hash = hash;
 	oldest->type = (uint16_t)w->id;
@@ -418,7 +425,7 @@ static bool holds(const uint8_t (*addrs)[IKW_ADDR_LEN], unsigned int count, cons
 	return false;
 }
 
-static void dns_settle(struct ikw_name *n, uint64_t time)
+static void dns_settle(struct ikw_outside_store *s, struct ikw_name *n, uint64_t time)
 {
 	bool lost = false;
 
@@ -428,6 +435,7 @@ static void dns_settle(struct ikw_name *n, uint64_t time)
 		memcpy(n->old, n->addrs, sizeof(n->old));
 		n->old_count = n->count;
 		n->changed = time;
+		s->moves[s->move_head++ % MOVES] = (struct move){ n, time };
 	}
 	memcpy(n->addrs, n->next, sizeof(n->addrs));
 	n->count = n->next_count;
@@ -450,7 +458,7 @@ static void dns_answer(struct ikw_outside_store *s, const struct ikw_wire *w)
 		n->next_due--;
 	}
 	if (!n->next_due)
-		dns_settle(n, w->hdr.time);
+		dns_settle(s, n, w->hdr.time);
 }
 
 static void dns_event(struct ikw_outside_store *s, const struct ikw_wire *w)
@@ -469,11 +477,12 @@ bool ikw_name_has(const struct ikw_name *name, const uint8_t *addr)
 const struct ikw_name *ikw_outside_name(const struct ikw_outside *outside, const uint8_t *addr,
 					uint64_t from, uint64_t to)
 {
-	for (unsigned int i = 0; outside->store && i < outside->store->name_count; i++) {
-		const struct ikw_name *n = &outside->store->names[i];
+	for (unsigned int i = 0; outside->store && i < MOVES; i++) {
+		const struct move *move = &outside->store->moves[i];
+		const struct ikw_name *n = move->name;
 
-		if (within(n->changed, from, to) && !ikw_name_has(n, addr) &&
-		    holds(n->old, n->old_count, addr))
+		if (within(move->time, from, to) && n->changed == move->time &&
+		    !ikw_name_has(n, addr) && holds(n->old, n->old_count, addr))
 			return n;
 	}
 	return NULL;

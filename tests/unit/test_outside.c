@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 #include "user/host.h"
@@ -283,6 +284,30 @@ static void prober(struct scene *s, uint64_t at, uint8_t op, uint32_t tgid, int3
 	ikw_outside_event(&s->outside, &s->host, &e);
 }
 
+/* As many peers as names: each moves once, and who moved last is known. */
+static void test_many_names(void **state)
+{
+	struct scene *s = *state;
+	const struct ikw_name *found;
+	uint8_t old[IKW_ADDR_LEN];
+	char name[32];
+
+	for (uint32_t round = 0; round < 2; round++)
+		for (uint32_t n = 0; n < 2000; n++) {
+			uint64_t at = (10 + round * 5000 + n) * S;
+
+			snprintf(name, sizeof(name), "peer%u.lab", n);
+			ask(s, at, n & 0xffff, name);
+			tell(s, at, answer(n & 0xffff, name, (uint8_t)(round ? 200 : n % 100), 1));
+		}
+	addr(old, 1999 % 100);
+	found = ikw_outside_name(&s->outside, old, 7009 * S, 7010 * S);
+	assert_non_null(found);
+	assert_string_equal(found->name, "peer1999.lab");
+	addr(old, 1998 % 100);
+	assert_null(ikw_outside_name(&s->outside, old, 7009 * S, 7010 * S));
+}
+
 static void test_probe(void **state)
 {
 	struct scene *s = *state;
@@ -513,6 +538,7 @@ int main(void)
 		TEST(test_bfd),
 		TEST(test_vrrp),
 		TEST(test_name),
+		TEST(test_many_names),
 		TEST(test_probe),
 		TEST(test_who),
 		TEST(test_flood),
