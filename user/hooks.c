@@ -505,7 +505,7 @@ void ikw_hooks_counts(const struct ikw_hooks *h, struct ikw_counts *sum)
 	sum->esp += ikw_esp_slots_packets(h->esp);
 }
 
-uint64_t ikw_hooks_suppressed(struct ikw_hooks *h)
+uint64_t ikw_hooks_suppressed(struct ikw_hooks *h, uint64_t *behind)
 {
 	struct ikw_counts sum;
 
@@ -514,7 +514,8 @@ uint64_t ikw_hooks_suppressed(struct ikw_hooks *h)
 	if (sum.suppressed != h->suppressed)
 		h->suppressed_known = ikw_suppressed_sum(h->packets.peers);
 	h->suppressed = sum.suppressed;
-	return h->suppressed_known + sum.behind;
+	*behind = sum.behind;
+	return h->suppressed_known;
 }
 
 json_t *ikw_hooks_packets(const struct ikw_hooks *h)

@@ -85,10 +85,10 @@ bool ikw_hooks_esp(const struct ikw_hooks *hooks, const uint8_t daddr[IKW_ADDR_L
 		   struct ikw_esp *out);
 
 /*
- * IKE messages that were kept from the ring and are facts that are missing: those of known
- * peers above their rate, and others' while the ring was half full.
+ * IKE messages of known peers that the rate limit kept from the ring: facts that are
+ * missing. behind: those of others while the ring was half full, be it for a flood.
  */
-uint64_t ikw_hooks_suppressed(struct ikw_hooks *hooks);
+uint64_t ikw_hooks_suppressed(struct ikw_hooks *hooks, uint64_t *behind);
 
 /* A new object: what was seen, by kind, and whose IKE messages were suppressed. */
 json_t *ikw_hooks_packets(const struct ikw_hooks *hooks);

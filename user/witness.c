@@ -15,6 +15,7 @@
 #define RING_LEAST  (8u << 20)
 #define RING_MOST   (32u << 20)
 #define PACKET_SEES (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_ESP | IKW_SEES_WIRE)
+#define STOOD_STILL (5 * IKW_S)	   /* what a second is the time for */
 #define TICK	    (100 * IKW_MS) /* of the packet programs' clock */
 #define LAST_WORDS  (30 * IKW_S)   /* how long a namespace may take to be torn down */
 
@@ -25,6 +26,7 @@ struct ikw_witness {
 	uint64_t next_tick;	   /* boot time ns */
 	uint64_t next_suppressed;  /* boot time ns */
 	uint64_t suppressed;	   /* messages of known peers, as last reported */
+	uint64_t behind;	   /* likewise of others, kept out as the ring was half full */
 	int pin_fd;		   /* holds the pin directory; -1: nothing is pinned */
 	bool tried;		   /* the probes are attached, as far as they can be */
 	uint32_t kept;		   /* what went on to be witnessed while no agent ran */
@@ -480,22 +482,28 @@ uint32_t ikw_witness_sees(const struct ikw_agent *agent)
 }
 
 /*
- * A known peer's messages that were kept from the ring are as good as not seen,
- * and anybody's while this agent was behind: that is no flood for certain.
+ * A known peer's messages that were kept from the ring are as good as not seen. So
+ * are anybody's that came while this agent stood still, or did not run; while it
+ * works they are a flood's, which must not blind it.
  */
 static void report_suppressed(struct ikw_agent *agent, uint64_t now)
 {
 	struct ikw_witness *witness = agent->witness;
-	uint64_t sum;
+	bool stood = now > witness->next_suppressed + STOOD_STILL;
+	uint64_t known, behind, missing;
 
 	if (!witness->hooks || witness->next_suppressed > now)
 		return;
 	witness->next_suppressed = now + IKW_S;
-	sum = ikw_hooks_suppressed(witness->hooks);
-	if (sum > witness->suppressed)
-		ikw_agent_lost(agent, IKW_LOST_SUPPRESSED, sum - witness->suppressed,
-			       agent->last_event, IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT);
-	witness->suppressed = sum;
+	known = ikw_hooks_suppressed(witness->hooks, &behind);
+	missing = known > witness->suppressed ? known - witness->suppressed : 0;
+	if (stood)
+		missing += behind - witness->behind;
+	if (missing)
+		ikw_agent_lost(agent, IKW_LOST_SUPPRESSED, missing, agent->last_event,
+			       IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT);
+	witness->suppressed = known;
+	witness->behind = behind;
 }
 
 uint64_t ikw_witness_tick(struct ikw_agent *agent, uint64_t now)

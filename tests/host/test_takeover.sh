@@ -165,6 +165,19 @@ until_ 10 has 2
 verdict other_layout_works $? "$(messages) of 2"
 end TERM
 
+# burst COUNT PAUSE: as many IKE messages from the peer, with a pause (s) after 50 of them
+burst() {
+	ip netns exec $peer python3 - "$@" <<-'P'
+		import socket, struct, sys, time
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		s.bind(("192.0.2.2", 500))
+		for n in range(int(sys.argv[1])):
+		    s.sendto(struct.pack(">QQ", n + 1, n + 7) + bytes([46, 0x20, 37, 8]) + struct.pack(">II", n % 100, 28), ("192.0.2.1", 500))
+		    if n % 50 == 0:
+		        time.sleep(float(sys.argv[2]))
+	P
+}
+
 # more comes of a known peer than the ring holds while nobody runs: that gap has its times, and begins when the ring was
 # full. (Of others half of it is left free.)
 "$agent" detach --pin-dir "$pins" >/dev/null
@@ -176,19 +189,23 @@ bpftool map update pinned "$pins/ikw_peers" key hex 00 00 00 00 00 00 00 00 00 0
 	value hex $(printf '00 %.0s' {1..16})
 now() { date -u +%FT%T.%6NZ; }
 from=$(now)
-ip netns exec $peer python3 - <<'P'
-import socket, struct, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("192.0.2.2", 500))
-for n in range(24000):  # 5,000 a second are a known peer's
-    s.sendto(struct.pack(">QQ", n + 1, n + 7) + bytes([46, 0x20, 37, 8]) + struct.pack(">II", n % 100, 28), ("192.0.2.1", 500))
-    if n % 50 == 0:
-        time.sleep(0.012)
-P
+burst 24000 0.012 # 5,000 a second are a known peer's
 till=$(now)
 start --tier netlink --hook tc --config "$dir/conf"
 read -r since until < <(sed -n 's/^ikewatch: lost: [1-9].* between \([^ ]*\) and \([^ ;]*\);.*/\1 \2/p' "$dir/err")
 [[ ${since:-} > $from && $since < $till && $until > $till ]]
 verdict ring_full $? "filled from $from to $till; $(tr '\n' '|' <"$dir/err")"
+
+# of a peer that nobody vouches for half of it is kept free: what an agent that stood still missed is a blind spot
+lost() { "$agent" status --json --socket "$dir/s" 2>/dev/null | jq .lost; }
+bpftool map delete pinned "$pins/ikw_peers" key hex 00 00 00 00 00 00 00 00 00 00 ff ff c0 00 02 02
+before=$(lost)
+kill -STOP "$pid"
+burst 15000 0.01
+sleep 6
+kill -CONT "$pid"
+missed() { [ "$(lost)" -gt "$before" ]; }
+until_ 20 missed
+verdict stood_still $? "lost $(lost), before $before"
 end TERM
 exit $failed
