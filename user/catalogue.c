@@ -713,8 +713,9 @@ static const struct ikw_catalogue_entry entries[] = {
 		.group = IKW_GROUP_VENDOR_OTHER,
 		.impact = GONE,
 		.cause = "The interface that carries the tunnel was set down.",
-		.evidence = "The interface goes from up to down by configuration, not by losing its "
-			    "carrier, and the deletion follows.",
+		.evidence = "The interface, or what it stands on (a VLAN's card, a bond's last port), goes from "
+			    "up to down by configuration, not by losing its carrier, and the deletion "
+			    "follows.",
 		.needs = BIT(SA) | BIT(LINK),
 		.helps = BIT(IKE_IN) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(admin_down),
@@ -748,7 +749,8 @@ static const struct ikw_catalogue_entry entries[] = {
 		.impact = GONE,
 		.cause = "The device or the network namespace that the SA belonged to went away.",
 		.evidence = "The kernel deletes the SAs while it tears down the device or the namespace, "
-			    "on behalf of no process.",
+			    "on behalf of no process; or the way to the peer, or what it stands on, is removed, and the "
+			    "deletion follows.",
 		.needs = BIT(SA),
 		.helps = BIT(CAUSE) | BIT(LINK) | BIT(IKE_IN) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(interface_removed),

@@ -793,6 +793,8 @@ void ikw_model_stats(const struct ikw_model *m, struct ikw_model_stats *s)
 		   table_bytes(&w->sas, sizeof(struct ikw_sa_node)) +
 		   table_bytes(&w->policies, sizeof(struct ikw_policy_node)) +
 		   table_bytes(&w->host.processes, sizeof(struct ikw_process)) +
+		   table_bytes(&w->host.links, sizeof(struct ikw_link_state)) +
+		   table_bytes(&m->by_spi, 0) +
 		   w->generations * (sizeof(struct ikw_generation) + 16) +
 		   m->open * sizeof(struct ikw_case);
 }

@@ -28,9 +28,8 @@ enum { DISCONNECT = 40, DISCONNECT_ACK = 41, COA = 43, COA_ACK = 44 };
 enum { BFD_UP = 3 };
 enum { DHCP_DECLINE = 4, DHCP_ACK = 5, DHCP_RELEASE = 7 };
 #define QUERY_LIFE (10 * SECOND)
-#define ANSWERED_FOR                                                                               \
-	(60 * SECOND) /* a RADIUS request; its client repeats it for so long at most               \
-		       */
+/* A RADIUS request: its client repeats it for so long at most. */
+#define ANSWERED_FOR (60 * SECOND)
 
 struct query {
 	uint64_t time;
