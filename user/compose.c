@@ -570,8 +570,7 @@ static void tell_host(struct report *r)
 			 "interface %.16s lost its carrier: nothing leaves it", r->f->dark->name);
 	if (r->f->mishap)
 		evidence(r, r->f->mishap->time, "spi_taken",
-			 "installing SPI 0x%08x failed: error %d", r->f->mishap->spi,
-			 r->f->mishap->error)
+			 "installing SPI 0x%08x failed: it was taken", r->f->mishap->spi)
 			->kind = IKW_EVIDENCE_SA;
 	if (r->f->seen & IKW_FACT(INVALID_SPI))
 		is_message(evidence(r, peer->notify_time, "invalid_spi_notify",

@@ -460,19 +460,35 @@ static void see_sent_away(struct ikw_look *l)
 	see(l, IKW_FACT(SENT_AWAY));
 }
 
-/* An install that this daemon, or whoever made the SA, was refused for its SPI. */
+/* Its tunnel's, or one's that is not known: a negotiation may come to another one. */
+static bool own_mishap(const struct ikw_look *l, const struct ikw_mishap *m)
+{
+	return !m->tunnel || m->tunnel == l->c->gen->tunnel->index;
+}
+
+/*
+ * An install that this daemon, or whoever made the SA, was refused for its SPI: of
+ * this tunnel, of one that the same IKE_SA manages, or of one that is not known.
+ */
 static bool refused(const struct ikw_look *l, const struct ikw_mishap *m)
 {
-	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
-	bool ours = !memcmp(m->saddr, peer->local, IKW_ADDR_LEN) &&
-		    !memcmp(m->daddr, peer->remote, IKW_ADDR_LEN);
-	bool theirs = !memcmp(m->daddr, peer->local, IKW_ADDR_LEN) &&
-		      !memcmp(m->saddr, peer->remote, IKW_ADDR_LEN);
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_peer *peer = gen->tunnel->peer;
+	uint16_t port = ikw_generation_encap(gen), its = m->encap_dport;
 
-	if (m->op != IKW_SA_FAILED || m->error != -EEXIST || (!ours && !theirs))
+	if (memcmp(m->saddr, peer->local, IKW_ADDR_LEN) ||
+	    memcmp(m->daddr, peer->remote, IKW_ADDR_LEN)) {
+		if (memcmp(m->daddr, peer->local, IKW_ADDR_LEN) ||
+		    memcmp(m->saddr, peer->remote, IKW_ADDR_LEN))
+			return false;
+		its = m->encap_sport;
+	}
+	if (!own_mishap(l, m) && m->ike && l->f->ike && m->ike != l->f->ike->spi_i)
 		return false;
+	if (port && its && port != its && !(l->f->ike && ikw_ike_manages_port(l->f->ike, its)))
+		return false; /* of another client behind the same NAT */
 	/* what another process tries beside the daemon is no negotiation of this tunnel */
-	return !m->tgid || m->tgid == l->c->gen->installer_tgid ||
+	return !m->tgid || m->tgid == gen->installer_tgid ||
 	       ikw_host_is_daemon(&l->w->host, m->tgid);
 }
 
@@ -482,16 +498,24 @@ static bool disputed(const struct ikw_look *l, const struct ikw_mishap *m)
 {
 	const struct ikw_sa *first = &l->c->first;
 
-	return m->op == IKW_SA_FAILED && m->error == -EEXIST && m->spi == first->spi &&
-	       !memcmp(m->daddr, first->daddr, IKW_ADDR_LEN) && m->tgid &&
+	return m->spi == first->spi && !memcmp(m->daddr, first->daddr, IKW_ADDR_LEN) && m->tgid &&
 	       m->tgid == first->by.tgid && m->tgid != l->c->gen->installer_tgid &&
 	       ikw_host_is_daemon(&l->w->host, m->tgid) &&
 	       within(m->time, before(l->at, CLEAR_NEAR), l->at);
 }
 
+static void see_own_mishap(struct ikw_look *l, const struct ikw_mishap *m, bool near)
+{
+	if (near && ikw_generation_half(l->c->gen) && !l->c->gen->dumped)
+		see(l, IKW_FACT(SPI_TAKEN_HALF));
+	if (within(m->time, before(l->at, FAILED_LONG_AGO), l->at))
+		see(l, IKW_FACT(SPI_TAKEN_LATELY));
+	see(l, m->time > l->at ? IKW_FACT(SPI_TAKEN_AFTER) : IKW_FACT(SPI_TAKEN_LIFE));
+}
+
 static void see_mishap(struct ikw_look *l)
 {
-	bool half = ikw_generation_half(l->c->gen) && !l->c->gen->dumped;
+	bool near;
 
 	if (!l->w->mishaps[0].time)
 		return;
@@ -506,11 +530,13 @@ static void see_mishap(struct ikw_look *l)
 		}
 		if (!refused(l, m) || ikw_before_birth(l->c->gen, m->time))
 			continue;
-		if (within(m->time, before(l->at, CLEAR_NEAR), l->at))
-			see(l, IKW_FACT(SPI_TAKEN) | (half ? IKW_FACT(SPI_TAKEN_HALF) : 0));
-		if (within(m->time, before(l->at, FAILED_LONG_AGO), l->at))
-			see(l, IKW_FACT(SPI_TAKEN_LATELY));
-		see(l, m->time > l->at ? IKW_FACT(SPI_TAKEN_AFTER) : IKW_FACT(SPI_TAKEN_LIFE));
+		near = within(m->time, before(l->at, CLEAR_NEAR), l->at);
+		if (!near && !own_mishap(l, m))
+			continue;
+		if (near)
+			see(l, IKW_FACT(SPI_TAKEN));
+		if (own_mishap(l, m))
+			see_own_mishap(l, m, near);
 		if (!l->f->mishap || m->time <= l->at)
 			l->f->mishap = m;
 	}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "world_private.h"
@@ -499,47 +500,42 @@ static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev, uint64_t has
 }
 
 /* The one that its maker put in just before, and which lacks what was refused. */
-static struct ikw_generation *maimed(const struct ikw_peer *p, const struct ikw_sa *ev, uint8_t dir)
+static void maim(struct ikw_world *w, struct ikw_tunnel *t, const struct ikw_sa *ev, uint8_t dir)
 {
-	for (const struct ikw_tunnel *t = p ? p->tunnels : NULL; t; t = t->peer_next) {
-		struct ikw_generation *gen = t->generations;
+	struct ikw_generation *gen = t->generations;
 
-		if (t->reqid == ev->reqid && gen && !gen->dumped && lacks(gen, dir) &&
-		    gen->installer_tgid == ev->by.tgid && ev->hdr.time <= gen->born + IKW_SECOND)
-			return gen;
-	}
-	return NULL;
-}
-
-static void half_refused(struct ikw_world *w, const struct ikw_sa *ev)
-{
-	struct ikw_generation *gen;
-
-	gen = maimed(ikw_world_peer(w, ev->saddr, ev->daddr), ev, IKW_DIR_OUT);
-	if (!gen)
-		gen = maimed(ikw_world_peer(w, ev->daddr, ev->saddr), ev, IKW_DIR_IN);
-	if (!gen)
+	if (!gen || gen->dumped || !lacks(gen, dir) || gen->installer_tgid != ev->by.tgid ||
+	    ev->hdr.time > gen->born + IKW_SECOND)
 		return;
 	gen->refused = true;
-	ikw_tunnel_state(w, gen->tunnel, ev->hdr.time);
+	ikw_tunnel_state(w, t, ev->hdr.time);
 }
 
-static void mishap(struct ikw_world *w, const struct ikw_sa *ev)
+static void sa_failed(struct ikw_world *w, const struct ikw_sa *ev)
 {
-	struct ikw_mishap *m = &w->mishaps[w->mishap_head];
+	uint8_t dir = IKW_DIR_OUT;
+	struct ikw_tunnel *t = ikw_tunnel_known(w, ev, dir);
+	const struct ikw_ike_sa *ike;
+	struct ikw_mishap *m;
 
+	if (!t)
+		t = ikw_tunnel_known(w, ev, dir = IKW_DIR_IN);
+	if (t)
+		maim(w, t, ev, dir);
+	if (ev->error != -EEXIST)
+		return;
+	ike = t && t->generations ? ikw_generation_ike(t->generations) : NULL;
+	m = &w->mishaps[w->mishap_head];
 	w->mishap_head = (w->mishap_head + 1) % IKW_MISHAPS;
 	m->time = ev->hdr.time;
+	m->ike = ike ? ike->spi_i : 0;
 	memcpy(m->saddr, ev->saddr, IKW_ADDR_LEN);
 	memcpy(m->daddr, ev->daddr, IKW_ADDR_LEN);
 	m->spi = ev->spi;
-	m->reqid = ev->reqid;
-	m->error = ev->error;
 	m->tgid = ev->by.tgid;
-	m->op = ev->op;
-	m->cause = ev->cause;
-	if (ev->op == IKW_SA_FAILED)
-		half_refused(w, ev);
+	m->tunnel = t ? t->index : 0;
+	m->encap_dport = ev->encap_dport;
+	m->encap_sport = ev->encap_sport;
 }
 
 static void sa_change(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
@@ -620,9 +616,8 @@ void ikw_sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 		if (ev->by.tgid)
 			ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
 		break;
-	case IKW_SA_LARVAL_GONE:
 	case IKW_SA_FAILED:
-		mishap(w, ev);
+		sa_failed(w, ev);
 		break;
 	case IKW_SA_ASKED:
 		sa_asked(w, ev, hash);

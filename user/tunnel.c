@@ -471,6 +471,20 @@ static struct ikw_tunnel *tunnel_new(struct ikw_world *w, const struct tunnel_ke
 	return t;
 }
 
+struct ikw_tunnel *ikw_tunnel_known(const struct ikw_world *w, const struct ikw_sa *sa, uint8_t dir)
+{
+	bool in = dir == IKW_DIR_IN;
+	const struct ikw_peer *p =
+		ikw_world_peer(w, in ? sa->daddr : sa->saddr, in ? sa->saddr : sa->daddr);
+	struct ikw_selector ours = selector_ours(&sa->sel, dir);
+	struct tunnel_key key;
+
+	if (!p)
+		return NULL;
+	key = key_of(p, sa, &ours);
+	return tunnel_find(w, &key);
+}
+
 struct ikw_tunnel *ikw_tunnel_get(struct ikw_world *w, const struct ikw_sa *sa, uint8_t dir)
 {
 	bool in = dir == IKW_DIR_IN;

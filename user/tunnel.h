@@ -156,18 +156,18 @@ struct ikw_world_ops {
 	void *ctx;
 };
 
-/* A failed install or a larval SA that never became whole: kept for the cases near it. */
+/* An install that failed because its SPI was taken: kept for the cases near it. */
 struct ikw_mishap {
 	uint64_t time;
+	uint64_t
+		ike; /* SPI of the initiator of the IKE_SA that the tunnel had then; 0: not known */
 	uint8_t saddr[IKW_ADDR_LEN];
 	uint8_t daddr[IKW_ADDR_LEN];
 	uint32_t spi;
-	uint32_t reqid;
-	int32_t error;
-	uint32_t tgid; /* who tried; 0: not known */
-	uint8_t op;    /* IKW_SA_FAILED or IKW_SA_LARVAL_GONE */
-	uint8_t cause;
-	uint8_t pad[6];
+	uint32_t tgid;	 /* who tried; 0: not known */
+	uint32_t tunnel; /* its index; 0: none that is known */
+	uint16_t encap_dport;
+	uint16_t encap_sport;
 };
 #define IKW_MISHAPS 64
 

@@ -63,6 +63,9 @@ void ikw_route_event(struct ikw_world *world, const struct ikw_route *event);
 
 /* The tunnel of an SA, made if need be; NULL: no memory. dir: of the SA, as far as can be told. */
 struct ikw_tunnel *ikw_tunnel_get(struct ikw_world *world, const struct ikw_sa *sa, uint8_t dir);
+/* The same, if it is there; NULL: it is not. */
+struct ikw_tunnel *ikw_tunnel_known(const struct ikw_world *world, const struct ikw_sa *sa,
+				    uint8_t dir);
 
 /* Looks again whether the tunnel is up, and tells when that has changed. time: boot time ns. */
 void ikw_tunnel_state(struct ikw_world *world, struct ikw_tunnel *tunnel, uint64_t time);

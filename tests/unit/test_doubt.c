@@ -868,18 +868,26 @@ static void test_ended_together(void **state)
 }
 
 /* The outbound SA finds its SPI taken. */
-static void out_refused(struct story *s, uint64_t ms, unsigned int n)
+static void refused(struct story *s, uint64_t ms, unsigned int n, uint32_t reqid, uint16_t port)
 {
 	NEW(s, e, sa, SA, ms);
 	e.sa.op = IKW_SA_FAILED;
 	e.sa.error = -17;
 	e.sa.spi = 0x1000 + n;
 	e.sa.proto = 50;
-	e.sa.reqid = 1;
+	e.sa.reqid = reqid;
 	e.sa.by.tgid = DAEMON;
+	e.sa.encap_type = port ? 2 : 0;
+	e.sa.encap_sport = port ? 4500 : 0;
+	e.sa.encap_dport = port;
 	addr4(e.sa.saddr, 1);
 	addr4(e.sa.daddr, 9);
 	feed(s, &e);
+}
+
+static void out_refused(struct story *s, uint64_t ms, unsigned int n)
+{
+	refused(s, ms, n, 1, 0);
 }
 
 /* The inbound SA of a rekey is put in, the outbound one finds its SPI taken, the inbound one goes.
@@ -972,6 +980,81 @@ static void test_conflict_beside_rekeyed(void **state)
 	up(&s, 50015, 1, DAEMON);
 	half_refused(&s, 60000, 3, 2);
 	expect_conflicts(&s, 1);
+}
+
+/* A tunnel of an IKE_SA, with SAs and a reqid of its own. */
+static void beside(struct story *s, uint64_t ms, uint64_t spi, unsigned int n, uint32_t reqid)
+{
+	struct sa_spec in = IN(n), out = OUT(n);
+
+	in.reqid = out.reqid = reqid;
+	if (spi != 0xa0) {
+		ike(s, ms, '>', V2(spi, 34, 0, 300));
+		ike(s, ms + 10, '<', (struct ike_spec){ spi, 2, 34, 0, 300, 9, AES_GCM });
+	}
+	ike(s, ms + 20, '>', V2(spi, spi == 0xa0 ? 36 : 35, spi == 0xa0 ? 2 : 1, 300));
+	sa_op(s, ms + 21, in, IKW_SA_LARVAL, 0, DAEMON);
+	ike(s, ms + 30, '<', V2(spi, spi == 0xa0 ? 36 : 35, spi == 0xa0 ? 2 : 1, 300));
+	sa_op(s, ms + 31, in, IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, ms + 32, out, IKW_SA_ADD, 0, DAEMON);
+}
+
+/* Another tunnel of the same pair finds its SPI taken, and then this one's IKE_SA is deleted. */
+static void test_conflict_of_another(void **state)
+{
+	static const struct {
+		uint64_t spi;	/* the other tunnel's IKE_SA; 0: there is no other tunnel */
+		uint32_t reqid; /* of what is refused */
+		bool told;
+	} ways[] = { { 0, 1, true }, { 0, 2, true }, { 0xa0, 2, true }, { 0xb0, 2, false } };
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		if (ways[i].spi)
+			beside(&s, 11000, ways[i].spi, 5, 2);
+		refused(&s, 40000, 7, ways[i].reqid, 0);
+		ike(&s, 40500, '>', V2(0xa0, 37, 3, 65));
+		ike(&s, 40510, '<', V2(0xa0, 37, 3, 57));
+		down(&s, 40520, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, ways[i].told ? IKW_REASON_SPI_CONFLICT : IKW_REASON_UNKNOWN,
+			   ways[i].told ? IKW_CONFIDENCE_LIKELY : IKW_CONFIDENCE_NONE);
+	}
+}
+
+/* The same behind a NAT, where the port tells whose it is. */
+static void test_conflict_of_another_client(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (uint16_t port = 1001; port <= 1002; port++) {
+		struct sa_spec in = IN(0), out = OUT(0);
+		struct ike_spec request = V2(0xa0, 37, 3, 65);
+
+		in.port = out.port = 1001;
+		begin(&s, ALL_SEES);
+		sa_op(&s, 10000, in, IKW_SA_LARVAL, 0, DAEMON);
+		sa_op(&s, 10001, in, IKW_SA_ADD, 0, DAEMON);
+		sa_op(&s, 10002, out, IKW_SA_ADD, 0, DAEMON);
+		refused(&s, 40000, 7, 1, port);
+		for (int answer = 0; answer < 2; answer++) {
+			union ikw_event e =
+				ike_made(&s, 40500 + 10 * answer, answer ? '<' : '>', request);
+
+			*(answer ? &e.ike.sport : &e.ike.dport) = 1001;
+			*(answer ? &e.ike.dport : &e.ike.sport) = 4500;
+			feed(&s, &e);
+		}
+		sa_op(&s, 40520, in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		sa_op(&s, 40523, out, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+		if (port == 1001)
+			expect_one(&s, IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY);
+		else
+			expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+	}
 }
 
 /* Two orders in the same moment, each for one of two tunnels: whose is whose is not known, and
@@ -1905,6 +1988,8 @@ int main(void)
 		cmocka_unit_test(test_conflict_then_end),
 		cmocka_unit_test(test_conflict_half_stays),
 		cmocka_unit_test(test_conflict_beside_rekeyed),
+		cmocka_unit_test(test_conflict_of_another),
+		cmocka_unit_test(test_conflict_of_another_client),
 		cmocka_unit_test(test_orders_at_once),
 		cmocka_unit_test(test_order_cuts_short),
 		cmocka_unit_test(test_many_at_once),
