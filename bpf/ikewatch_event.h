@@ -65,6 +65,7 @@ enum ikw_hdr_flag {
 	IKW_F_NETLINK = 1 << 0, /* made from netlink, not by a kernel probe */
 	IKW_F_LATE = 1 << 1,	/* time is when user space learned of it, not when it happened */
 	IKW_F_MORE = 1 << 2,	/* the next ones like it are left out, for IKW_ASK_WINDOW at most */
+	IKW_F_NO_PROC = 1 << 3, /* /proc does not tell who acted: it numbers processes otherwise */
 };
 
 /* Queries of one process that are told in one such window (ns); the rest of it is left out. */

@@ -150,6 +150,8 @@ static void tell_process(struct ikw_agent *agent, uint32_t tgid, enum ikw_proc_o
 {
 	union ikw_event event;
 
+	if (agent->other_pids)
+		return;
 	ikw_stamp(&event, IKW_EV_PROC, sizeof(event.proc), agent->netns.inode);
 	event.hdr.flags = IKW_F_LATE;
 	if (!ikw_procfs_describe(tgid, &event.proc))
@@ -190,8 +192,8 @@ void ikw_agent_daemons(struct ikw_agent *agent)
 	uint32_t tgids[IKW_DAEMONS_MAX];
 	size_t count;
 
-	agent->next_scan = ikw_boot_now() + SCAN_LATER;
-	if (ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
+	agent->next_scan = agent->other_pids ? UINT64_MAX : ikw_boot_now() + SCAN_LATER;
+	if (agent->other_pids || ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
 		return;
 	count = ikw_procfs_daemons(agent->options.ports, agent->options.port_count, tgids,
 				   IKW_DAEMONS_MAX);
@@ -322,6 +324,8 @@ static void feed_sa(struct ikw_agent *agent, union ikw_event *event)
 	uint32_t spi;
 
 	name_actor(agent, &sa->by);
+	if (agent->other_pids)
+		sa->hdr.flags |= IKW_F_NO_PROC;
 	switch (sa->op) {
 	case IKW_SA_ADD:
 	case IKW_SA_DUMP:
@@ -349,7 +353,8 @@ static void feed_sa(struct ikw_agent *agent, union ikw_event *event)
 
 static void feed_proc(struct ikw_agent *agent, union ikw_event *event)
 {
-	if (event->proc.op == IKW_PROC_SEEN || event->proc.op == IKW_PROC_EXEC)
+	if (!agent->other_pids &&
+	    (event->proc.op == IKW_PROC_SEEN || event->proc.op == IKW_PROC_EXEC))
 		ikw_procfs_complete(&event->proc);
 	if (event->proc.op == IKW_PROC_EXIT)
 		forget_daemon(agent, event->proc.tgid);

@@ -141,7 +141,8 @@ struct ikw_agent {
 	struct ikw_agent_line *lines, **lines_end;
 	unsigned int line_count;
 	enum ikw_tier tier;
-	uint32_t sees; /* enum ikw_observable, as last told the model */
+	bool other_pids; /* /proc has other numbers of processes than the kernel probes give */
+	uint32_t sees;	 /* enum ikw_observable, as last told the model */
 	uint32_t daemons[IKW_DAEMONS_MAX];
 	size_t daemon_count;
 	struct ikw_agent_lost_daemon lost_daemons[IKW_DAEMONS_LOST]; /* the latest */

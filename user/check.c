@@ -28,6 +28,7 @@
 #include "sender.h"
 #include "settings.h"
 #include "loader.h"
+#include "procfs.h"
 #include "trial.h"
 
 #define BPFFS	 "/sys/fs/bpf"
@@ -105,6 +106,15 @@ static struct ikw_trial try_lockdown(void)
 	fclose(f);
 	return result(strcmp(mode, "confidentiality"), "%s%s", mode,
 		      strcmp(mode, "integrity") ? "" : ", which takes nothing from the agent");
+}
+
+static struct ikw_trial try_processes(void)
+{
+	return ikw_procfs_initial()
+		       ? result(true, "%s", "")
+		       : result(false,
+				"this is a PID namespace of its own: /proc has other numbers "
+				"than the kernel");
 }
 
 static struct ikw_trial try_bpffs(void)
@@ -285,6 +295,11 @@ static const struct {
 	{ "XDP", ikw_trial_xdp, "ingress is watched by tc instead", false },
 	{ "tc", ikw_trial_tc, "IKE messages that this host sends go unseen", false },
 	{ "tcx", ikw_trial_tcx, "the tc hook is taken by a clsact's filters, which cost more",
+	  false },
+	{ "processes", try_processes,
+	  "the IKE daemons that are there when the agent comes are not known, and of a process "
+	  "that it did not see begin neither is the command; in a container, run it in the host's "
+	  "(--pid=host, hostPID)",
 	  false },
 	{ "ESP", try_esp, "this kernel cannot carry a tunnel: there is nothing to watch", false },
 	{ "bpffs", try_bpffs, "nothing can be pinned until it is mounted", false },

@@ -15,6 +15,7 @@ static const struct name hdr_flags[] = {
 	{ IKW_F_NETLINK, "netlink" },
 	{ IKW_F_LATE, "late" },
 	{ IKW_F_MORE, "more" },
+	{ IKW_F_NO_PROC, "no_proc" },
 	END
 };
 static const struct name dirs[] = {

@@ -242,7 +242,8 @@ static void see_actor(struct ikw_look *l)
 	if (gen->installer_tgid == tgid) {
 		if (!ike && !ikw_case_in_tcp(l->c))
 			see(l, IKW_FACT(NO_DAEMON));
-	} else if (gen->installer_tgid || !ike || ikw_host_has_daemon(host)) {
+	} else if (gen->installer_tgid ||
+		   (!(first->hdr.flags & IKW_F_NO_PROC) && (!ike || ikw_host_has_daemon(host)))) {
 		/* else: nobody saw who installed it, nor which process speaks IKE here */
 		see(l, IKW_FACT(FOREIGN_DELETER));
 	}

@@ -15,6 +15,15 @@
 #define TTY_PTS	   136 /* major of /dev/pts/N, Documentation/admin-guide/devices.txt */
 #define TTY_TTY	   4
 
+#define PID_INIT_INO 0xeffffffcU /* PROC_PID_INIT_INO */
+
+bool ikw_procfs_initial(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) < 0 || st.st_ino == PID_INIT_INO;
+}
+
 /* ---- one process -------------------------------------------------------- */
 
 /* Reads a file of /proc/TGID, NUL-terminated; its length, or -1. */

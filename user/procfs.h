@@ -14,6 +14,13 @@
 #include "bpf/ikewatch_event.h"
 
 /*
+ * Does /proc have the numbers that kernel probes give processes? Not in a PID
+ * namespace other than the initial one (its inode is PROC_PID_INIT_INO,
+ * include/linux/proc_ns.h). Where that cannot be told, yes.
+ */
+bool ikw_procfs_initial(void);
+
+/*
  * Fills the description of a living process: comm, uid, loginuid, tty, exe,
  * args, parents. The header, op, start and exit_code are the caller's. False
  * when there is no such process (any more).

@@ -9,6 +9,7 @@
 #include "hooks.h"
 #include "loader.h"
 #include "pin.h"
+#include "procfs.h"
 
 #define DRAIN_BATCH 4096
 #define RING_SHARE  64 /* of memory, rounded up to a power of two; within: */
@@ -96,6 +97,10 @@ static bool open_loader(struct ikw_agent *agent, char *why, size_t size)
 		agent->tier = ikw_loader_tier(witness->loader);
 		snprintf(why, size, "%s", ikw_loader_why(witness->loader));
 	}
+	agent->other_pids = agent->tier != IKW_TIER_NETLINK && !ikw_procfs_initial();
+	if (agent->other_pids)
+		ikw_error("this is a PID namespace of its own: IKE daemons that are there already, "
+			  "and commands that were begun before, are not known; see ikewatch check");
 	return wanted == IKW_TIER_NONE || wanted == agent->tier;
 }
 

@@ -279,9 +279,25 @@ dead() { ! kill -0 "$1" 2>/dev/null; }
 background() {
 	local name=$1
 	shift
+	case $name in gw?) ! contains daemons || set -- "${CONTAINED[@]}" "$@" ;; esac
 	"$@" </dev/null >"$W/$name.out" 2>&1 &
 	PID[$name]=$!
 	disown $!               # no word from bash when it is killed
+	[ "$1" != unshare ] || contained "PID[$name]"
+}
+# Processes as in a container: one's numbers are not the other's (pid_ns=WHO; tests/lab/run --pid-ns WHO).
+contains() { [ "${PID_NS:-$(opt x pid_ns)}" = "$1" ]; }
+CONTAINED=(unshare --pid --fork --kill-child --mount-proc --propagation slave)
+# contained VARIABLE: from the number of unshare to that of what it runs
+contained() {
+	local -n pid_of=$1
+	wait_for 20 "unshare ($pid_of) has begun it" pgrep -P "$pid_of" .
+	pid_of=$(pgrep -P "$pid_of" .)
+}
+# who speaks to a daemon does so from inside
+nsenter() {
+	! contains daemons || set -- -p "$@"
+	command nsenter "$@"
 }
 # end NAME [SIGNAL] [SECONDS]: ends what we started under this name
 end() {
@@ -537,6 +553,8 @@ order() {
 }
 log_has() { grep -qE -- "$2" "$W/$1/charon.log" 2>/dev/null; }
 log_count() { [ "$(grep -cE -- "$2" "$W/$1/charon.log" 2>/dev/null)" -ge "$3" ]; }
+# unique_marks: where the variation says so each CHILD_SA of gwa has marks of its own
+unique_marks() { [ -z "$(opt x unique_marks)" ] || P[child_more_a]=$'mark_in = %unique\nmark_out = %unique'; }
 # not_yet REGEX: a timer of the story that ran out before its beginning spoils the set-up, not the agent
 not_yet() { ! log_has a "$1" || { BEGUN=0; fail "too slow: charon was already at '$1'"; }; }
 wait_log() { wait_for "${3:-60}" "gw$1 says '$2'" log_has "$1" "$2"; }
@@ -752,6 +770,8 @@ tunnels_up() {
 	fi
 	wait_for 60 'SAs on gwa' sas_are gwa $((children * 2))
 	wait_for 30 'SAs on gwb' sas_are gwb $((children * 2))
+	# of marks that the daemon drew only its updown script would tell which packets get them
+	[ -z "$(opt x unique_marks)" ] || children=0
 	for ((n = 1; n <= children; n++)); do
 		wait_for 30 "traffic through tunnel $n" on "$(opt x ping_from hosta)" ping -q -c 1 -W 1 "$(opt x ping_to "10.$((n + 1)).0.2")" >/dev/null
 	done
@@ -781,13 +801,16 @@ agents=0
 
 # agent_launch DIR: an agent that watches gwa; alarms as JSON lines in DIR/alarms.jsonl
 agent_launch() {
+	local inside=()
 	AGENT_DIR=$1
 	mkdir -p "$AGENT_DIR/state"
+	if [ "$1" = "$W" ] && contains agent; then inside=("${CONTAINED[@]}"); fi
 	# shellcheck disable=SC2086  # several words
-	"$IKEWATCH" run --netns gwa --json --state-dir "$AGENT_DIR/state" ${IKEWATCH_TIER:+--tier "$IKEWATCH_TIER"} \
+	"${inside[@]}" "$IKEWATCH" run --netns gwa --json --state-dir "$AGENT_DIR/state" ${IKEWATCH_TIER:+--tier "$IKEWATCH_TIER"} \
 		${AGENT_ARGS:-} </dev/null \
 		>"$AGENT_DIR/alarms.jsonl" 2>"$AGENT_DIR/agent.err" &
 	AGENT_PID=$!
+	[ "${#inside[@]}" = 0 ] || contained AGENT_PID
 }
 agent_shared() {
 	[ -z "${NO_AGENT:-}${LATE:-}" ] || return 0

@@ -70,6 +70,41 @@ static void test_v1_delete_by_length(void **state)
 	}
 }
 
+/*
+ * Who deletes what was found, and whether it speaks IKE, was not seen either: where
+ * /proc cannot be asked, as from a container, that is nobody's order.
+ */
+static void test_process_not_known(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int known = 0; known < 2; known++)
+		for (int in = 1; in >= 0; in--) {
+			if (in) {
+				begin(&s, ALL_SEES);
+				sa_op(&s, 20000, IN(0), IKW_SA_DUMP, 0, 0);
+				sa_op(&s, 20000, OUT(0), IKW_SA_DUMP, 0, 0);
+			}
+			NEW(&s, e, sa, SA, 60001 - (unsigned int)in);
+			e.hdr.flags = known ? 0 : IKW_F_NO_PROC;
+			e.sa.op = IKW_SA_DELETE;
+			e.sa.cause = IKW_CAUSE_CALL;
+			e.sa.spi = in ? IN(0).spi : OUT(0).spi;
+			e.sa.reqid = 1;
+			e.sa.proto = 50;
+			e.sa.by.tgid = DAEMON;
+			addr4(in ? e.sa.daddr : e.sa.saddr, 1);
+			addr4(in ? e.sa.saddr : e.sa.daddr, 9);
+			feed(&s, &e);
+			if (in)
+				continue;
+			info(&s, 60030, '>', 92);
+			expect_one(&s, known ? IKW_REASON_MANUAL : IKW_REASON_UNKNOWN,
+				   known ? IKW_CONFIDENCE_CERTAIN : IKW_CONFIDENCE_NONE);
+		}
+}
+
 /* Deletes that crossed look like a check and its answer; the check is longer. */
 static void test_v1_deletes_that_crossed(void **state)
 {
@@ -420,6 +455,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_v1_delete_by_length),
+		cmocka_unit_test(test_process_not_known),
 		cmocka_unit_test(test_v1_deletes_that_crossed),
 		cmocka_unit_test(test_v1_delete_of_any_length),
 		cmocka_unit_test(test_v1_delete_comes_first),

@@ -60,7 +60,7 @@ dns_becomes() {
 in_gwa_background() {
 	local name=$1
 	shift
-	STRONGSWAN_CONF=$W/a/strongswan.conf background "$name" nsenter -t "${PID[gwa]}" -m -n "$@"
+	STRONGSWAN_CONF=$W/a/strongswan.conf background "$name" env nsenter -t "${PID[gwa]}" -m -n "$@"
 }
 # what an operator would have run by a timer: looks the names up, acts on the peer's (or when told to)
 watch() {

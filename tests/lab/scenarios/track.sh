@@ -90,7 +90,7 @@ in_gwa() { STRONGSWAN_CONF=$W/a/strongswan.conf nsenter -t "${PID[gwa]}" -m -n "
 in_gwa_background() {
 	local name=$1
 	shift
-	STRONGSWAN_CONF=$W/a/strongswan.conf background "$name" nsenter -t "${PID[gwa]}" -m -n "$@"
+	STRONGSWAN_CONF=$W/a/strongswan.conf background "$name" env nsenter -t "${PID[gwa]}" -m -n "$@"
 }
 vrrp_master() { ip -n gwa addr show dev in | grep -q 10.1.0.254; }
 bfd_start() {

@@ -24,6 +24,7 @@ none)
 	says all '.can_run and .tier == "fentry" and .lost == []' "$all"
 	says no-btf "$(no BTF) and .tier == \"netlink\" and $(lacks actor) and $(lacks control)" \
 		"$(unshare -m sh -c "mount -t tmpfs none /sys/kernel/btf && exec $IKEWATCH check --json" 2>&1)"
+	says pid-namespace "$(no processes) and .tier == \"fentry\" and .lost == []" "$(unshare --pid --fork --mount-proc "$IKEWATCH" check --json 2>&1)"
 	echo 0 >/sys/kernel/debug/kprobes/enabled
 	says no-kprobes "$(no kprobes) and .tier == \"fentry\"" "$(check)"
 	echo 1 >/sys/kernel/debug/kprobes/enabled
