@@ -456,6 +456,13 @@ void ikw_agent_tunnel(void *ctx, const char *key, uint32_t index)
 		ikw_store_add_tunnel(agent->store, key, index);
 }
 
+bool ikw_agent_known(void *ctx, const char *key, struct ikw_tunnel_past *past)
+{
+	struct ikw_agent *agent = ctx;
+
+	return agent->store && ikw_store_known(agent->store, key, past) == 1;
+}
+
 void ikw_agent_tunnel_up(void *ctx, uint32_t index, uint64_t boot)
 {
 	struct ikw_agent *agent = ctx;

@@ -183,6 +183,7 @@ void ikw_agent_take(void *agent, union ikw_event *event);
 /* For struct ikw_model_ops. */
 void ikw_agent_alarm(void *agent, struct ikw_alarm *alarm);
 void ikw_agent_tunnel(void *agent, const char *key, uint32_t index);
+bool ikw_agent_known(void *agent, const char *key, struct ikw_tunnel_past *past);
 void ikw_agent_tunnel_up(void *agent, uint32_t index, uint64_t boot);
 void ikw_agent_daemon_lost(void *agent, const struct ikw_daemon_lost *lost);
 

@@ -16,12 +16,16 @@ static json_t *number(uint64_t n)
 }
 
 /* RFC 3339, or null for a time that is not known. */
-static json_t *when(const struct ikw_agent *agent, uint64_t boot)
+static json_t *time_json(uint64_t wall)
 {
-	uint64_t wall = boot ? ikw_model_wall(agent->model, boot) : 0;
 	char text[40];
 
 	return wall ? json_string(ikw_time_text(wall, text, sizeof(text))) : json_null();
+}
+
+static json_t *when(const struct ikw_agent *agent, uint64_t boot)
+{
+	return time_json(boot ? ikw_model_wall(agent->model, boot) : 0);
 }
 
 /* ---- status -------------------------------------------------------------- */
@@ -286,7 +290,7 @@ static json_t *tunnel_json(const struct ikw_agent *agent, const struct ikw_tunne
 	}
 	json_object_set_new(json, "sas", sas);
 	json_object_set_new(json, "deletions", number(info->deletions));
-	json_object_set_new(json, "last_deletion", when(agent, info->last_deletion));
+	json_object_set_new(json, "last_deletion", time_json(info->last_deletion));
 	json_object_set_new(json, "last_reason",
 			    info->last_deletion ? json_string(ikw_reason_text(info->last_reason))
 						: json_null());

@@ -14,12 +14,6 @@
 #define SAME_FLOW_MAX 16
 #define SAME_SPI_MAX  16
 
-struct known_tunnel {
-	struct ikw_node node;
-	uint32_t index;
-	char key[];
-};
-
 /* An end that is looked at once what the daemon takes with it has gone. */
 struct ending {
 	uint64_t time; /* 0: none */
@@ -33,7 +27,6 @@ struct ikw_model {
 	struct ikw_model_config config;
 	struct ikw_model_ops ops;
 	struct ikw_world world;
-	struct ikw_table known;
 	struct ikw_case *first; /* open cases, by close_at */
 	struct ikw_case *last;
 	struct ikw_table by_spi; /* the same by the SPI that went first */
@@ -136,7 +129,7 @@ static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw
 
 	ikw_compose(&alarm, c, f, v, &m->world, m->config.vsys, now);
 	t->deletions++;
-	t->last_deletion = c->opened;
+	t->last_deletion = ikw_host_wall(&m->world.host, c->opened);
 	t->last_reason = (uint8_t)v->reason;
 	m->alarms++;
 	m->by_reason[v->reason]++;
@@ -374,44 +367,27 @@ static void on_installed(void *ctx, struct ikw_generation *gen, const struct ikw
 	look_at_flow(m, gen->tunnel, ev->hdr.time);
 }
 
-static struct known_tunnel *known_find(const struct ikw_model *m, const char *key)
+static uint32_t on_number(void *ctx, struct ikw_tunnel *t, const char *key)
 {
-	struct ikw_find find;
-	struct ikw_node *node = ikw_find_first(&find, &m->known, ikw_hash(key, strlen(key), 7));
-
-	for (; node; node = ikw_find_next(&find)) {
-		struct known_tunnel *k = IKW_CONTAINER(node, struct known_tunnel, node);
-
-		if (!strcmp(k->key, key))
-			return k;
-	}
-	return NULL;
-}
-
-static uint32_t on_number(void *ctx, const struct ikw_tunnel *t, const char *key)
-{
+	struct ikw_tunnel_past past;
 	struct ikw_model *m = ctx;
-	struct known_tunnel *k = known_find(m, key);
-	uint32_t index;
 
-	(void)t;
-	if (k) {
-		index = k->index;
-		ikw_table_del(&m->known, &k->node);
-		free(k);
-		return index;
+	if (m->ops.known && m->ops.known(m->ops.ctx, key, &past)) {
+		t->last_deletion = past.last_deletion;
+		t->last_reason = (uint8_t)past.last_reason;
+		return past.index;
 	}
-	index = ++m->next_index;
+	m->next_index++;
 	if (m->ops.tunnel)
-		m->ops.tunnel(m->ops.ctx, key, index);
-	return index;
+		m->ops.tunnel(m->ops.ctx, key, m->next_index);
+	return m->next_index;
 }
 
 static void on_state(void *ctx, struct ikw_tunnel *t, uint64_t time)
 {
 	struct ikw_model *m = ctx;
 
-	if (t->up && t->deletions && m->ops.tunnel_up)
+	if (t->up && (t->deletions || t->last_deletion) && m->ops.tunnel_up)
 		m->ops.tunnel_up(m->ops.ctx, t->index, time);
 }
 
@@ -521,8 +497,8 @@ struct ikw_model *ikw_model_new(const struct ikw_model_config *config,
 	m->next_ending = UINT64_MAX;
 	if (!m->config.vsys[0])
 		snprintf(m->config.vsys, sizeof(m->config.vsys), "Public");
-	if (ikw_table_init(&m->known) || ikw_table_init(&m->by_spi) ||
-	    ikw_world_init(&m->world, &world_ops)) {
+	m->next_index = m->config.last_index;
+	if (ikw_table_init(&m->by_spi) || ikw_world_init(&m->world, &world_ops)) {
 		ikw_model_free(m);
 		return NULL;
 	}
@@ -531,9 +507,6 @@ struct ikw_model *ikw_model_new(const struct ikw_model_config *config,
 
 void ikw_model_free(struct ikw_model *m)
 {
-	struct ikw_node *node;
-	size_t at = 0;
-
 	if (!m)
 		return;
 	while (m->first) {
@@ -544,27 +517,8 @@ void ikw_model_free(struct ikw_model *m)
 		free(c);
 	}
 	ikw_world_free(&m->world);
-	while ((node = ikw_table_each(&m->known, &at)))
-		free(IKW_CONTAINER(node, struct known_tunnel, node));
-	ikw_table_free(&m->known);
 	ikw_table_free(&m->by_spi);
 	free(m);
-}
-
-int ikw_model_know_tunnel(struct ikw_model *m, const char *key, uint32_t index)
-{
-	size_t len = strlen(key);
-	struct known_tunnel *k = malloc(sizeof(*k) + len + 1);
-
-	if (!k)
-		return -1;
-	memcpy(k->key, key, len + 1);
-	k->index = index;
-	k->node.hash = ikw_hash(key, len, 7);
-	ikw_table_add(&m->known, &k->node);
-	if (index > m->next_index)
-		m->next_index = index;
-	return 0;
 }
 
 void ikw_model_tick(struct ikw_model *m, uint64_t now)

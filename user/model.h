@@ -18,8 +18,16 @@ struct ikw_model;
 
 /* Settings that change what the model concludes; a recording carries them. */
 struct ikw_model_config {
-	char vsys[64];	    /* name of the watched network namespace; "Public": the initial one */
-	uint64_t settle_ns; /* how long an undecided case stays open; 0: 2 s */
+	char vsys[64];	     /* name of the watched network namespace; "Public": the initial one */
+	uint64_t settle_ns;  /* how long an undecided case stays open; 0: 2 s */
+	uint32_t last_index; /* the highest number that a tunnel has; 0: none has one */
+};
+
+/* What is kept of a tunnel that the model does not know, or not any more. */
+struct ikw_tunnel_past {
+	uint32_t index;
+	uint64_t last_deletion; /* Unix ns; 0: none */
+	enum ikw_reason last_reason;
 };
 
 /* An IKE daemon ended and left SAs behind: tunnels that nobody manages any more. */
@@ -38,6 +46,8 @@ struct ikw_model_ops {
 	void (*alarm)(void *ctx, struct ikw_alarm *alarm);
 	/* A new tunnel got a number: remember (key, index) to keep it over restarts. */
 	void (*tunnel)(void *ctx, const char *key, uint32_t index);
+	/* What was remembered under that key, into past; false: nothing. */
+	bool (*known)(void *ctx, const char *key, struct ikw_tunnel_past *past);
 	/* A tunnel that was down carries traffic again; boot: when. */
 	void (*tunnel_up)(void *ctx, uint32_t index, uint64_t boot);
 	/* A daemon ended and what it had installed is still there after the settle time. */
@@ -49,9 +59,6 @@ struct ikw_model_ops {
 struct ikw_model *ikw_model_new(const struct ikw_model_config *config,
 				const struct ikw_model_ops *ops);
 void ikw_model_free(struct ikw_model *model);
-
-/* A tunnel number given in an earlier life; before the first event. 0, or -1 without memory. */
-int ikw_model_know_tunnel(struct ikw_model *model, const char *key, uint32_t index);
 
 /*
  * Feeds one event. Its time also advances the model: cases whose settle time
@@ -101,7 +108,7 @@ struct ikw_tunnel_info {
 	char flow_info[256];
 	uint64_t up_since;	/* boot time ns; 0: not known */
 	uint64_t deletions;	/* since the agent began */
-	uint64_t last_deletion; /* boot time ns; 0: none */
+	uint64_t last_deletion; /* Unix ns; 0: none */
 	enum ikw_reason last_reason;
 	uint8_t ike_version;
 	uint64_t spi_i;

@@ -4,8 +4,13 @@
 #include "world_private.h"
 
 #define MAX_IDLE_PEERS 16384		 /* peers without a tunnel that are remembered */
-#define MAX_PEER_IKES  64		 /* IKE_SAs remembered per peer that manage no tunnel */
-#define SETTING_UP     (10 * IKW_SECOND) /* so long one may take to do so */
+#define SETTING_UP     (10 * IKW_SECOND) /* so long an IKE_SA may take to do so */
+#define MAX_IDLE_IKES  32768 /* IKE_SAs, beside some for each tunnel: more, and idle peers go */
+#define IKES_A_TUNNEL  4
+#define MAX_PEER_IKES  64 /* remembered per peer that manage no tunnel */
+#define MAX_NOTHINGS   4  /* and such of a peer without a tunnel that came to nothing */
+#define SPARE_FOR      (600 * IKW_SECOND) /* one whose time is over: no look goes further back */
+#define SPARE_LEAST    2		  /* and so many stay whatever their age */
 #define V2_INITIATOR   0x08
 #define V2_RESPONSE    0x20
 /*
@@ -105,11 +110,17 @@ static void peer_forget(struct ikw_world *w, struct ikw_peer *p)
 	free(p);
 }
 
+static bool too_many(const struct ikw_world *w)
+{
+	return w->idle_count > MAX_IDLE_PEERS ||
+	       w->ikes.count > MAX_IDLE_IKES + IKES_A_TUNNEL * w->tunnels.count;
+}
+
 static void peers_bound(struct ikw_world *w, const struct ikw_peer *keep)
 {
 	struct ikw_peer *p = w->idle_first;
 
-	while (p && w->idle_count > MAX_IDLE_PEERS) {
+	while (p && too_many(w)) {
 		struct ikw_peer *next = p->idle_next;
 		bool needed = p->ikes && p->ikes->count > p->ikes->spare_count;
 
@@ -203,22 +214,40 @@ static bool came_to_nothing(const struct ikw_ike_sa *ike, uint64_t now)
 	return idle && ike->created + SETTING_UP < now;
 }
 
+/* Replaced, ended or never come to be, and so long ago that no case asks for it. */
+static bool over(const struct ikw_ike_sa *ike, uint64_t now)
+{
+	uint64_t last = ike->last_in > ike->last_out ? ike->last_in : ike->last_out;
+
+	if (ike->ended > last)
+		last = ike->ended;
+	return last + SPARE_FOR < now &&
+	       (ike->successor || ike->ended || came_to_nothing(ike, now));
+}
+
 /*
  * Those that nothing needs any more are bounded, not those that manage tunnels:
- * a NAT may have thousands behind it. First goes what came to nothing, then what
- * has been of no use the longest.
+ * a NAT may have thousands behind it. First goes what is over, then what came to
+ * nothing, then what has been of no use the longest.
  */
-static void ikes_bound(struct ikw_world *w, struct ikw_ikes *ikes, const struct ikw_ike_sa *newest)
+static void ikes_bound(struct ikw_world *w, struct ikw_peer *p, const struct ikw_ike_sa *newest)
 {
-	for (unsigned int any = 0; any < 2; any++) {
+	const uint32_t most[] = { SPARE_LEAST, p->tunnels ? MAX_PEER_IKES : MAX_NOTHINGS,
+				  MAX_PEER_IKES };
+	struct ikw_ikes *ikes = p->ikes;
+	uint64_t now = newest->created;
+
+	for (unsigned int way = 0; way < 3; way++) {
 		struct ikw_ike_sa *ike = ikes->spare.first, *next;
 
-		for (; ike && ikes->spare_count > MAX_PEER_IKES; ike = next) {
+		for (; ike && ikes->spare_count > most[way]; ike = next) {
 			next = ike->chain[IKW_BY_SPARE].next;
-			if (ike != newest && (any || came_to_nothing(ike, newest->created)))
+			if (ike != newest &&
+			    (way == 2 || (way ? came_to_nothing(ike, now) : over(ike, now))))
 				ike_forget(w, ike);
 		}
 	}
+	peers_bound(w, p);
 }
 
 struct ikw_ike_sa *ikw_ike_add(struct ikw_world *w, struct ikw_peer *p, uint64_t spi_i,
@@ -254,7 +283,7 @@ static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const
 			    ? m->dir == IKW_DIR_OUT
 			    : (m->dir == IKW_DIR_OUT) == !!(m->ike_flags & V2_INITIATOR);
 	ike->remote_port = m->dir == IKW_DIR_OUT ? m->dport : m->sport;
-	ikes_bound(w, p->ikes, ike);
+	ikes_bound(w, p, ike);
 	return ike;
 }
 

@@ -107,26 +107,22 @@ static bool open_store(struct ikw_agent *agent)
 	return !dir;
 }
 
-static int know_tunnel(void *ctx, const struct ikw_store_tunnel *tunnel)
-{
-	return ikw_model_know_tunnel(ctx, tunnel->key, tunnel->index);
-}
-
 static bool open_model(struct ikw_agent *agent)
 {
 	struct ikw_model_config config = { .settle_ns = agent->options.settle_ns };
 	const struct ikw_model_ops ops = { .alarm = ikw_agent_alarm,
 					   .tunnel = ikw_agent_tunnel,
+					   .known = ikw_agent_known,
 					   .tunnel_up = ikw_agent_tunnel_up,
 					   .daemon_lost = ikw_agent_daemon_lost,
 					   .ctx = agent };
 
 	memcpy(config.vsys, agent->netns.name, sizeof(config.vsys));
+	if (agent->store)
+		config.last_index = ikw_store_last_tunnel(agent->store);
 	agent->model = ikw_model_new(&config, &ops);
 	if (!agent->model)
 		ikw_error("run: %s", strerror(ENOMEM));
-	else if (agent->store)
-		ikw_store_tunnels(agent->store, know_tunnel, agent->model);
 	return agent->model;
 }
 

@@ -207,6 +207,7 @@ static struct ikw_generation *generation_get(struct ikw_world *w, struct ikw_tun
 	gen->dumped = sa->op != IKW_SA_ADD;
 	gen->next = t->generations;
 	t->generations = gen;
+	ikw_tunnel_taken(w, t);
 	w->generations++;
 	if (gen->next) /* which this one replaces: its SAs are about to go */
 		generation_prefetch(w, gen->next);
@@ -395,9 +396,12 @@ void ikw_generation_free(struct ikw_world *w, struct ikw_generation *gen)
 void ikw_generation_release(struct ikw_world *w, struct ikw_generation *gen)
 {
 	bool alive = (gen->in && !gen->in->gone) || (gen->out && !gen->out->gone);
+	struct ikw_tunnel *t = gen->tunnel;
 
-	if (!gen->deletion && gen->ending && !alive)
-		ikw_generation_free(w, gen);
+	if (gen->deletion || !gen->ending || alive)
+		return;
+	ikw_generation_free(w, gen);
+	ikw_tunnel_left(w, t);
 }
 
 void ikw_generation_turn(struct ikw_world *w, struct ikw_generation *gen)
@@ -435,6 +439,7 @@ static void generation_join(struct ikw_world *w, struct ikw_generation *to,
 	if (!moved->gone)
 		ikw_table_add(&w->sas, &moved->node);
 	ikw_generation_free(w, from);
+	ikw_tunnel_left(w, left);
 	ikw_tunnel_state(w, left, time);
 }
 

@@ -27,6 +27,8 @@
 #include <stdint.h>
 #include "alarm.h"
 
+struct ikw_tunnel_past; /* model.h */
+
 #define IKW_STATE_DIR	     "/var/lib/ikewatch"
 #define IKW_STORE_QUEUE_MAX  10000
 #define IKW_STORE_ALARMS_MAX 1000000
@@ -125,17 +127,21 @@ struct ikw_store_tunnel {
 	uint64_t deletions;	 /* in all */
 	uint64_t last_deletion;	 /* 0: none */
 	const char *last_reason; /* NULL: none */
-	/* ikw_store_tunnels_seen() only */
-	bool active;		/* it is in the active list */
-	uint64_t up_since;	/* if active: it came back then; 0: it did not */
-	const char *last_alarm; /* the alarm object of its last deletion; NULL: none kept */
+	bool active;		 /* it is in the active list */
+	uint64_t up_since;	 /* if active: it came back then; 0: it did not */
+	const char *last_alarm;	 /* the alarm object of its last deletion; NULL: none kept */
 };
 
-/* Every tunnel in the order of its number, until fn returns nonzero. 0, or -1. */
-int ikw_store_tunnels(struct ikw_store *store,
-		      int (*fn)(void *ctx, const struct ikw_store_tunnel *tunnel), void *ctx);
+/* What ikw_store_add_tunnel() kept under this key (struct ikw_model_ops.known). 1: it is in past;
+ * 0: nothing; -1: failed. */
+int ikw_store_known(struct ikw_store *store, const char *key, struct ikw_tunnel_past *past);
 
-/* As ikw_store_tunnels, with what is known of each tunnel's end; index: of this one only (0: all).
+/* The highest number of a tunnel; 0: there is none, or it could not be read. */
+uint32_t ikw_store_last_tunnel(struct ikw_store *store);
+
+/*
+ * Every tunnel in the order of its number, with what is known of its end, until fn
+ * returns nonzero; index: this one only (0: all). 0, or -1.
  */
 int ikw_store_tunnels_seen(struct ikw_store *store, uint32_t index,
 			   int (*fn)(void *ctx, const struct ikw_store_tunnel *tunnel), void *ctx);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What is in the store. */
 #include "store_private.h"
+#include "model.h"
 
 static const char *column_text(sqlite3_stmt *stmt, int column)
 {
@@ -39,26 +40,39 @@ struct tunnel_call {
 	void *ctx;
 };
 
-static int tunnel_row(void *ctx, sqlite3_stmt *stmt)
+static int past_row(void *ctx, sqlite3_stmt *stmt)
 {
-	const struct tunnel_call *call = ctx;
-	struct ikw_store_tunnel tunnel = {
-		.index = (uint32_t)column_u64(stmt, 0),
-		.key = column_text(stmt, 1),
-		.deletions = column_u64(stmt, 2),
-		.last_deletion = column_u64(stmt, 3),
-		.last_reason = column_text(stmt, 4),
-	};
+	struct ikw_tunnel_past *past = ctx;
+	const char *reason = column_text(stmt, 2);
+	int found = reason ? ikw_reason_find(reason) : -1;
 
-	return call->fn(call->ctx, &tunnel);
+	past->index = (uint32_t)column_u64(stmt, 0);
+	past->last_deletion = column_u64(stmt, 1);
+	past->last_reason = found < 0 ? IKW_REASON_UNKNOWN : (enum ikw_reason)found;
+	return 0;
 }
 
-int ikw_store_tunnels(struct ikw_store *store,
-		      int (*fn)(void *ctx, const struct ikw_store_tunnel *tunnel), void *ctx)
+int ikw_store_known(struct ikw_store *store, const char *key, struct ikw_tunnel_past *past)
 {
-	struct tunnel_call call = { fn, ctx };
+	sqlite3_stmt *stmt = ikw_store_stmt(store, SQL_TUNNEL_OF_KEY);
 
-	return query(store, ikw_store_stmt(store, SQL_TUNNELS), tunnel_row, &call) < 0 ? -1 : 0;
+	if (stmt)
+		sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
+	return query(store, stmt, past_row, past);
+}
+
+static int number_row(void *ctx, sqlite3_stmt *stmt)
+{
+	*(uint32_t *)ctx = (uint32_t)column_u64(stmt, 0);
+	return 0;
+}
+
+uint32_t ikw_store_last_tunnel(struct ikw_store *store)
+{
+	uint32_t last = 0;
+
+	query(store, ikw_store_stmt(store, SQL_LAST_TUNNEL), number_row, &last);
+	return last;
 }
 
 static int seen_row(void *ctx, sqlite3_stmt *stmt)

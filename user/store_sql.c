@@ -117,8 +117,9 @@ const char *const ikw_store_sql[SQL_COUNT] = {
 			  "(tunnel_index, first_id, last_id, count, wall, who, note)"
 			  " SELECT tunnel_index, first_id, last_id, count, ?2, ?3, ?4 FROM active",
 	[SQL_DROP_ALL_ACTIVE] = "DELETE FROM active",
-	[SQL_TUNNELS] = "SELECT tunnel_index, key, deletions, last_deletion, last_reason"
-			" FROM tunnels ORDER BY tunnel_index",
+	[SQL_TUNNEL_OF_KEY] = "SELECT tunnel_index, last_deletion, last_reason"
+			      " FROM tunnels WHERE key = ?1",
+	[SQL_LAST_TUNNEL] = "SELECT max(tunnel_index) FROM tunnels",
 	[SQL_TUNNELS_SEEN] =
 		"SELECT t.tunnel_index, t.key, t.deletions, t.last_deletion, t.last_reason,"
 		" e.last_id, e.up_since, (SELECT a.json FROM alarms a"

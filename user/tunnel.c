@@ -113,6 +113,8 @@ const char *ikw_tunnel_key(const struct ikw_tunnel *t, char *buf, size_t size)
 	return buf;
 }
 
+#define GONE_LEAST 16384 /* tunnels without SAs that are remembered */
+
 /* ---- flows -------------------------------------------------------------- */
 
 static uint64_t flow_hash(const struct ikw_tunnel *t)
@@ -196,7 +198,8 @@ void ikw_tunnel_state(struct ikw_world *w, struct ikw_tunnel *t, uint64_t time)
 		return;
 	t->up = up;
 	if (up) {
-		w->tunnels_up++;
+		if (++w->tunnels_up > w->up_most)
+			w->up_most = w->tunnels_up;
 		t->up_since = time;
 	} else {
 		w->tunnels_up--;
@@ -306,13 +309,61 @@ static void flow_forget(struct ikw_world *w, struct ikw_tunnel *t)
 	memset(&t->flow, 0, sizeof(t->flow));
 }
 
-static void tunnel_unlink(struct ikw_tunnel *t)
+static void peer_link(struct ikw_world *w, struct ikw_peer *p, struct ikw_tunnel *t)
 {
-	struct ikw_tunnel **at = &t->peer->tunnels;
+	t->peer = p;
+	t->peer_prev = NULL;
+	t->peer_next = p->tunnels;
+	if (p->tunnels)
+		p->tunnels->peer_prev = t;
+	p->tunnels = t;
+	ikw_peer_busy(w, p);
+}
 
-	while (*at != t)
-		at = &(*at)->peer_next;
-	*at = t->peer_next;
+static void peer_unlink(struct ikw_world *w, struct ikw_tunnel *t)
+{
+	struct ikw_peer *p = t->peer;
+
+	*(t->peer_prev ? &t->peer_prev->peer_next : &p->tunnels) = t->peer_next;
+	if (t->peer_next)
+		t->peer_next->peer_prev = t->peer_prev;
+	if (!p->tunnels)
+		ikw_peer_idle(w, p);
+}
+
+void ikw_tunnel_taken(struct ikw_world *w, struct ikw_tunnel *t)
+{
+	if (!t->gone)
+		return;
+	t->gone = false;
+	*(t->gone_prev ? &t->gone_prev->gone_next : &w->gone_first) = t->gone_next;
+	*(t->gone_next ? &t->gone_next->gone_prev : &w->gone_last) = t->gone_prev;
+	w->gone_count--;
+}
+
+void ikw_tunnel_left(struct ikw_world *w, struct ikw_tunnel *t)
+{
+	if (t->generations || t->gone)
+		return;
+	t->gone = true;
+	t->gone_next = NULL;
+	t->gone_prev = w->gone_last;
+	*(w->gone_last ? &w->gone_last->gone_next : &w->gone_first) = t;
+	w->gone_last = t;
+	w->gone_count++;
+}
+
+void ikw_tunnels_bound(struct ikw_world *w)
+{
+	while (w->gone_count > GONE_LEAST && w->gone_count > w->up_most) {
+		struct ikw_tunnel *t = w->gone_first;
+
+		ikw_tunnel_taken(w, t);
+		flow_forget(w, t);
+		peer_unlink(w, t);
+		ikw_table_del(&w->tunnels, &t->node);
+		free(t);
+	}
 }
 
 /* To the peer whose local address is the remote one of the tunnel's, and the reverse. */
@@ -328,14 +379,11 @@ static void tunnel_turn(struct ikw_world *w, struct ikw_tunnel *t, struct ikw_pe
 	if (tunnel_find(w, &key))
 		return;
 	flow_forget(w, t);
-	tunnel_unlink(t);
+	peer_unlink(w, t);
 	ikw_table_del(&w->tunnels, &t->node);
 	t->own_sel = ours;
 	t->sa_sel = key.sa_sel;
-	t->peer = to;
-	t->peer_next = to->tunnels;
-	to->tunnels = t;
-	ikw_peer_busy(w, to);
+	peer_link(w, to, t);
 	t->node.hash = key_hash(&key);
 	ikw_table_add(&w->tunnels, &t->node);
 	for (struct ikw_generation *gen = t->generations; gen; gen = gen->next)
@@ -352,13 +400,13 @@ static void policy_turns(struct ikw_world *w, const struct ikw_policy *ev)
 	if (!wrong || !wrong->guessed)
 		return;
 	wrong->guessed = false;
+	if (!wrong->tunnels) /* an idle peer may be forgotten for a new one */
+		return;
 	right = ikw_peer_get(w, ev->tmpl_saddr, ev->tmpl_daddr);
 	for (struct ikw_tunnel *t = wrong->tunnels, *next; t && right; t = next) {
 		next = t->peer_next;
 		tunnel_turn(w, t, right);
 	}
-	if (!wrong->tunnels)
-		ikw_peer_idle(w, wrong);
 }
 
 /* The port that all of its SAs have; 0: they have none, or not the same. */
@@ -453,7 +501,6 @@ static struct ikw_tunnel *tunnel_new(struct ikw_world *w, const struct tunnel_ke
 
 	if (!t)
 		return NULL;
-	t->peer = p;
 	t->reqid = key->reqid;
 	t->mark = sa->mark;
 	t->mark_mask = sa->mark_mask;
@@ -463,9 +510,7 @@ static struct ikw_tunnel *tunnel_new(struct ikw_world *w, const struct tunnel_ke
 	t->mode = sa->mode;
 	t->last_reason = IKW_REASON_UNKNOWN;
 	t->node.hash = key_hash(key);
-	t->peer_next = p->tunnels;
-	p->tunnels = t;
-	ikw_peer_busy(w, p);
+	peer_link(w, p, t);
 	ikw_table_add(&w->tunnels, &t->node);
 	t->index = w->ops.number(w->ops.ctx, t, ikw_tunnel_key(t, text, sizeof(text)));
 	return t;

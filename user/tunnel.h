@@ -110,12 +110,15 @@ struct ikw_tunnel {
 	struct ikw_node node;	   /* by peer, reqid, mark, if_id, SA selector */
 	struct ikw_node flow_node; /* by selectors, mark and if_id; hash 0: not in it */
 	struct ikw_tunnel *peer_next;
+	struct ikw_tunnel *peer_prev;
+	struct ikw_tunnel *gone_next; /* of those without SAs; the one that went first is first */
+	struct ikw_tunnel *gone_prev;
 	struct ikw_peer *peer;
 	struct ikw_generation *generations; /* newest first */
 	struct ikw_flow flow;
 	struct ikw_selector own_sel; /* of its SAs themselves, source is ours */
 	uint64_t up_since;
-	uint64_t last_deletion;
+	uint64_t last_deletion; /* Unix ns, be it in an earlier life; 0: none, or no clock yet */
 	uint32_t index;
 	uint32_t reqid;
 	uint32_t mark;
@@ -126,6 +129,7 @@ struct ikw_tunnel {
 	uint8_t last_reason;
 	uint8_t proto;
 	bool up;
+	bool gone; /* it has no generation, and may be forgotten */
 	uint8_t mode;
 };
 
@@ -149,8 +153,8 @@ struct ikw_world_ops {
 	void (*further)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
 	/* A generation got an SA. */
 	void (*installed)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
-	/* A tunnel needs a number; known: the key of an earlier life. */
-	uint32_t (*number)(void *ctx, const struct ikw_tunnel *tunnel, const char *key);
+	/* A tunnel needs a number; and what of an earlier life under that key goes on. */
+	uint32_t (*number)(void *ctx, struct ikw_tunnel *tunnel, const char *key);
 	/* A tunnel came up or went down. */
 	void (*state)(void *ctx, struct ikw_tunnel *tunnel, uint64_t time);
 	void *ctx;
@@ -221,6 +225,10 @@ struct ikw_world {
 	struct ikw_reserved *reserved_last[IKW_RESERVED_LAST]; /* a ring */
 	unsigned int reserved_head;
 	uint64_t tunnels_up;
+	uint64_t up_most; /* ever at once */
+	struct ikw_tunnel *gone_first;
+	struct ikw_tunnel *gone_last;
+	size_t gone_count;
 	uint64_t ike_repeats; /* IKE messages sent again, by either side */
 	uint64_t generations;
 	uint64_t now;

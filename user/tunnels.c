@@ -65,15 +65,30 @@ static int take_stored(void *ctx, const struct ikw_store_tunnel *tunnel)
 	return 0;
 }
 
+static bool is_there(const struct ikw_tunnel_list *list, uint32_t index)
+{
+	const json_t *tunnel;
+	size_t i;
+
+	json_array_foreach (list->tunnels, i, tunnel)
+		if (ikw_live_integer(tunnel, "index") == (json_int_t)index)
+			return true;
+	return false;
+}
+
+/* All, or those asked for that are not in the list yet. */
 static int each_wanted(struct ikw_store *store, struct look_call *call)
 {
 	int err = 0;
 
 	if (!call->o->wanted_count)
 		return ikw_store_tunnels_seen(store, 0, take_stored, call);
-	for (int i = 0; i < call->o->wanted_count && !err; i++)
-		err = ikw_store_tunnels_seen(store, (uint32_t)strtoul(call->o->wanted[i], NULL, 10),
-					     take_stored, call);
+	for (int i = 0; i < call->o->wanted_count && !err; i++) {
+		uint32_t index = (uint32_t)strtoul(call->o->wanted[i], NULL, 10);
+
+		if (!is_there(call->list, index))
+			err = ikw_store_tunnels_seen(store, index, take_stored, call);
+	}
 	return err;
 }
 
@@ -86,7 +101,6 @@ static int look_at_store(struct look_call *call, char *why, size_t size)
 
 	if (!store)
 		return -1;
-	call->list->live = false;
 	err = each_wanted(store, call);
 	if (err)
 		snprintf(why, size, "%s", ikw_store_error(store));
@@ -107,10 +121,16 @@ static int look(const struct tunnels_options *o, struct ikw_tunnel_list *list, c
 	list->live = true;
 	clock_gettime(CLOCK_REALTIME, &list->at);
 	answer = ikw_live_ask(&o->common, "tunnels", &absent, why, size);
-	if (answer)
-		return ikw_live_lines(answer, take, &call, why, size);
+	if (answer && ikw_live_lines(answer, take, &call, why, size))
+		return -1;
+	if (answer) { /* of those down it forgets the ones that went long ago */
+		if (json_array_size(list->tunnels) < (size_t)o->wanted_count)
+			look_at_store(&call, stored, sizeof(stored));
+		return 0;
+	}
 	if (!absent || o->common.socket)
 		return -1;
+	list->live = false;
 	if (!look_at_store(&call, stored, sizeof(stored)))
 		return 0;
 	snprintf(why + strlen(why), size - strlen(why), "; %s", stored);

@@ -18,6 +18,7 @@ void ikw_world_event(struct ikw_world *w, const union ikw_event *ev)
 {
 	if (ev->hdr.time > w->now)
 		w->now = ev->hdr.time;
+	ikw_tunnels_bound(w);
 	ikw_host_event(&w->host, ev);
 	ikw_outside_event(&w->outside, &w->host, ev);
 	switch (ev->hdr.type) {

@@ -63,6 +63,16 @@ void ikw_route_event(struct ikw_world *world, const struct ikw_route *event);
 
 /* The tunnel of an SA, made if need be; NULL: no memory. dir: of the SA, as far as can be told. */
 struct ikw_tunnel *ikw_tunnel_get(struct ikw_world *world, const struct ikw_sa *sa, uint8_t dir);
+/* It got its first generation; its last one went. */
+void ikw_tunnel_taken(struct ikw_world *world, struct ikw_tunnel *tunnel);
+void ikw_tunnel_left(struct ikw_world *world, struct ikw_tunnel *tunnel);
+/*
+ * Forgets tunnels without SAs, the one that went first before the others: clients
+ * come from ever new addresses, and daemons have ever new reqids for them. As
+ * many stay as were ever up at once, and no fewer than GONE_LEAST (tunnel.c).
+ * Only where nobody holds a tunnel or a peer.
+ */
+void ikw_tunnels_bound(struct ikw_world *world);
 /* The same, if it is there; NULL: it is not. */
 struct ikw_tunnel *ikw_tunnel_known(const struct ikw_world *world, const struct ikw_sa *sa,
 				    uint8_t dir);

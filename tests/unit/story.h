@@ -112,13 +112,12 @@ static inline void feed(struct story *s, const union ikw_event *e)
 	ikw_model_event(s->model, e);
 }
 
-static inline void begin(struct story *s, uint32_t sees)
+static inline void begin_with(struct story *s, uint32_t sees, const struct ikw_model_ops *ops)
 {
-	struct ikw_model_ops ops = { .alarm = on_alarm, .daemon_lost = on_daemon_lost, .ctx = s };
 	NEW(s, clock, clock, CLOCK, 0);
 
 	memset(s, 0, sizeof(*s));
-	s->model = ikw_model_new(NULL, &ops);
+	s->model = ikw_model_new(NULL, ops);
 	assert_non_null(s->model);
 	clock.clock.wall = 1700000000000000000ULL;
 	feed(s, &clock);
@@ -137,6 +136,13 @@ static inline void begin(struct story *s, uint32_t sees)
 	link.link.op = IKW_LINK_SET;
 	strcpy(link.link.name, "eth0");
 	feed(s, &link);
+}
+
+static inline void begin(struct story *s, uint32_t sees)
+{
+	struct ikw_model_ops ops = { .alarm = on_alarm, .daemon_lost = on_daemon_lost, .ctx = s };
+
+	begin_with(s, sees, &ops);
 }
 
 static inline void end(struct story *s)

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <jansson.h>
+#include "user/model.h"
 #include "user/store_private.h"
 
 #define S   UINT64_C(1000000000)
@@ -234,6 +235,7 @@ static void test_restart(void **state)
 	struct ikw_store *store = open_store();
 	uint64_t recent, all;
 	json_t *json = NULL;
+	struct ikw_tunnel_past past;
 	int tunnels = 0;
 
 	(void)state;
@@ -246,8 +248,17 @@ static void test_restart(void **state)
 
 	store = open_store();
 	assert_null(ikw_store_notice(store));
-	assert_int_equal(ikw_store_tunnels(store, count_tunnel, &tunnels), 0);
+	assert_int_equal(ikw_store_tunnels_seen(store, 0, count_tunnel, &tunnels), 0);
 	assert_int_equal(tunnels, 2);
+	assert_int_equal(ikw_store_last_tunnel(store), 2);
+	assert_int_equal(ikw_store_known(store, "key three", &past), 0);
+	assert_int_equal(ikw_store_known(store, "key two", &past), 1);
+	assert_int_equal(past.index, 2);
+	assert_int_equal(past.last_deletion, 0);
+	assert_int_equal(ikw_store_known(store, "key one", &past), 1);
+	assert_int_equal(past.index, 1);
+	assert_int_equal(past.last_deletion, NOW);
+	assert_int_equal(past.last_reason, IKW_REASON_DPD_TIMEOUT);
 	assert_int_equal(ikw_store_deletions(store, 1, NOW - 86400 * S, &recent, &all), 0);
 	assert_int_equal(recent, 1);
 	assert_int_equal(all, 2);
@@ -511,7 +522,7 @@ static void test_damaged_pages(void **state)
 	assert_int_equal(ikw_store_stats(store, &stats), 0);
 	assert_true(stats.alarms > 1500 && stats.alarms < 2000);
 	assert_int_equal(stats.active, 2);
-	assert_int_equal(ikw_store_tunnels(store, count_tunnel, &tunnels), 0);
+	assert_int_equal(ikw_store_tunnels_seen(store, 0, count_tunnel, &tunnels), 0);
 	assert_int_equal(raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT), 2001);
 	ikw_store_close(store);
 	store = open_store();
