@@ -106,8 +106,9 @@ struct ikw_alarm {
 	char peer_name[IKW_ALARM_NAME_LEN];   /* the operator's; empty: none */
 	char tunnel_name[IKW_ALARM_NAME_LEN]; /* likewise */
 	char *detail;			      /* one English sentence; owned */
-	bool tunnel_up;
-	uint8_t ike_version; /* 0: no IKE_SA known */
+	bool tunnel_up;			      /* the flow is carried, be it by another tunnel */
+	bool own_up;			      /* by this one itself */
+	uint8_t ike_version;		      /* 0: no IKE_SA known */
 	uint64_t spi_i;
 	uint64_t spi_r;
 	unsigned int sa_count;

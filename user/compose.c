@@ -318,6 +318,7 @@ static void fill_fields(struct report *r)
 	a->rule = r->v->rule->name;
 	a->severity = ikw_reason_severity(r->v->reason);
 	a->tunnel_up = ikw_flow_usable(r->w, t, r->c->gen) != NULL;
+	a->own_up = ikw_tunnel_usable(t, r->c->gen) != NULL;
 	if (ike) {
 		a->ike_version = ike->version;
 		a->spi_i = ike->spi_i;

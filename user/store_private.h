@@ -23,6 +23,9 @@ enum ikw_store_sql {
 	SQL_TRIM_AGE,
 	SQL_TRIM_NUMBER,
 	SQL_TRIM_CLEARS,
+	SQL_ADD_UP,
+	SQL_DROP_UP,
+	SQL_TRIM_TUNNELS,
 	SQL_ENTRY_OF,
 	SQL_ADD_CLEAR,
 	SQL_DROP_ACTIVE,
@@ -55,6 +58,7 @@ struct ikw_store_item {
 	uint64_t wall;
 	uint32_t tunnel_index;
 	bool tunnel_up;
+	bool own_up;
 	bool history;		/* not to enter the active list */
 	bool again;		/* OP_TUNNEL_UP: told from a journal */
 	const char *reason;	/* static */
@@ -79,7 +83,8 @@ struct ikw_store {
 	uint64_t dropped;
 	uint64_t retry_at; /* no commit before, after one that failed; CLOCK_MONOTONIC ns */
 	uint64_t next_id;
-	uint64_t untrimmed; /* alarms written since the last trim */
+	uint64_t untrimmed;  /* alarms written since the last trim */
+	uint32_t trimmed_to; /* the last tunnel that the last trim looked at */
 	uint64_t max_alarms;
 	uint64_t max_age; /* ns */
 	char error[512];

@@ -90,6 +90,7 @@ void ikw_store_salvage(struct ikw_store *store, const char *path, unsigned int *
 		copy_table(&s, "clears", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8");
 		*alarms = copy_table(&s, "alarms", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8");
 		copy_table(&s, "given", "?1, ?2, ?3");
+		copy_table(&s, "up", "?1");
 		copy_last_id(&s);
 		ikw_store_exec(store, SQL_COMMIT);
 	}

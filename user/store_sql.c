@@ -52,12 +52,15 @@ const char ikw_store_schema[] = "CREATE TABLE tunnels ("
 
 /*
  * given: which deletions of this boot have their alarm, so that an agent that
- * goes on where another was killed gives none twice.
+ * goes on where another was killed gives none twice. up: tunnels that went down
+ * or were rekeyed and are up, as far as is known: their numbers are kept.
  */
 const char ikw_store_additions[] = "CREATE TABLE IF NOT EXISTS given ("
 				   " key TEXT PRIMARY KEY,"
 				   " boot INTEGER NOT NULL,"
-				   " id INTEGER NOT NULL);";
+				   " id INTEGER NOT NULL);"
+				   "CREATE TABLE IF NOT EXISTS up ("
+				   " tunnel_index INTEGER PRIMARY KEY);";
 
 #define ROW_COLUMNS                                                                                \
 	"SELECT a.id, a.wall, a.tunnel_index, a.reason, a.confidence, a.peer, a.tunnel_up, "       \
@@ -104,6 +107,13 @@ const char *const ikw_store_sql[SQL_COUNT] = {
 			    " ORDER BY id LIMIT " TRIM_LIMIT ")",
 	[SQL_TRIM_CLEARS] = "DELETE FROM clears WHERE id IN (SELECT id FROM clears"
 			    " WHERE wall < ?1 OR last_id <= ?2 LIMIT " TRIM_LIMIT ")",
+	[SQL_ADD_UP] = "INSERT OR IGNORE INTO up VALUES (?3)",
+	[SQL_DROP_UP] = "DELETE FROM up WHERE tunnel_index = ?3",
+	[SQL_TRIM_TUNNELS] = "DELETE FROM tunnels WHERE tunnel_index > ?1 AND tunnel_index <= ?2"
+			     " AND deletions > 0 AND NOT EXISTS (SELECT 1 FROM alarms a"
+			     " WHERE a.tunnel_index = tunnels.tunnel_index)"
+			     " AND tunnel_index NOT IN (SELECT tunnel_index FROM active)"
+			     " AND tunnel_index NOT IN (SELECT tunnel_index FROM up)",
 	[SQL_ENTRY_OF] = "SELECT e.tunnel_index, e.last_id, e.count FROM alarms a"
 			 " LEFT JOIN active e ON e.tunnel_index = a.tunnel_index"
 			 " AND NOT a.tunnel_up AND a.id BETWEEN e.first_id AND e.last_id"

@@ -8,7 +8,8 @@
 #include "store_private.h"
 
 /* Retention is looked after once in so many alarms. */
-#define TRIM_EVERY 1000
+#define TRIM_EVERY   1000
+#define TRIM_TUNNELS 4096
 
 /* After a failure a queue longer than this waits so long for the next attempt. */
 #define RETRY_QUEUE 100
@@ -112,7 +113,9 @@ static int write_given(struct ikw_store *store, const struct ikw_store_item *ite
 static int write_alarm(struct ikw_store *store, const struct ikw_store_item *item)
 {
 	if (write_bound(store, item, SQL_ADD_ALARM) ||
-	    write_bound(store, item, SQL_COUNT_DELETION) || write_given(store, item))
+	    write_bound(store, item, SQL_COUNT_DELETION) ||
+	    write_bound(store, item, item->own_up ? SQL_ADD_UP : SQL_DROP_UP) ||
+	    write_given(store, item))
 		return -1;
 	store->untrimmed++;
 	return item->tunnel_up || item->history ? 0 : write_bound(store, item, SQL_ADD_ACTIVE);
@@ -138,7 +141,7 @@ static int write_tunnel_up(struct ikw_store *store, const struct ikw_store_item 
 	sqlite3_bind_int64(stmt, 1, item->tunnel_index);
 	sqlite3_bind_int64(stmt, 2, (sqlite3_int64)item->wall);
 	sqlite3_bind_int(stmt, 3, item->again);
-	return ikw_store_step(store, stmt);
+	return ikw_store_step(store, stmt) ? -1 : write_bound(store, item, SQL_ADD_UP);
 }
 
 static int write_item(struct ikw_store *store, const struct ikw_store_item *item)
@@ -167,6 +170,21 @@ static int trim_with(struct ikw_store *store, enum ikw_store_sql which, int64_t 
 	return ikw_store_step(store, stmt);
 }
 
+/*
+ * A tunnel that is down and of which no alarm is kept is one that nobody asks for:
+ * daemons have ever new reqids, clients come from ever new addresses. So many
+ * numbers at a time, all of them in turn.
+ */
+static int trim_tunnels(struct ikw_store *store)
+{
+	uint32_t from = store->trimmed_to, last = ikw_store_last_tunnel(store);
+
+	if (from >= last)
+		from = 0;
+	store->trimmed_to = from + TRIM_TUNNELS;
+	return trim_with(store, SQL_TRIM_TUNNELS, from, store->trimmed_to);
+}
+
 /* Ids have no holes but at the old end, so that the number follows from them. */
 static int trim(struct ikw_store *store)
 {
@@ -178,7 +196,9 @@ static int trim(struct ikw_store *store)
 		return -1;
 	if (last_gone > 0 && trim_with(store, SQL_TRIM_NUMBER, last_gone, 0))
 		return -1;
-	return trim_with(store, SQL_TRIM_CLEARS, oldest, last_gone);
+	if (trim_with(store, SQL_TRIM_CLEARS, oldest, last_gone))
+		return -1;
+	return trim_tunnels(store);
 }
 
 /* ---- commit ----------------------------------------------------------- */
@@ -308,6 +328,7 @@ int ikw_store_alarm(struct ikw_store *store, struct ikw_alarm *alarm)
 		.wall = alarm->wall,
 		.tunnel_index = alarm->tunnel_index,
 		.tunnel_up = alarm->tunnel_up,
+		.own_up = alarm->own_up,
 		.history = alarm->history,
 		.reason = ikw_reason_text(alarm->reason),
 		.confidence = ikw_confidence_text(alarm->confidence),

@@ -353,6 +353,50 @@ static void test_retention(void **state)
 	ikw_store_close(store);
 }
 
+static bool is_kept(struct ikw_store *store, const char *key)
+{
+	struct ikw_tunnel_past past;
+
+	return ikw_store_known(store, key, &past) == 1;
+}
+
+/* Of tunnels that are down for good the number goes when their last alarm has gone. */
+static void test_retention_of_tunnels(void **state)
+{
+	struct ikw_store *store = open_store();
+	struct ikw_alarm rekeyed = { .tunnel_index = 4,
+				     .wall = NOW,
+				     .tunnel_up = true,
+				     .own_up = true,
+				     .reason = IKW_REASON_PHASE2_REPLACE };
+	char key[16];
+
+	(void)state;
+	ikw_store_retain(store, 100, IKW_STORE_AGE_DAYS);
+	for (uint32_t i = 1; i <= 6; i++) {
+		snprintf(key, sizeof(key), "key %u", i);
+		assert_int_equal(ikw_store_add_tunnel(store, key, i), 0);
+	}
+	raise_alarm(store, 1, NOW, true, IKW_REASON_PEER_ADDRESS_SWITCH); /* went elsewhere */
+	raise_alarm(store, 2, NOW, false, IKW_REASON_DPD_TIMEOUT);	  /* is active */
+	raise_alarm(store, 3, NOW, true, IKW_REASON_DPD_TIMEOUT);	  /* and came back */
+	ikw_store_tunnel_up(store, 3, NOW + S, false);
+	assert_int_equal(ikw_store_alarm(store, &rekeyed), 0);
+	for (int round = 0; round < 3; round++) {
+		ikw_store_begin(store);
+		for (uint32_t i = 0; i < 1000; i++)
+			raise_alarm(store, 5, NOW + i, true, IKW_REASON_PHASE2_REPLACE);
+		assert_int_equal(ikw_store_commit(store), 0);
+		assert_true(is_kept(store, "key 5"));
+	}
+	assert_false(is_kept(store, "key 1"));
+	assert_true(is_kept(store, "key 2"));
+	assert_true(is_kept(store, "key 3"));
+	assert_true(is_kept(store, "key 4"));
+	assert_true(is_kept(store, "key 6")); /* never went down */
+	ikw_store_close(store);
+}
+
 static int peer_check(void *ctx, const struct ikw_store_peer *peer)
 {
 	int *n = ctx;
@@ -770,6 +814,7 @@ int main(void)
 		TEST(test_restart),
 		TEST(test_batch),
 		TEST(test_retention),
+		TEST(test_retention_of_tunnels),
 		TEST(test_large_batch),
 		TEST(test_by_peer),
 		TEST(test_second_owner),
