@@ -298,6 +298,7 @@ static void fill_people(struct report *r)
 
 static void fill_fields(struct report *r)
 {
+	const struct ikw_generation *next = r->f->next_gen;
 	const struct ikw_tunnel *t = r->c->gen->tunnel;
 	const struct ikw_ike_sa *ike = r->f->ike;
 	struct ikw_alarm *a = r->a;
@@ -317,7 +318,10 @@ static void fill_fields(struct report *r)
 	a->confidence = r->v->confidence;
 	a->rule = r->v->rule->name;
 	a->severity = ikw_reason_severity(r->v->reason);
-	a->tunnel_up = ikw_flow_usable(r->w, t, r->c->gen) != NULL;
+	/* what came from elsewhere with other marks may be another tunnel: a dead one must not be
+	 * told to be up */
+	a->tunnel_up = ikw_flow_usable(r->w, t, r->c->gen) ||
+		       (next && next->tunnel->peer == t->peer && ikw_generation_usable(next));
 	a->own_up = ikw_tunnel_usable(t, r->c->gen) != NULL;
 	if (ike) {
 		a->ike_version = ike->version;
@@ -649,6 +653,8 @@ static enum ikw_fact_bit first_of(ikw_fact_set set)
 
 static void fill_blind(struct report *r)
 {
+	const ikw_fact_set next = IKW_FACT(REPLACED_IKE) | IKW_FACT(REPLACED_PLAIN) |
+				  IKW_FACT(RETURNED) | IKW_FACT(MOVED);
 	const struct ikw_host *host = &r->w->host;
 	uint32_t needs = 0, missing;
 
@@ -674,6 +680,10 @@ static void fill_blind(struct report *r)
 	    (r->v->rule->needs & (IKW_FACT(PEER_DELETE) | IKW_FACT(PEER_ISAKMP_DELETE))))
 		blind(r, "the phase 1 was not seen: what the peer's message was is told by its "
 			 "length and its time");
+	if (r->f->next_gen && (r->v->rule->needs & next) &&
+	    ikw_flow_drawn_anew(r->c->gen->tunnel, r->f->next_gen->tunnel))
+		blind(r, "what came in its place has other marks or another interface ID: it may "
+			 "be another tunnel");
 	if (r->c->first.hdr.flags & IKW_F_LATE)
 		blind(r, "the deletion itself was not seen; its time is when a dump no longer "
 			 "showed the SA");

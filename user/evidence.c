@@ -342,14 +342,30 @@ static bool replaces(const struct ikw_look *l, const struct ikw_generation *next
 	       (younger(next, gen) || ikw_crossed(next, gen)) && !of_other_client(gen, next, l->at);
 }
 
+/* The same client's, or for all that is known so: from behind a NAT, by its port. */
+static const struct ikw_generation *heir(const struct ikw_look *l, uint64_t from, uint64_t until)
+{
+	const struct ikw_generation *gen = l->c->gen, *next;
+
+	next = ikw_flow_heir(l->w, gen, from, until);
+	if (!next || (next->tunnel->peer == gen->tunnel->peer &&
+		      ikw_generation_encap(next) != ikw_generation_encap(gen)))
+		return NULL;
+	return next;
+}
+
 static void see_replaced(struct ikw_look *l)
 {
 	const struct ikw_generation *gen = l->c->gen, *next = gen->tunnel->generations;
 
 	while (next && !replaces(l, next))
 		next = next->next;
-	if (!next)
-		return;
+	if (!next) {
+		next = heir(l, before(l->at, CLEAR_NEAR), l->at);
+		if (!next || next->tunnel->peer != gen->tunnel->peer)
+			return;
+		l->f->vague |= IKW_FACT(REPLACED_IKE) | IKW_FACT(REPLACED_PLAIN);
+	}
 	l->f->next_gen = next;
 	if (by_rekey(next) && same_lineage(gen, next))
 		see(l, IKW_FACT(REPLACED_CHILD));
@@ -406,6 +422,18 @@ static void see_return(struct ikw_look *l)
 		return;
 	}
 	next = ikw_flow_usable(l->w, gen->tunnel, gen);
+	if (!next && !gave_up) {
+		/* from elsewhere it displaces the old one as it comes, or has nothing to do with it
+		 */
+		next = heir(l, before(l->at, NEAR), l->at + NEAR);
+		if (next && next->tunnel->peer == gen->tunnel->peer && next->born > l->at) {
+			l->f->next_gen = next;
+			l->f->vague |= IKW_FACT(RETURNED);
+			see(l, IKW_FACT(RETURNED));
+			return;
+		}
+		l->f->vague |= IKW_FACT(MOVED);
+	}
 	if (!next || next->tunnel == gen->tunnel || !younger(next, gen) || !next->ike ||
 	    next->ike->ours)
 		return;

@@ -190,6 +190,37 @@ struct ikw_generation *ikw_flow_usable(const struct ikw_world *w, const struct i
 	return gen;
 }
 
+bool ikw_flow_drawn_anew(const struct ikw_tunnel *a, const struct ikw_tunnel *b)
+{
+	bool marks = a->flow.mark_mask && b->flow.mark_mask && a->flow.mark != b->flow.mark;
+	bool ids = a->if_id && b->if_id && a->if_id != b->if_id;
+
+	return a->flow.known && b->flow.known && (marks || ids) && a->proto == b->proto &&
+	       a->mode == b->mode && !memcmp(&a->flow.sel, &b->flow.sel, sizeof(a->flow.sel));
+}
+
+struct ikw_generation *ikw_flow_heir(const struct ikw_world *w, const struct ikw_generation *old,
+				     uint64_t from, uint64_t until)
+{
+	const struct ikw_tunnel *t = old->tunnel;
+
+	if (!t->flow.mark_mask && !t->if_id)
+		return NULL;
+	for (unsigned int k = 1; k <= IKW_CAME_UP; k++) {
+		const struct ikw_tunnel *other =
+			w->came_up[(w->came_up_head + IKW_CAME_UP - k) % IKW_CAME_UP];
+		struct ikw_generation *gen = other ? other->generations : NULL;
+
+		if (!gen || gen->next || other == t || other->up_since != gen->born ||
+		    gen->born < from || gen->born > until || !ikw_generation_usable(gen))
+			continue;
+		if (ikw_flow_drawn_anew(t, other) && gen->ike &&
+		    ikw_generation_ike(gen) != ikw_generation_ike(old))
+			return gen;
+	}
+	return NULL;
+}
+
 void ikw_tunnel_state(struct ikw_world *w, struct ikw_tunnel *t, uint64_t time)
 {
 	bool up = ikw_tunnel_usable(t, NULL) != NULL;
@@ -201,6 +232,8 @@ void ikw_tunnel_state(struct ikw_world *w, struct ikw_tunnel *t, uint64_t time)
 		if (++w->tunnels_up > w->up_most)
 			w->up_most = w->tunnels_up;
 		t->up_since = time;
+		w->came_up[w->came_up_head] = t;
+		w->came_up_head = (w->came_up_head + 1) % IKW_CAME_UP;
 	} else {
 		w->tunnels_up--;
 	}
@@ -358,6 +391,9 @@ void ikw_tunnels_bound(struct ikw_world *w)
 	while (w->gone_count > GONE_LEAST && w->gone_count > w->up_most) {
 		struct ikw_tunnel *t = w->gone_first;
 
+		for (unsigned int k = 0; k < IKW_CAME_UP; k++)
+			if (w->came_up[k] == t)
+				w->came_up[k] = NULL;
 		ikw_tunnel_taken(w, t);
 		flow_forget(w, t);
 		peer_unlink(w, t);

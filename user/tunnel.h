@@ -145,6 +145,8 @@ struct ikw_policy_node {
 	uint32_t mark_mask;
 };
 
+#define IKW_CAME_UP 32
+
 /* What the world tells the judge (model.c). */
 struct ikw_world_ops {
 	/* The first SA of a generation went. */
@@ -225,7 +227,9 @@ struct ikw_world {
 	struct ikw_reserved *reserved_last[IKW_RESERVED_LAST]; /* a ring */
 	unsigned int reserved_head;
 	uint64_t tunnels_up;
-	uint64_t up_most; /* ever at once */
+	uint64_t up_most;			 /* ever at once */
+	struct ikw_tunnel *came_up[IKW_CAME_UP]; /* the last that did, a ring */
+	unsigned int came_up_head;
 	struct ikw_tunnel *gone_first;
 	struct ikw_tunnel *gone_last;
 	size_t gone_count;
@@ -284,6 +288,20 @@ struct ikw_generation *ikw_tunnel_usable(const struct ikw_tunnel *tunnel,
 struct ikw_generation *ikw_flow_usable(const struct ikw_world *world,
 				       const struct ikw_tunnel *tunnel,
 				       const struct ikw_generation *but);
+
+/* The same selectors, and marks or interface IDs of their own. */
+bool ikw_flow_drawn_anew(const struct ikw_tunnel *a, const struct ikw_tunnel *b);
+
+/*
+ * The generation with which a tunnel came up between the two boot times (ns) that
+ * differs from that of gen in marks or interface ID alone: a daemon that draws
+ * these anew for each CHILD_SA (strongSwan's %unique) makes one of what carries the
+ * same flow on. It may as well be another tunnel that routes tell apart. Usable, of
+ * another IKE_SA; NULL: there is none.
+ */
+struct ikw_generation *ikw_flow_heir(const struct ikw_world *world,
+				     const struct ikw_generation *gen, uint64_t from,
+				     uint64_t until);
 
 /* The IKE_SA that answers for a generation now: its own, or what succeeded it; NULL: not known. */
 struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen);

@@ -4,8 +4,8 @@
 #include "tests/unit/story.h"
 
 /* The outbound policy of what goes to that peer: any address to any, or a net to a net. */
-static void policy(struct story *s, uint64_t ms, uint8_t remote, uint8_t prefix, uint32_t mark,
-		   uint32_t mask)
+static void policy_for(struct story *s, uint64_t ms, uint8_t remote, uint32_t reqid, uint8_t prefix,
+		       uint32_t mark, uint32_t mask)
 {
 	NEW(s, e, policy, POLICY, ms);
 
@@ -13,8 +13,8 @@ static void policy(struct story *s, uint64_t ms, uint8_t remote, uint8_t prefix,
 	e.policy.dir = IKW_DIR_OUT;
 	e.policy.tmpl_count = 1;
 	e.policy.tmpl_proto = 50;
-	e.policy.tmpl_reqid = 1;
-	e.policy.index = 70 + remote;
+	e.policy.tmpl_reqid = reqid;
+	e.policy.index = 70 + remote + reqid;
 	e.policy.mark = mark;
 	e.policy.mark_mask = mask;
 	e.policy.sel.family = 2;
@@ -24,14 +24,21 @@ static void policy(struct story *s, uint64_t ms, uint8_t remote, uint8_t prefix,
 	feed(s, &e);
 }
 
-/* A peer at .8 sets a tunnel up. */
-static void from_elsewhere(struct story *s, uint64_t ms)
+static void policy(struct story *s, uint64_t ms, uint8_t remote, uint8_t prefix, uint32_t mark,
+		   uint32_t mask)
 {
-	static const struct ike_spec init = { 0xb0, 2, 34, 0, 300, 8, 0, 0, 0 },
-				     auth = { 0xb0, 2, 35, 1, 300, 8, 0, 0, 0 };
+	policy_for(s, ms, remote, 1, prefix, mark, mask);
+}
+
+/* A peer sets a tunnel up. */
+static void comes(struct story *s, uint64_t ms, uint8_t peer, uint32_t reqid)
+{
+	const struct ike_spec init = { 0xb0, 2, 34, 0, 300, peer, 0, 0, 0 },
+			      auth = { 0xb0, 2, 35, 1, 300, peer, 0, 0, 0 };
 	struct sa_spec in = IN(1), out = OUT(1);
 
-	in.peer = out.peer = 8;
+	in.peer = out.peer = peer;
+	in.reqid = out.reqid = reqid;
 	ike(s, ms, 'r', init);
 	ike(s, ms + 10, 'a', init);
 	ike(s, ms + 20, 'r', auth);
@@ -39,6 +46,11 @@ static void from_elsewhere(struct story *s, uint64_t ms)
 	sa_op(s, ms + 31, in, IKW_SA_ADD, 0, DAEMON);
 	sa_op(s, ms + 32, out, IKW_SA_ADD, 0, DAEMON);
 	ike(s, ms + 40, 'a', auth);
+}
+
+static void from_elsewhere(struct story *s, uint64_t ms)
+{
+	comes(s, ms, 8, 1);
 }
 
 /* The old tunnel goes without a word as the other one comes: the same client, or another tunnel. */
@@ -60,9 +72,59 @@ static void test_marks(void **state)
 		down(&s, 20050, 0, IKW_CAUSE_CALL, DAEMON);
 		if (old[i].same)
 			expect_one(&s, IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN);
+		else if (old[i].mark == 8) /* or drawn anew: but told to be down */
+			expect_one(&s, IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_LIKELY);
 		else
 			expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
 		assert_int_equal(s.told[0].tunnel_up, old[i].same);
+	}
+}
+
+/*
+ * A peer that sets its tunnel up anew before it deletes the old one, where each
+ * CHILD_SA has marks of its own; and two tunnels that routes tell apart.
+ */
+static void test_marks_drawn_anew(void **state)
+{
+	static const struct {
+		uint32_t mark;	/* of the new one; 0: any packet */
+		uint8_t prefix; /* of its selectors; the old one's are 16 bits */
+		uint64_t ago;	/* ms, before the Delete */
+		bool again;	/* it had been up before */
+		bool replaced;
+	} ways[] = { { 8, 16, 100, false, true },   { 8, 16, 2000, false, true },
+		     { 8, 24, 100, false, false },  { 0, 16, 100, false, false },
+		     { 8, 16, 6000, false, false }, { 8, 16, 100, true, true } };
+	struct story s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		uint64_t at = 100000 - ways[i].ago;
+		struct sa_spec in = IN(3), out = OUT(3);
+
+		in.reqid = out.reqid = 2;
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		policy_for(&s, 10050, 9, 1, 16, 7, ~0U);
+		if (ways[i].again) {
+			sa_op(&s, 20000, in, IKW_SA_ADD, 0, DAEMON);
+			sa_op(&s, 20000, out, IKW_SA_ADD, 0, DAEMON);
+			sa_op(&s, 21000, in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+			sa_op(&s, 21000, out, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+			ikw_model_tick(s.model, s.now + 5000000000ULL);
+			s.count = 0;
+		}
+		comes(&s, at - 50, 9, 2);
+		policy_for(&s, at - 5, 9, 2, ways[i].prefix, ways[i].mark, ways[i].mark ? ~0U : 0);
+		ike(&s, 100000, 'r', V2(0xa0, 37, 2, 65));
+		ike(&s, 100005, 'a', V2(0xa0, 37, 2, 57));
+		down(&s, 100010, 0, IKW_CAUSE_CALL, DAEMON);
+		if (ways[i].replaced)
+			expect_one(&s, IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY);
+		else
+			expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+		assert_int_equal(s.told[0].tunnel_up, ways[i].replaced);
+		assert_int_equal(s.told[0].blind, ways[i].replaced);
 	}
 }
 
@@ -198,11 +260,9 @@ static void test_look_at_another(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clients_behind_nat),
-		cmocka_unit_test(test_client_moved),
-		cmocka_unit_test(test_look_at_another),
-		cmocka_unit_test(test_marks),
-		cmocka_unit_test(test_masked),
+		cmocka_unit_test(test_clients_behind_nat), cmocka_unit_test(test_client_moved),
+		cmocka_unit_test(test_look_at_another),	   cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_marks_drawn_anew),   cmocka_unit_test(test_masked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

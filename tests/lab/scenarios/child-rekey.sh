@@ -8,10 +8,11 @@ variations() {
 	variation local-two by=a children=2 ike=aes256-sha512-modp2048
 	variation peer core=yes by=b dpd_a=2
 	variation peer-natt core=yes by=b nat_a=yes ike=aes128gcm16-prfsha256-ecp256 esp=aes128gcm16 init=b delete_rekeyed_delay=2 traffic=yes
+	variation local-unique-marks by=a unique_marks=yes
 	variation ikev1-local core=yes version=1 by=a rekey_a=0 life_a=14
 	variation ikev1-peer version=1 by=b ike=aes256-sha384-modp2048 life_a=12 life_b=20 init=b
 }
-before() { agent_start; agent_ready; tunnels_up; }
+before() { unique_marks; agent_start; agent_ready; tunnels_up; }
 story() {
 	local side
 	not_yet 'creating rekey job'

@@ -10,8 +10,12 @@ variations() {
 	variation break-peer-aead by=b init=b ike=aes128gcm16-prfsha256-ecp256 esp=aes128gcm16 traffic=yes
 	variation make-peer by=b mbb=yes ike=aes256-sha512-modp2048 init=b
 	variation make-peer-ipv6 core=yes by=b mbb=yes family=6 init=b ike=aes256gcm16-prfsha384-ecp256
+	variation break-peer-unique-marks by=b init=b unique_marks=yes
+	variation make-peer-unique-marks by=b mbb=yes init=b unique_marks=yes
+	variation make-local-unique-marks by=a mbb=yes unique_marks=yes
+	variation break-local-unique-marks by=a unique_marks=yes
 }
-before() { agent_start; agent_ready; tunnels_up; }
+before() { unique_marks; agent_start; agent_ready; tunnels_up; }
 story() {
 	local side
 	not_yet 'reauthenticating'
