@@ -14,7 +14,8 @@
 #define READ_BATCH     256
 #define PEERS_MAX      65536
 #define ROUTE_FRESH_NS (30 * IKW_S)
-#define ATTR_IF_ID     2 /* IFLA_XFRM_IF_ID */
+#define TOLD_FOR       (600 * IKW_S) /* a peer that was told may have been forgotten since */
+#define ATTR_IF_ID     2	     /* IFLA_XFRM_IF_ID */
 
 static uint32_t attr_u32(const struct nlattr *a)
 {
@@ -274,7 +275,7 @@ struct ikw_rt_peer {
 	uint8_t addr[IKW_ADDR_LEN];
 	uint32_t ifindex; /* 0: no route */
 	bool local;	  /* an address of this host */
-	bool told;
+	uint64_t told_at; /* boot time ns; 0: not yet */
 	uint32_t told_ifindex;
 	uint64_t asked; /* boot time ns */
 	uint64_t changes;
@@ -374,9 +375,10 @@ bool ikw_rt_route(struct ikw_rt *rt, const struct ikw_sa *sa, union ikw_event *e
 	if (!peer || peer->local)
 		return false;
 	/* A route that goes while the tunnel dies does not change where the tunnel was. */
-	if (peer->told && (!peer->ifindex || peer->told_ifindex == peer->ifindex))
+	if (peer->told_at && (!peer->ifindex || (peer->told_ifindex == peer->ifindex &&
+						 peer->asked - peer->told_at < TOLD_FOR)))
 		return false;
-	peer->told = true;
+	peer->told_at = peer->asked;
 	peer->told_ifindex = peer->ifindex;
 	ikw_stamp(event, IKW_EV_ROUTE, sizeof(event->route), rt->netns);
 	event->hdr.flags = IKW_F_NETLINK | IKW_F_LATE;

@@ -48,9 +48,10 @@ int ikw_rt_dump(struct ikw_rt *rt, ikw_event_fn fn, void *ctx);
 
 /*
  * The interface towards the SA's peer (the end that is not this host's).
- * Fills a ROUTE event and returns true when that is news: a new peer, or
- * another interface than last told. Asks the kernel at most once per peer and
- * change of links or addresses, and again after half a minute.
+ * Fills a ROUTE event and returns true when that is news: a new peer, one told
+ * ten minutes ago (the model may have forgotten it), or another interface than
+ * last told. Asks the kernel at most once per peer and change of links or
+ * addresses, and again after half a minute.
  */
 bool ikw_rt_route(struct ikw_rt *rt, const struct ikw_sa *sa, union ikw_event *event);
 
