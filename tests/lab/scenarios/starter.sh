@@ -103,7 +103,10 @@ expect() {
 	*rekey) reason='phase2 sa replace' up=true ordered='' ;;
 	rekey-silent) reason='exchange timeout' ;;
 	reauth) reason='phase1 sa replace' up=true ;;
-	reauth-silent) reason='re-auth timeout' confidence=possible ;;
+	reauth-silent)
+		reason='re-auth timeout' confidence=possible
+		# the Delete is as long as a check, and the daemon had made none whose like it would not be: both are named
+		[ -n "$(opt x mbb)" ] || reason='dpd timeout' detail='or the Delete of a reauthentication' ;;
 	reauth-refused) reason='re-auth timeout' detail=refuse ;;
 	returns) reason='kick old sa with same flow' up=true ;;
 	dependent) reason='ikev1 phase1-phase2 sa dependent offline' ;;
