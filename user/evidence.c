@@ -43,8 +43,8 @@ void ikw_not_given_up(struct ikw_look *l)
 	l->f->silent_checks = 0;
 	l->f->seen &=
 		~(IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(LIVENESS_EMPTY) | IKW_FACT(LIVENESS_CLEAR) |
-		  IKW_FACT(ASKED) | IKW_FACT(NOT_ASKED) | IKW_FACT(HEARD_BEFORE) |
-		  IKW_FACT(GAVE_UP_INFO) | IKW_FACT(GAVE_UP_EXCHANGE));
+		  IKW_FACT(ASKED) | IKW_FACT(NOT_ASKED) | IKW_FACT(UNREAD) |
+		  IKW_FACT(HEARD_BEFORE) | IKW_FACT(GAVE_UP_INFO) | IKW_FACT(GAVE_UP_EXCHANGE));
 }
 
 /* Was this exchange still waiting for the peer at the anchor? */

@@ -45,6 +45,7 @@
 	X(LIVENESS_CLEAR, "liveness_recognised", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)               \
 	X(ASKED, "use_time_read_before", IKW_SEES_ASKED)                                           \
 	X(NOT_ASKED, "use_time_not_read_before", IKW_SEES_ASKED)                                   \
+	X(UNREAD, "nothing_read_and_no_check_seen", IKW_SEES_ASKED)                                \
 	X(HEARD_BEFORE, "heard_within_the_second_before", IKW_SEES_IKE_IN)                         \
 	X(GAVE_UP_INFO, "informational_unanswered", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)            \
 	X(GAVE_UP_EXCHANGE, "exchange_unanswered", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)             \

@@ -18,6 +18,9 @@ static void see_asked(struct ikw_look *l, const struct ikw_exchange *x)
 		see(l, IKW_FACT(ASKED));
 	else if (ikw_ike_not_asked(l->f->ike, x, daemon))
 		see(l, IKW_FACT(NOT_ASKED));
+	else if (x->asked == IKW_ASKED_NO && (l->w->host.sees & IKW_SEES_ASKED) &&
+		 !l->f->ike->unasked && !(daemon && daemon->unasked))
+		see(l, IKW_FACT(UNREAD)); /* nor is known that it checks peers without */
 }
 
 /*

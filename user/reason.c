@@ -288,6 +288,14 @@ static const struct ikw_rule rules[] = {
 	  "the Delete of a reauthentication (a liveness check is hardly due within a second of "
 	  "hearing "
 	  "the peer), if it was no check with a restart after all (their lengths are the same)" },
+	/* charon and pluto look before each check; strongSwan 6 does not, which its first one that
+	   is answered shows */
+	{ "reauth_or_first_check", R(REAUTH_TIMEOUT), POSSIBLE, false,
+	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST) | F(UNREAD), 0, 0,
+	  "the peer never answered an INFORMATIONAL, and the daemon began anew before the SAs "
+	  "went: the Delete of a reauthentication (the daemon had not looked when it last heard "
+	  "the peer), if it was no check with a restart after all (their lengths are the same, and "
+	  "no check of this daemon was seen before)" },
 	/* nothing seen tells the two: a check is usually due far oftener, hence possible */
 	{ "liveness_or_reauth", R(DPD_TIMEOUT), POSSIBLE, false,
 	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST), 0, 0,

@@ -150,19 +150,42 @@ static void test_looks_slowly(void **state)
 	}
 }
 
+/* The daemon sets a tunnel to another peer up and checks that one, without a look. */
+static void checks_another(struct story *s, uint64_t ms)
+{
+	struct sa_spec in = IN(9), out = OUT(9);
+
+	in.peer = out.peer = 8;
+	ike(s, ms, '>', (struct ike_spec){ 0xc0, 2, 34, 0, 300, 8, 0, 0, 0 });
+	ike(s, ms + 5, '<', (struct ike_spec){ 0xc0, 2, 34, 0, 300, 8, AES_SHA256 });
+	ike(s, ms + 10, '>', (struct ike_spec){ 0xc0, 2, 35, 1, 300, 8, 0, 0, 0 });
+	sa_op(s, ms + 12, in, IKW_SA_LARVAL, 0, DAEMON);
+	ike(s, ms + 20, '<', (struct ike_spec){ 0xc0, 2, 35, 1, 208, 8, 0, 0, 0 });
+	sa_op(s, ms + 25, in, IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, ms + 26, out, IKW_SA_ADD, 0, DAEMON);
+	for (uint32_t i = 2; i < 6; i++) {
+		const struct ike_spec check = { 0xc0, 2, 37, i, 80, 8, 0, 0, 0 };
+
+		ike(s, ms + i * 1500, '>', check);
+		ike(s, ms + i * 1500 + 10, '<', check);
+	}
+}
+
 /*
  * Nobody could tell: both readings, and no more than possible. A check is by far
- * what comes oftener, but not within a second of hearing the peer.
+ * what comes oftener, but not within a second of hearing the peer; and what comes
+ * without a look is hardly one, but of a daemon that is known for it.
  */
 static void test_liveness_or_reauth(void **state)
 {
 	static const char args[] = "swanctl\0--list-sas";
-	enum { NOTHING, LISTED, HEARD };
+	enum { NOTHING, BLIND, LISTED, HEARD, WITHOUT };
+	static const bool reauth[] = { [NOTHING] = true, [HEARD] = true, [WITHOUT] = false };
 	struct story s;
 
 	(void)state;
-	for (int before = NOTHING; before <= HEARD; before++) {
-		begin(&s, ALL_SEES);
+	for (int before = NOTHING; before <= WITHOUT; before++) {
+		begin(&s, before == BLIND ? ALL_SEES & ~(uint32_t)IKW_SEES_ASKED : ALL_SEES);
 		establish(&s, 10000, 0xa0, 0, AES_SHA256);
 		if (before == LISTED) { /* it looked, but for somebody who listed the tunnels */
 			control(&s, 19990, args, sizeof(args), "list-sas");
@@ -172,9 +195,11 @@ static void test_liveness_or_reauth(void **state)
 			ike(&s, 19500, 'r', V2(0xa0, 37, 0, 80));
 			ike(&s, 19505, 'a', V2(0xa0, 37, 0, 80));
 		}
+		if (before == WITHOUT)
+			checks_another(&s, 11000);
 		silence(&s, 20000, V2(0xa0, 37, 2, 80), 4);
 		begin_anew(&s, 24000);
-		expect_one(&s, before == HEARD ? IKW_REASON_REAUTH_TIMEOUT : IKW_REASON_DPD_TIMEOUT,
+		expect_one(&s, reauth[before] ? IKW_REASON_REAUTH_TIMEOUT : IKW_REASON_DPD_TIMEOUT,
 			   IKW_CONFIDENCE_POSSIBLE);
 		assert_non_null(strstr(s.told[0].detail, "check with a restart"));
 		assert_non_null(strstr(s.told[0].detail, "the Delete of a reauthentication"));

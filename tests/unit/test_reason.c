@@ -90,6 +90,7 @@ static const struct {
 	{ "liveness_restart", IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "liveness_looked_restart", IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "reauth_or_liveness", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_POSSIBLE, false },
+	{ "reauth_or_first_check", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_POSSIBLE, false },
 	{ "liveness_or_reauth", IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_POSSIBLE, false },
 	{ "liveness_looked", IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "liveness_or_order", IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_POSSIBLE, false },

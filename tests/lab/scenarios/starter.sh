@@ -105,8 +105,8 @@ expect() {
 	reauth) reason='phase1 sa replace' up=true ;;
 	reauth-silent)
 		reason='re-auth timeout' confidence=possible
-		# the Delete is as long as a check, and the daemon had made none whose like it would not be: both are named
-		[ -n "$(opt x mbb)" ] || reason='dpd timeout' detail='or the Delete of a reauthentication' ;;
+		# the Delete is as long as a check would be: where it is seen what the daemon reads, it had not looked
+		[ -n "$(opt x mbb)" ] || detail='the Delete of a reauthentication' ;;
 	reauth-refused) reason='re-auth timeout' detail=refuse ;;
 	returns) reason='kick old sa with same flow' up=true ;;
 	dependent) reason='ikev1 phase1-phase2 sa dependent offline' ;;
