@@ -113,8 +113,6 @@ const char *ikw_tunnel_key(const struct ikw_tunnel *t, char *buf, size_t size)
 	return buf;
 }
 
-#define GONE_LEAST 16384 /* tunnels without SAs that are remembered */
-
 /* ---- flows -------------------------------------------------------------- */
 
 static uint64_t flow_hash(const struct ikw_tunnel *t)
@@ -363,6 +361,8 @@ static void peer_unlink(struct ikw_world *w, struct ikw_tunnel *t)
 	if (!p->tunnels)
 		ikw_peer_idle(w, p);
 }
+
+#define GONE_LEAST 16384 /* tunnels without SAs that are remembered */
 
 void ikw_tunnel_taken(struct ikw_world *w, struct ikw_tunnel *t)
 {
