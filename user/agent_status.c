@@ -16,16 +16,9 @@ static json_t *number(uint64_t n)
 }
 
 /* RFC 3339, or null for a time that is not known. */
-static json_t *time_json(uint64_t wall)
-{
-	char text[40];
-
-	return wall ? json_string(ikw_time_text(wall, text, sizeof(text))) : json_null();
-}
-
 static json_t *when(const struct ikw_agent *agent, uint64_t boot)
 {
-	return time_json(boot ? ikw_model_wall(agent->model, boot) : 0);
+	return ikw_time_json(boot ? ikw_model_wall(agent->model, boot) : 0);
 }
 
 /* ---- status -------------------------------------------------------------- */
@@ -111,14 +104,10 @@ static json_t *lost_daemons_json(const struct ikw_agent *agent)
 	for (uint64_t i = first; i < agent->lost_daemon_count; i++) {
 		const struct ikw_agent_lost_daemon *d = &agent->lost_daemons[i % IKW_DAEMONS_LOST];
 		json_t *one = json_object(), *tunnels = json_array();
-		char time[48];
 
 		for (size_t k = 0; k < d->count; k++)
 			json_array_append_new(tunnels, number(d->tunnels[k]));
-		json_object_set_new(
-			one, "time",
-			d->wall ? json_string(ikw_time_text(d->wall, time, sizeof(time)))
-				: json_null());
+		json_object_set_new(one, "time", ikw_time_json(d->wall));
 		json_object_set_new(one, "pid", number(d->pid));
 		json_object_set_new(one, "comm", json_string(d->comm));
 		json_object_set_new(one, "signal", number((uint64_t)(d->exit_code & 0x7f)));
@@ -290,7 +279,7 @@ static json_t *tunnel_json(const struct ikw_agent *agent, const struct ikw_tunne
 	}
 	json_object_set_new(json, "sas", sas);
 	json_object_set_new(json, "deletions", number(info->deletions));
-	json_object_set_new(json, "last_deletion", time_json(info->last_deletion));
+	json_object_set_new(json, "last_deletion", ikw_time_json(info->last_deletion));
 	json_object_set_new(json, "last_reason",
 			    info->last_deletion ? json_string(ikw_reason_text(info->last_reason))
 						: json_null());

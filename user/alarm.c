@@ -48,6 +48,13 @@ const char *ikw_time_text(uint64_t wall_ns, char *buf, size_t size)
 	return buf;
 }
 
+json_t *ikw_time_json(uint64_t wall_ns)
+{
+	char text[40];
+
+	return wall_ns ? json_string(ikw_time_text(wall_ns, text, sizeof(text))) : json_null();
+}
+
 void ikw_alarm_clear(struct ikw_alarm *alarm)
 {
 	for (unsigned int i = 0; i < alarm->evidence_count; i++)

@@ -144,4 +144,7 @@ const char *ikw_addr_text(const uint8_t addr[IKW_ADDR_LEN], char *buf, size_t si
 /* RFC 3339, UTC, microseconds, into buf (at least 32 bytes); returns buf. */
 const char *ikw_time_text(uint64_t wall_ns, char *buf, size_t size);
 
+/* The same as JSON, the caller's; null for 0, a time that is not known. */
+json_t *ikw_time_json(uint64_t wall_ns);
+
 #endif

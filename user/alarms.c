@@ -13,18 +13,11 @@
 
 /* ---- one row ---------------------------------------------------------- */
 
-static json_t *time_json(uint64_t wall)
-{
-	char text[40];
-
-	return wall ? json_string(ikw_time_text(wall, text, sizeof(text))) : json_null();
-}
-
 static json_t *cleared_json(const struct ikw_store_row *row)
 {
 	if (!row->cleared)
 		return json_null();
-	return json_pack("{s:o, s:s?, s:s?}", "time", time_json(row->cleared), "by",
+	return json_pack("{s:o, s:s?, s:s?}", "time", ikw_time_json(row->cleared), "by",
 			 row->cleared_by, "note", row->note);
 }
 
@@ -32,8 +25,9 @@ json_t *ikw_alarms_state_json(const struct ikw_store_row *row)
 {
 	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "active", row->active, "count",
 			 row->active ? json_integer((json_int_t)row->count) : json_null(),
-			 "first_time", time_json(row->first), "last_time", time_json(row->last),
-			 "up_since", time_json(row->up_since), "counted_in",
+			 "first_time", ikw_time_json(row->first), "last_time",
+			 ikw_time_json(row->last), "up_since", ikw_time_json(row->up_since),
+			 "counted_in",
 			 row->counted_in ? json_integer((json_int_t)row->counted_in) : json_null(),
 			 "cleared", cleared_json(row));
 }
@@ -145,8 +139,8 @@ static int print_peer_json(void *ctx, const struct ikw_store_peer *peer)
 	json_t *json = json_pack(
 		"{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:I}", "peer", peer->peer, "offline_reason",
 		peer->reason, "tunnels", (json_int_t)peer->tunnels, "up", (json_int_t)peer->up,
-		"count", (json_int_t)peer->count, "first_time", time_json(peer->first), "last_time",
-		time_json(peer->last), "last_id", (json_int_t)peer->last_id);
+		"count", (json_int_t)peer->count, "first_time", ikw_time_json(peer->first),
+		"last_time", ikw_time_json(peer->last), "last_id", (json_int_t)peer->last_id);
 
 	listing->rows++;
 	if (json) {

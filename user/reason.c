@@ -288,8 +288,8 @@ static const struct ikw_rule rules[] = {
 	  "the Delete of a reauthentication (a liveness check is hardly due within a second of "
 	  "hearing "
 	  "the peer), if it was no check with a restart after all (their lengths are the same)" },
-	/* charon and pluto look before each check; strongSwan 6 does not, which its first one that
-	   is answered shows */
+	/* a daemon that checks without a look (as strongSwan 6 does) is known for it by the first
+	   check that is answered; until then this is the likelier of the two */
 	{ "reauth_or_first_check", R(REAUTH_TIMEOUT), POSSIBLE, false,
 	  F(GAVE_UP_LIVENESS) | F(NEW_IKE_FIRST) | F(UNREAD), 0, 0,
 	  "the peer never answered an INFORMATIONAL, and the daemon began anew before the SAs "

@@ -9,13 +9,6 @@
 
 /* ---- from the store ------------------------------------------------------ */
 
-static json_t *time_json(uint64_t wall)
-{
-	char text[40];
-
-	return wall ? json_string(ikw_time_text(wall, text, sizeof(text))) : json_null();
-}
-
 /* A member of the last alarm; null where there is none. */
 static void copy_member(json_t *to, const char *name, const json_t *alarm, const char *from)
 {
@@ -44,11 +37,11 @@ json_t *ikw_tunnels_stored_json(const struct ikw_store_tunnel *tunnel)
 	json_object_set_new(json, "ike", json_null());
 	json_object_set_new(json, "sas", json_array());
 	json_object_set_new(json, "deletions", json_integer((json_int_t)tunnel->deletions));
-	json_object_set_new(json, "last_deletion", time_json(tunnel->last_deletion));
+	json_object_set_new(json, "last_deletion", ikw_time_json(tunnel->last_deletion));
 	json_object_set_new(json, "last_reason",
 			    tunnel->last_reason ? json_string(tunnel->last_reason) : json_null());
 	json_object_set_new(json, "active", json_boolean(tunnel->active));
-	json_object_set_new(json, "back_since", time_json(tunnel->up_since));
+	json_object_set_new(json, "back_since", ikw_time_json(tunnel->up_since));
 	json_decref(alarm);
 	return json;
 }

@@ -800,6 +800,7 @@ static void test_reads_before_deletes_only(void **state)
 	end(&s);
 	assert_int_equal(s.count, 2);
 	assert_int_equal(s.told[0].reason, IKW_REASON_PHASE2_REPLACE);
+	assert_int_equal(s.told[1].reason, IKW_REASON_REAUTH_TIMEOUT);
 	assert_int_equal(s.told[1].confidence, IKW_CONFIDENCE_POSSIBLE);
 	assert_non_null(strstr(s.told[1].detail, "check with a restart"));
 }

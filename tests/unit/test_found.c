@@ -448,6 +448,7 @@ static void test_next_knows_what_ended(void **state)
 	ike(&s, 36900, '>', V2(0xb0, 34, 0, 300));
 	end(&s);
 	assert_int_equal(s.count, 2);
+	assert_int_equal(s.told[1].reason, IKW_REASON_REAUTH_TIMEOUT);
 	assert_int_equal(s.told[1].confidence, IKW_CONFIDENCE_POSSIBLE);
 	assert_non_null(strstr(s.told[1].detail, "check with a restart"));
 }
