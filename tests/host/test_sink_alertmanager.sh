@@ -56,4 +56,40 @@ ikewatch sinks test closed >"$dir/out" 2>&1
 verdict alertmanager/test/closed $? "$(cat "$dir/out")"
 ikewatch sinks test am >"$dir/out" 2>&1 && grep -q 'am: delivered: HTTP 200' "$dir/out" && until_ 10 active 4
 verdict alertmanager/test/good $? "$(cat "$dir/out")"
+
+# a receiver that takes longer for all of the list than the time after which it is told again: what is new is told all the same
+end "$sender"
+sender=
+cursors=$dir/slow
+cat >"$dir/slow.py" <<'P'
+import http.server, json, sys, time
+class Slow(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        alerts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        time.sleep(0.7)
+        with open(sys.argv[1], "a") as out:
+            out.writelines(alert["annotations"]["alarm"] + "\n" for alert in alerts)
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *args): pass
+http.server.HTTPServer(("127.0.0.1", 19095), Slow).serve_forever()
+P
+: >"$dir/slow.got"
+python3 "$dir/slow.py" "$dir/slow.got" &
+pids+=($!)
+until_ 20 listening 19095
+printf 'gateway = "gw1"\nalertmanager "slow" { url = "http://127.0.0.1:19095" resend = 1 start = "all" }\n' >"$conf"
+alarms 600
+all=$(sqlite3_ 'SELECT max(id) FROM alarms')
+told() { grep -qx "$1" "$dir/slow.got"; }
+send
+until_ 60 told "$all"
+verdict alertmanager/slow/told $? "$(sort -n "$dir/slow.got" | tail -n 1) of $all"
+# all of it a second time: that never ends
+again() { [ "$(sort "$dir/slow.got" | uniq -d | wc -l)" -ge 600 ]; }
+until_ 60 again
+verdict alertmanager/slow/again $? "$(sort "$dir/slow.got" | uniq -d | wc -l) twice"
+alarms 1
+until_ 60 told $((all + 1))
+verdict alertmanager/slow/new $? "$(wc -l <"$dir/slow.got") received, not $((all + 1)); $(cat "$cursors/slow.json")"
 exit $failed

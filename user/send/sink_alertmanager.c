@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <utlist.h>
 #include "http.h"
 #include "stamp.h"
 #include "store.h"
 
 #define POST_MAX   200	 /* alerts in one request */
 #define LOOK_EVERY IKW_S /* at the active list */
+#define AGAIN_FOR  IKW_S /* at most, until it is looked whether there is something new */
 
 static cfg_opt_t options[] = { IKW_SINK_COMMON, IKW_HTTP_OPTIONS, CFG_INT("resend", 60, CFGF_NONE),
 			       CFG_END() };
@@ -30,7 +32,9 @@ struct alert {
 	json_t *json;
 	uint64_t sent; /* boot time ns; 0: must be sent */
 	bool active;
-	bool ended; /* cleared, and not yet told */
+	bool ended;	     /* cleared, and not yet told */
+	struct alert **list; /* that it is in; NULL: none */
+	struct alert *prev, *next;
 	UT_hash_handle hh;
 };
 
@@ -38,10 +42,12 @@ struct alertmanager_data {
 	struct ikw_http *http;
 	struct ikw_feed *feed;
 	struct alert *alerts;
-	uint64_t resend; /* ns */
-	uint64_t looked; /* boot time ns */
-	uint64_t untold; /* the first alarm since that look; 0: none */
-	bool changed;	 /* an alarm came since */
+	struct alert *fresh; /* must be sent */
+	struct alert *told;  /* as it is; the one sent longest ago first */
+	uint64_t resend;     /* ns */
+	uint64_t looked;     /* boot time ns */
+	uint64_t untold;     /* the first alarm since that look; 0: none */
+	bool changed;	     /* an alarm came since */
 	struct ikw_sink *sink;
 };
 
@@ -69,8 +75,26 @@ static bool alertmanager_open(struct ikw_sink *sink)
 	return data->feed && data->http;
 }
 
+/* Puts it last in list, and takes it out of the one it was in. */
+static void move(struct alert *alert, struct alert **list)
+{
+	if (alert->list)
+		DL_DELETE(*alert->list, alert);
+	alert->list = list;
+	if (list)
+		DL_APPEND(*list, alert);
+}
+
+static void must_be_sent(struct alertmanager_data *data, struct alert *alert)
+{
+	alert->sent = 0;
+	if (alert->list != &data->fresh)
+		move(alert, &data->fresh);
+}
+
 static void forget(struct alertmanager_data *data, struct alert *alert)
 {
+	move(alert, NULL);
 	HASH_DEL(data->alerts, alert);
 	json_decref(alert->json);
 	free(alert);
@@ -156,8 +180,8 @@ static void update(struct alertmanager_data *data, struct alert *alert,
 	alert->last_id = row->id;
 	alert->count = row->count;
 	alert->up_since = row->up_since;
-	alert->sent = 0;
 	alert->ended = false;
+	must_be_sent(data, alert);
 	ikw_parcel_clear(&parcel);
 }
 
@@ -195,7 +219,7 @@ static bool look(struct alertmanager_data *data)
 		if (alert->active || alert->ended)
 			continue;
 		alert->ended = true;
-		alert->sent = 0;
+		must_be_sent(data, alert);
 	}
 	data->looked = ikw_boot_now();
 	data->changed = false;
@@ -203,11 +227,6 @@ static bool look(struct alertmanager_data *data)
 }
 
 /* ---- telling ------------------------------------------------------------------ */
-
-static bool is_due(const struct alertmanager_data *data, const struct alert *alert, uint64_t now)
-{
-	return alert->json && (!alert->sent || now - alert->sent >= data->resend);
-}
 
 /* What holds now, and until when unless it is said again. */
 static void set_end(const struct alertmanager_data *data, const struct alert *alert)
@@ -229,42 +248,53 @@ static bool post(struct alertmanager_data *data, json_t *list)
 	return good;
 }
 
-/* One request with at most POST_MAX of those that are due. How many, or -1. */
-static int tell_some(struct alertmanager_data *data)
+/* One request with at most POST_MAX, from the list's start, that were sent by then. How many, or
+ * -1. */
+static int tell_some(struct alertmanager_data *data, struct alert *list, uint64_t by)
 {
-	struct alert *batch[POST_MAX], *alert, *next;
 	uint64_t now = ikw_boot_now();
-	json_t *list = json_array();
+	json_t *json = json_array();
+	struct alert *batch[POST_MAX];
 	bool good = true;
 	int count = 0;
 
-	HASH_ITER (hh, data->alerts, alert, next) {
-		if (count == POST_MAX)
-			break;
-		if (!is_due(data, alert, now))
-			continue;
-		set_end(data, alert);
-		json_array_append(list, alert->json);
-		batch[count++] = alert;
+	for (; list && list->sent <= by && count < POST_MAX; list = list->next) {
+		set_end(data, list);
+		json_array_append(json, list->json);
+		batch[count++] = list;
 	}
 	if (count)
-		good = post(data, list);
-	json_decref(list);
+		good = post(data, json);
+	json_decref(json);
 	for (int i = 0; i < count && good; i++) {
 		batch[i]->sent = now;
 		if (batch[i]->ended)
 			forget(data, batch[i]);
+		else
+			move(batch[i], &data->told);
 	}
 	return good ? count : -1;
 }
 
-static bool tell_all(struct alertmanager_data *data)
+/*
+ * What is new first, and all of it. To say all again may take longer than the
+ * interval that it is due in, with a slow receiver and thousands of alerts: what is
+ * new then does not wait for that.
+ */
+static bool tell(struct alertmanager_data *data)
 {
+	uint64_t began;
 	int count;
 
 	do {
-		count = tell_some(data);
+		count = tell_some(data, data->fresh, 0);
 	} while (count > 0 && !ikw_stopping());
+	began = ikw_boot_now();
+	while (count >= 0 && began > data->resend && !ikw_stopping()) {
+		count = tell_some(data, data->told, began - data->resend);
+		if (!count || ikw_boot_now() - began > AGAIN_FOR)
+			break;
+	}
 	return count >= 0;
 }
 
@@ -276,7 +306,7 @@ static bool alertmanager_flush(struct ikw_sink *sink)
 
 	if (sink->testing || (sink->more && !due))
 		return true;
-	if (((!data->changed && !due) || look(data)) && tell_all(data)) {
+	if (((!data->changed && !due) || look(data)) && tell(data)) {
 		data->untold = 0;
 		return true;
 	}
