@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A receiver that misbehaves: reads and answers one byte a second, or answers at once with garbage.
+"""A receiver that misbehaves: reads and answers one byte a second, or answers at once with garbage; or reads all, and
+closes in order, but keeps nothing of it (forgetful, TCP).
 
-usage: bad_receiver.py tcp|udp PORT slow|garbage [FILE]
+usage: bad_receiver.py tcp|udp PORT slow|garbage|forgetful [FILE]
 	FILE: whole RFC 6587 frames that arrive are kept, their uids appended there, before more is read
 """
 import os
@@ -83,5 +84,19 @@ def udp():
             one.sendto(b"0", sender)
 
 
+def forgetful():
+    listener = socket.create_server(("127.0.0.1", port))
+    connection, _ = listener.accept()
+    connection.recv(65536)
+    connection.settimeout(0.5)
+    try:
+        while connection.recv(65536):
+            pass
+    except TimeoutError:
+        pass
+
+
 signal.signal(signal.SIGTERM, stop)
+if manner == "forgetful":
+    sys.exit(forgetful())
 tcp() if kind == "tcp" else udp()

@@ -120,6 +120,26 @@ pids+=("$!")
 until_ 30 grep -q '^gw1:202:' "$dir/held.uids"
 verdict syslog/held/again $? "$(cat "$cursors/held.json" "$dir/held.uids" 2>&1)"
 
+# one that closes in order, with an alarm that it read and did not write down
+end "$sender"
+sender=
+cursors=$dir/forgot
+printf 'gateway = "gw1"\nsyslog "forgot" { transport = "tcp" address = "127.0.0.1:10517" retry-max = 1 timeout = 5 }\n' >"$conf"
+python3 tests/host/bad_receiver.py tcp 10517 forgetful &
+forgetful=$!
+until_ 20 listening 10517
+send
+until_ 20 test -s "$cursors/forgot.json"
+alarms 1
+until_ 30 failing forgot
+verdict syslog/forgot/noticed $? "$(cat "$cursors/forgot.json")"
+wait "$forgetful"
+same syslog/forgot/read 0 $?
+python3 tests/host/bad_receiver.py tcp 10517 garbage "$dir/forgot.uids" &
+pids+=("$!")
+until_ 30 grep -q '^gw1:203:' "$dir/forgot.uids"
+verdict syslog/forgot/again $? "$(cat "$cursors/forgot.json" "$dir/forgot.uids" 2>&1)"
+
 # errors have names
 cat >"$conf" <<C
 gateway = "gw1"

@@ -9,6 +9,7 @@
  * connection is reset, all that may have been unread over there (as much as fits
  * the greatest window it ever offered) is sent again. A connection that the
  * receiver closes in order has been read to its end: a kernel resets it otherwise.
+ * What it read in its last seconds it may not have written down, and gets again.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -20,11 +20,15 @@
 #define PROBE_MS   500	 /* for ICMP to come back */
 #define MARKS	   32768 /* messages remembered on a connection */
 #define WINDOW_MIN 65536 /* a receiver may hold so much unread whatever window it shows */
+#define KEEP_S	   60 /* or a firewall on the way forgets, and resets, a connection without alarms */
+/* A receiver that ends may have read what it never wrote down: rsyslog gives its queue 1.5 s. */
+#define RECENT (5 * IKW_S)
 
 /* Where the message of an alarm ends in the stream. */
 struct mark {
 	uint64_t id;
 	uint64_t end;
+	uint64_t time; /* boottime, ns */
 };
 
 struct ikw_stream {
@@ -263,8 +267,9 @@ static void look_at_window(struct ikw_stream *stream)
 		stream->window = info.tcpi_snd_wnd;
 }
 
-/* The first alarm whose message ends within what the receiver may hold unread. */
-static void set_resend(struct ikw_stream *stream, uint64_t unread)
+/* The first alarm whose message ends within what the receiver may hold unread, or is newer than
+ * since. */
+static void set_resend(struct ikw_stream *stream, uint64_t unread, uint64_t since)
 {
 	uint64_t kept = stream->mark_count < MARKS ? stream->mark_count : MARKS;
 	uint64_t safe = stream->written > unread ? stream->written - unread : 0;
@@ -272,7 +277,7 @@ static void set_resend(struct ikw_stream *stream, uint64_t unread)
 	for (uint64_t i = stream->mark_count - kept; i < stream->mark_count; i++) {
 		const struct mark *mark = &stream->marks[i % MARKS];
 
-		if (mark->end > safe) {
+		if (mark->end > safe || (mark->time > since && mark->id > stream->sink->repeated)) {
 			stream->sink->resend_from = mark->id;
 			return;
 		}
@@ -286,20 +291,34 @@ static bool lost(struct ikw_stream *stream, const char *why)
 
 	look_at_window(stream);
 	ioctl(stream->fd, SIOCOUTQ, &unsent);
-	set_resend(stream, (uint64_t)unsent + stream->window + WINDOW_MIN);
+	set_resend(stream, (uint64_t)unsent + stream->window + WINDOW_MIN, UINT64_MAX);
 	return ikw_sink_fail(stream->sink, "%s: %s", cfg_getstr(stream->sink->config, "address"),
 			     why);
 }
 
-/* Closed in order, so read to the end of what had arrived. */
+/* Closed in order, so read to the end of what had arrived, if not written down. */
 static bool closed(struct ikw_stream *stream)
 {
+	uint64_t now = ikw_boot_now();
 	int unsent = 0;
 
 	ioctl(stream->fd, SIOCOUTQ, &unsent);
-	set_resend(stream, (uint64_t)unsent);
+	set_resend(stream, (uint64_t)unsent, now > RECENT ? now - RECENT : 0);
+	if (stream->mark_count) /* once, or one that closes after each would get it for ever */
+		stream->sink->repeated = stream->marks[(stream->mark_count - 1) % MARKS].id;
 	return ikw_sink_fail(stream->sink, "%s: the receiver closed the connection",
 			     cfg_getstr(stream->sink->config, "address"));
+}
+
+/* TLS was ended in order; whether all had been read by then the kernel over there tells. */
+static bool ended(struct ikw_stream *stream)
+{
+	char rest;
+
+	if (!wait_fd(stream->fd, POLLIN, deadline(stream->sink)) &&
+	    !recv(stream->fd, &rest, sizeof(rest), MSG_DONTWAIT | MSG_PEEK))
+		return closed(stream);
+	return lost(stream, "the receiver closed the connection");
 }
 
 /* Throws away what the receiver says, and notices its end. */
@@ -316,8 +335,8 @@ static bool still_there(struct ikw_stream *stream)
 				case SSL_ERROR_WANT_READ:
 				case SSL_ERROR_WANT_WRITE:
 					return true;
-				case SSL_ERROR_ZERO_RETURN: /* says nothing of what was read */
-					return lost(stream, "the receiver closed the connection");
+				case SSL_ERROR_ZERO_RETURN:
+					return ended(stream);
 				default:
 					ERR_clear_error();
 					return lost(stream, "the connection was lost");
@@ -339,7 +358,7 @@ static bool still_there(struct ikw_stream *stream)
 struct ikw_stream *ikw_stream_connect(struct ikw_sink *sink, bool tls)
 {
 	struct ikw_stream *stream = calloc(1, sizeof(*stream));
-	int on = 1;
+	int on = 1, idle_s = KEEP_S;
 
 	if (!stream) {
 		ikw_sink_fail(sink, "%s", strerror(ENOMEM));
@@ -351,6 +370,7 @@ struct ikw_stream *ikw_stream_connect(struct ikw_sink *sink, bool tls)
 		return NULL;
 	}
 	setsockopt(stream->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(stream->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
 	if (!tls || begin_tls(stream))
 		return stream;
 	ikw_stream_close(stream);
@@ -398,7 +418,7 @@ bool ikw_stream_write(struct ikw_stream *stream, const char *text, size_t len, u
 		return false;
 	/* noted first: of a message that is half out the receiver has nothing */
 	stream->marks[stream->mark_count++ % MARKS] =
-		(struct mark){ .id = id, .end = stream->written + len };
+		(struct mark){ .id = id, .end = stream->written + len, .time = ikw_boot_now() };
 	while (done < len && !err)
 		err = write_some(stream, text + done, len - done, until, &done);
 	stream->written += len;
