@@ -67,8 +67,9 @@ void ikw_agent_clock(struct ikw_agent *agent)
 {
 	union ikw_event event;
 
+	agent->clocks = ikw_clocks_know(agent->clocks, ikw_clocks_look());
 	ikw_stamp(&event, IKW_EV_CLOCK, sizeof(event.clock), agent->netns.inode);
-	event.clock.wall = ikw_wall_now();
+	event.clock.wall = event.hdr.time + (uint64_t)agent->clocks.ahead;
 	agent->next_clock = event.hdr.time + CLOCK_EVERY;
 	push(agent, &event);
 }

@@ -34,6 +34,43 @@ static inline uint64_t ikw_wall_now(void)
 	return ikw_clock_ns(CLOCK_REALTIME);
 }
 
+/* How far the wall clock is ahead of boot time, ns, and by how much that may be wrong. */
+struct ikw_clocks {
+	int64_t ahead;
+	uint64_t doubt;
+};
+
+#define IKW_CLOCKS_LOOKS 8
+#define IKW_CLOCKS_GOOD	 1000 /* ns of doubt: no need to look again */
+
+/* One look at both; the quickest of a few, for anything may come in between. */
+static inline struct ikw_clocks ikw_clocks_look(void)
+{
+	struct ikw_clocks best = { .doubt = UINT64_MAX };
+
+	for (int i = 0; i < IKW_CLOCKS_LOOKS && best.doubt > IKW_CLOCKS_GOOD; i++) {
+		uint64_t before = ikw_boot_now(), wall = ikw_wall_now(), took;
+
+		took = ikw_boot_now() - before;
+		if (took < best.doubt)
+			best = (struct ikw_clocks){ (int64_t)(wall - before - took / 2), took };
+	}
+	return best;
+}
+
+/*
+ * What is known of them after that look. Both are slewed alike (timekeeping_adjust),
+ * so that only a step moves one against the other: what may as well be in doubt is
+ * none, or times that follow each other closely would change places at each look.
+ */
+static inline struct ikw_clocks ikw_clocks_know(struct ikw_clocks known, struct ikw_clocks look)
+{
+	int64_t moved = look.ahead - known.ahead;
+	uint64_t by = moved < 0 ? -(uint64_t)moved : (uint64_t)moved;
+
+	return by > known.doubt + look.doubt ? look : known;
+}
+
 /* Zeroes the first size bytes of event and fills its header: made by user space, now. */
 static inline void ikw_stamp(union ikw_event *event, uint16_t type, size_t size, uint32_t netns)
 {
