@@ -211,13 +211,11 @@ send() {
 	sender=$!
 }
 send
-reached() { [ "$(cursor "$1")" -ge "$2" ]; }
 # arrives SINK ALARM: however long it takes, as long as alarms go on coming to it
 moved() { [ "$(cursor "$1")" != "$2" ]; }
 arrives() {
 	local at
-	while ! reached "$1" "$2"; do
-		at=$(cursor "$1")
+	while at=$(cursor "$1"); [ "$at" -lt "$2" ]; do
 		until_ 300 moved "$1" "$at" || return 1
 	done
 }
