@@ -267,17 +267,24 @@ static void look_at_window(struct ikw_stream *stream)
 		stream->window = info.tcpi_snd_wnd;
 }
 
-/* The first alarm whose message ends within what the receiver may hold unread, or is newer than
- * since. */
-static void set_resend(struct ikw_stream *stream, uint64_t unread, uint64_t since)
+/*
+ * The first alarm whose message ends within what the receiver may hold unread, or
+ * that it may have read and not written down: of these each once, or one that
+ * closes after each would get it for ever.
+ */
+static void set_resend(struct ikw_stream *stream, uint64_t unread)
 {
+	uint64_t now = ikw_boot_now(), since = now > RECENT ? now - RECENT : 0;
+	uint64_t repeated = stream->sink->repeated;
 	uint64_t kept = stream->mark_count < MARKS ? stream->mark_count : MARKS;
 	uint64_t safe = stream->written > unread ? stream->written - unread : 0;
 
+	if (stream->mark_count)
+		stream->sink->repeated = stream->marks[(stream->mark_count - 1) % MARKS].id;
 	for (uint64_t i = stream->mark_count - kept; i < stream->mark_count; i++) {
 		const struct mark *mark = &stream->marks[i % MARKS];
 
-		if (mark->end > safe || (mark->time > since && mark->id > stream->sink->repeated)) {
+		if (mark->end > safe || (mark->time > since && mark->id > repeated)) {
 			stream->sink->resend_from = mark->id;
 			return;
 		}
@@ -291,7 +298,7 @@ static bool lost(struct ikw_stream *stream, const char *why)
 
 	look_at_window(stream);
 	ioctl(stream->fd, SIOCOUTQ, &unsent);
-	set_resend(stream, (uint64_t)unsent + stream->window + WINDOW_MIN, UINT64_MAX);
+	set_resend(stream, (uint64_t)unsent + stream->window + WINDOW_MIN);
 	return ikw_sink_fail(stream->sink, "%s: %s", cfg_getstr(stream->sink->config, "address"),
 			     why);
 }
@@ -299,13 +306,10 @@ static bool lost(struct ikw_stream *stream, const char *why)
 /* Closed in order, so read to the end of what had arrived, if not written down. */
 static bool closed(struct ikw_stream *stream)
 {
-	uint64_t now = ikw_boot_now();
 	int unsent = 0;
 
 	ioctl(stream->fd, SIOCOUTQ, &unsent);
-	set_resend(stream, (uint64_t)unsent, now > RECENT ? now - RECENT : 0);
-	if (stream->mark_count) /* once, or one that closes after each would get it for ever */
-		stream->sink->repeated = stream->marks[(stream->mark_count - 1) % MARKS].id;
+	set_resend(stream, (uint64_t)unsent);
 	return ikw_sink_fail(stream->sink, "%s: the receiver closed the connection",
 			     cfg_getstr(stream->sink->config, "address"));
 }
@@ -422,6 +426,7 @@ bool ikw_stream_write(struct ikw_stream *stream, const char *text, size_t len, u
 	while (done < len && !err)
 		err = write_some(stream, text + done, len - done, until, &done);
 	stream->written += len;
+	look_at_window(stream); /* it shrinks with what is unread */
 	if (!err)
 		return true;
 	ERR_clear_error();
