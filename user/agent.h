@@ -149,8 +149,8 @@ struct ikw_agent {
 	uint64_t lost_daemon_count;				     /* of all */
 	uint64_t started;					     /* boot time ns */
 	uint64_t last_event;					     /* boot time ns */
-	uint64_t next_clock; /* boot time ns of the next CLOCK event */
-	struct ikw_clocks clocks;
+	uint64_t next_clock;	  /* boot time ns of the next CLOCK event */
+	struct ikw_clocks clocks; /* as the last CLOCK event had them */
 	uint64_t next_scan;	  /* not before then may daemons be looked for again */
 	uint32_t no_daemon;	  /* the last process that was asked for alone, and was none */
 	uint64_t no_daemon_until; /* boot time ns; 0: none was */

@@ -98,21 +98,25 @@ for sink in tcp tls udp local bare; do
 	verdict syslog/cursor/$sink $? "$(cat "$cursors/$sink.json")"
 done
 
+# alone SINK PORT MANNER: one more alarm for a sink that is alone, and for its receiver that misbehaves; its pid in $receiver
+alone() {
+	end "$sender"
+	sender=
+	cursors=$dir/$1
+	printf 'gateway = "gw1"\nsyslog "%s" { transport = "tcp" address = "127.0.0.1:%s" retry-max = 1 timeout = 5 }\n' "$1" "$2" >"$conf"
+	python3 tests/host/bad_receiver.py tcp "$2" "$3" &
+	receiver=$!
+	pids+=("$receiver")
+	until_ 20 listening "$2"
+	send
+	until_ 20 test -s "$cursors/$1.json"
+	alarms 1
+}
 # a receiver that ends with an alarm unread, which its kernel had taken: no further alarm has to come for it to be sent again
-end "$sender"
-sender=
-cursors=$dir/held
-printf 'gateway = "gw1"\nsyslog "held" { transport = "tcp" address = "127.0.0.1:10516" retry-max = 1 timeout = 5 }\n' >"$conf"
-python3 tests/host/bad_receiver.py tcp 10516 slow &
-slow=$!
-pids+=("$slow")
-until_ 20 listening 10516
-send
-until_ 20 test -s "$cursors/held.json"
-alarms 1
+alone held 10516 slow
 until_ 30 at held 202
 verdict syslog/held/taken $? "$(cat "$cursors/held.json")"
-end "$slow"
+end "$receiver"
 until_ 30 failing held
 verdict syslog/held/noticed $? "$(cat "$cursors/held.json")"
 python3 tests/host/bad_receiver.py tcp 10516 garbage "$dir/held.uids" &
@@ -121,19 +125,10 @@ until_ 30 grep -q '^gw1:202:' "$dir/held.uids"
 verdict syslog/held/again $? "$(cat "$cursors/held.json" "$dir/held.uids" 2>&1)"
 
 # one that closes in order, with an alarm that it read and did not write down
-end "$sender"
-sender=
-cursors=$dir/forgot
-printf 'gateway = "gw1"\nsyslog "forgot" { transport = "tcp" address = "127.0.0.1:10517" retry-max = 1 timeout = 5 }\n' >"$conf"
-python3 tests/host/bad_receiver.py tcp 10517 forgetful &
-forgetful=$!
-until_ 20 listening 10517
-send
-until_ 20 test -s "$cursors/forgot.json"
-alarms 1
+alone forgot 10517 forgetful
 until_ 30 failing forgot
 verdict syslog/forgot/noticed $? "$(cat "$cursors/forgot.json")"
-wait "$forgetful"
+wait "$receiver"
 same syslog/forgot/read 0 $?
 python3 tests/host/bad_receiver.py tcp 10517 garbage "$dir/forgot.uids" &
 pids+=("$!")

@@ -58,9 +58,9 @@ struct ikw_sink {
 	void *data;		/* the type's own */
 	uint64_t resend_from; /* set by send or flush when failing: this alarm and later ones may be
 			       * lost and must be sent again; 0: only those not confirmed */
-	uint64_t repeated; /* streams: up to this one they were sent again to one that had closed */
-	char why[512];	   /* set when something fails */
-	char answer[512];  /* set by send and flush: what the receiver said */
+	uint64_t repeated;    /* streams: up to this one they were sent again after an end */
+	char why[512];	      /* set when something fails */
+	char answer[512];     /* set by send and flush: what the receiver said */
 };
 
 struct ikw_sink_type {

@@ -9,7 +9,8 @@
  * connection is reset, all that may have been unread over there (as much as fits
  * the greatest window it ever offered) is sent again. A connection that the
  * receiver closes in order has been read to its end: a kernel resets it otherwise.
- * What it read in its last seconds it may not have written down, and gets again.
+ * Either way, what it read in its last seconds it may not have written down, and
+ * gets again, once.
  */
 #include <errno.h>
 #include <fcntl.h>
