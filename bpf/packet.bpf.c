@@ -42,9 +42,9 @@ __u64 ikw_tick = 0;
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, IKW_ESP_SLOTS); /* user space: times the CPUs */
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct ikw_esp_slot);
+	__type(value, struct ikw_esp_table); /* user space: for all CPUs */
 } ikw_esp SEC(".maps");
 
 struct {
@@ -94,6 +94,31 @@ static __always_inline struct ikw_counts *counts_row(__u32 cpu)
 #else
 #define IKW_ESP_JOIN(first, second) ((__u64)(first) << 32 | (second))
 #endif
+
+/*
+ * The slot that a word chooses on a CPU. The map is one value, whose address is
+ * known when the program is loaded, so that no lookup is needed. The three numbers
+ * are put right then, too: user/packet_skel.c looks for these instructions.
+ */
+static __always_inline struct ikw_esp_slot *slot_of(__u64 word, __u64 cpu)
+{
+	struct ikw_esp_slot *slot;
+
+	word = ikw_esp_order(word);
+	asm volatile("%[word] >>= %[down]\n\t"
+		     "%[cpu] <<= %[up]\n\t"
+		     "%[word] |= %[cpu]\n\t"
+		     "%[word] &= %[mask]\n\t"
+		     "%[slot] = %[map] ll\n\t"
+		     "%[slot] += %[word]"
+		     : [slot] "=&r"(slot), [word] "+&r"(word), [cpu] "+&r"(cpu)
+		     : [map] "i"(&ikw_esp), [down] "i"(IKW_ESP_DOWN(0)), [up] "i"(IKW_ESP_UP(0)),
+		       [mask] "i"(IKW_ESP_MASK(IKW_ESP_SLOTS)));
+	return slot;
+}
+
+/* As 64 bits: the compiler would widen what comes as wide as it needs to be. */
+static __u64 (*const this_cpu)(void) = (void *)BPF_FUNC_get_smp_processor_id;
 
 static __always_inline __u64 word_of_slot(const struct ikw_esp_slot *slot)
 {
@@ -193,15 +218,14 @@ static __always_inline void more_count(const struct ikw_esp_key *key, __u32 byte
 }
 
 /* The first place is another's or free: the second, a free one, or the hash. */
-static __noinline int esp_miss(const struct ikw_esp_key *key, __u32 at, __u32 bytes, __u32 seq)
+static __noinline int esp_miss(const struct ikw_esp_key *key, __u32 bytes, __u32 seq)
 {
-	struct ikw_counts *counts = counts_row(bpf_get_smp_processor_id());
-	struct ikw_esp_slot *first, *second;
+	const __u64 word = word_of_key(key), cpu = this_cpu();
+	struct ikw_esp_slot *first = slot_of(word, cpu);
+	struct ikw_esp_slot *second = slot_of(ikw_esp_second(key, word, ikw_esp_shift), cpu);
+	struct ikw_counts *counts = counts_row(cpu);
 
-	first = bpf_map_lookup_elem(&ikw_esp, &at);
-	at = ikw_esp_second(key, at, ikw_esp_shift);
-	second = bpf_map_lookup_elem(&ikw_esp, &at);
-	if (!first || !second || !counts)
+	if (!counts)
 		return 0;
 	if (same_sa(second, key)) {
 		slot_count(second, bytes, seq);
@@ -226,17 +250,17 @@ static __always_inline __u64 word_v6(const __u8 *ip, __u32 at)
 }
 
 /* The same from a packet, in a frame of its own, which would cost every packet. */
-static __noinline int miss_v4(const __u8 *ip, __u32 at, __u32 place, enum ikw_dir dir)
+static __noinline int miss_v4(const __u8 *ip, __u32 at, enum ikw_dir dir)
 {
 	const struct ikw_ipv4 *v4 = (const void *)ip;
 	struct ikw_esp_key key = { .kind = IKW_ESP_KIND(dir, 4) };
 
 	key.daddr[1] = IKW_MAPPED(IKW_LOAD(__u32, v4->dst));
 	IKW_STORE(__u32, key.spi, IKW_LOAD(__u32, ip + at));
-	return esp_miss(&key, place, ikw_be16(v4->total), ikw_be32(ip + at + 4));
+	return esp_miss(&key, ikw_be16(v4->total), ikw_be32(ip + at + 4));
 }
 
-static __noinline int miss_v6(const __u8 *ip, __u32 at, __u32 place, enum ikw_dir dir)
+static __noinline int miss_v6(const __u8 *ip, __u32 at, enum ikw_dir dir)
 {
 	const struct ikw_ipv6 *v6 = (const void *)ip;
 	struct ikw_esp_key key = { .kind = IKW_ESP_KIND(dir, 6) };
@@ -244,8 +268,7 @@ static __noinline int miss_v6(const __u8 *ip, __u32 at, __u32 place, enum ikw_di
 	key.daddr[0] = IKW_LOAD(__u64, v6->dst);
 	key.daddr[1] = IKW_LOAD(__u64, v6->dst + 8);
 	IKW_STORE(__u32, key.spi, IKW_LOAD(__u32, ip + at));
-	return esp_miss(&key, place, ikw_be16(v6->payload) + (__u32)sizeof(*v6),
-			ikw_be32(ip + at + 4));
+	return esp_miss(&key, ikw_be16(v6->payload) + (__u32)sizeof(*v6), ikw_be32(ip + at + 4));
 }
 
 /*
@@ -254,17 +277,14 @@ static __noinline int miss_v6(const __u8 *ip, __u32 at, __u32 place, enum ikw_di
  * in registers that every packet had to pay for), and the key is only put
  * together where the SA is not in its first place. `at`: offset of the ESP header.
  *
- * The slot of its SA, if that is in its first place, which *place is; or NULL.
+ * The slot of its SA, if that is in its first place; or NULL.
  */
-static __always_inline struct ikw_esp_slot *first_v4(const __u8 *ip, __u32 at, enum ikw_dir dir,
-						     __u32 *place)
+static __always_inline struct ikw_esp_slot *first_v4(const __u8 *ip, __u32 at, enum ikw_dir dir)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct ikw_esp_slot *slot;
+	__u64 cpu = this_cpu();
+	struct ikw_esp_slot *slot = slot_of(word_v4(ip, at), cpu);
 
-	*place = ikw_esp_first(word_v4(ip, at), cpu, ikw_esp_shift);
-	slot = bpf_map_lookup_elem(&ikw_esp, place);
-	if (unlikely(!slot || word_of_slot(slot) != word_v4(ip, at) ||
+	if (unlikely(word_of_slot(slot) != word_v4(ip, at) ||
 		     slot->key.kind != IKW_ESP_KIND(dir, 4)))
 		return 0;
 	return slot;
@@ -274,10 +294,10 @@ static __always_inline struct ikw_esp_slot *first_v4(const __u8 *ip, __u32 at, e
  * ESP behind an IPv4 header without options, whole, of which nothing else was asked
  * yet: of an SA in its first place. 0: it is not that simple, and nothing was done.
  */
-static __always_inline int count_quick(const __u8 *ip, enum ikw_dir dir, __u32 *place)
+static __always_inline int count_quick(const __u8 *ip, enum ikw_dir dir)
 {
 	const __u32 at = sizeof(struct ikw_ipv4);
-	struct ikw_esp_slot *slot = first_v4(ip, at, dir, place);
+	struct ikw_esp_slot *slot = first_v4(ip, at, dir);
 	__u64 bytes;
 
 	if (unlikely(!slot))
@@ -293,14 +313,13 @@ static __always_inline int count_quick(const __u8 *ip, enum ikw_dir dir, __u32 *
 
 static __always_inline void count_v4(const __u8 *ip, __u32 at, enum ikw_dir dir)
 {
-	__u32 place;
-	struct ikw_esp_slot *slot = first_v4(ip, at, dir, &place);
+	struct ikw_esp_slot *slot = first_v4(ip, at, dir);
 
 	if (likely(slot))
 		slot_count(slot, ikw_again16(ip + offsetof(struct ikw_ipv4, total)),
 			   ikw_be32(ip + at + 4));
 	else
-		miss_v4(ip, at, place, dir);
+		miss_v4(ip, at, dir);
 }
 
 static __always_inline int same_v6(const struct ikw_esp_slot *slot, const __u8 *ip, __u32 at,
@@ -316,33 +335,25 @@ static __always_inline int same_v6(const struct ikw_esp_slot *slot, const __u8 *
 static __always_inline void count_v6(const __u8 *ip, __u32 at, enum ikw_dir dir)
 {
 	const struct ikw_ipv6 *v6 = (const void *)ip;
-	__u32 cpu = bpf_get_smp_processor_id(), place;
-	struct ikw_esp_slot *slot;
+	__u64 cpu = this_cpu();
+	struct ikw_esp_slot *slot = slot_of(word_v6(ip, at), cpu);
 
-	place = ikw_esp_first(word_v6(ip, at), cpu, ikw_esp_shift);
-	slot = bpf_map_lookup_elem(&ikw_esp, &place);
-	if (unlikely(!slot))
-		return;
 	if (likely(same_v6(slot, ip, at, dir))) {
 		slot_count(slot, ikw_again16(v6->payload) + (__u32)sizeof(*v6),
 			   ikw_be32(ip + at + 4));
 	} else {
-		miss_v6(ip, at, place, dir);
+		miss_v6(ip, at, dir);
 	}
 }
 
 static __always_inline void count_key(const struct ikw_esp_key *key, __u32 bytes, __u32 seq)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	__u32 place = ikw_esp_first(word_of_key(key), cpu, ikw_esp_shift);
-	struct ikw_esp_slot *slot = bpf_map_lookup_elem(&ikw_esp, &place);
+	struct ikw_esp_slot *slot = slot_of(word_of_key(key), this_cpu());
 
-	if (unlikely(!slot))
-		return;
 	if (likely(same_sa(slot, key)))
 		slot_count(slot, bytes, seq);
 	else
-		esp_miss(key, place, bytes, seq);
+		esp_miss(key, bytes, seq);
 }
 
 /* Behind whatever headers. */
@@ -834,7 +845,6 @@ static __always_inline void see_xdp(struct xdp_md *ctx)
 	const __u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct xdp_md *volatile kept = ctx; /* in memory: see IKW_FEW_REGISTERS */
 	const __u8 *ip = ikw_glance_ip(data);
-	__u32 place;
 	__u8 proto;
 
 	/* here and above: or the compiler would keep `data` and sums as well */
@@ -846,11 +856,11 @@ static __always_inline void see_xdp(struct xdp_md *ctx)
 		if (proto == IKW_GLANCE_TCP)
 			return;
 		if (likely(proto == IKW_PROTO_ESP && ikw_is_plain_v4((const void *)ip))) {
-			if (likely(count_quick(ip, IKW_DIR_IN, &place)))
+			if (likely(count_quick(ip, IKW_DIR_IN)))
 				return;
 			if (ikw_glance_esp_v4((const void *)ip) != IKW_GLANCE_ESP)
 				goto look;
-			miss_v4(ip, ikw_glance_offset(IKW_GLANCE_ESP), place, IKW_DIR_IN);
+			miss_v4(ip, ikw_glance_offset(IKW_GLANCE_ESP), IKW_DIR_IN);
 			return;
 		}
 	}

@@ -4,7 +4,7 @@
  * reads it through mmap without a system call.
  *
  * ESP is counted in slots, S = IKW_ESP_SLOTS >> ikw_esp_shift of them for each CPU,
- * one after the other in the array map ikw_esp: slot i of CPU c is entry c * S + i.
+ * one after the other in the value of the map ikw_esp: slot i of CPU c is c * S + i.
  * Only CPU c writes its slots, so counting needs no atomics. An SA has two
  * places it may be (ikw_esp_place); when both are others', it is counted in the
  * hash map ikw_esp_more. What an SA got in all is the sum over all of these.
@@ -72,6 +72,21 @@ struct ikw_esp_slot {
 	__u32 known; /* set by user space: an SA it knows has this name; never reused for others */
 };
 
+/* The value of the map ikw_esp. Its size is set before it is made (user/packet_skel.h). */
+struct ikw_esp_table {
+	struct ikw_esp_slot slots[IKW_ESP_SLOTS];
+};
+
+/*
+ * Where a slot lies in it: from the uppermost bits of a word and the CPU's number, by
+ * two shifts and a mask, which are exact for each `shift` and so many slots in all
+ * (a power of two). What is beyond it, as the verifier sees it, the mask leaves out.
+ */
+#define IKW_ESP_DOWN(shift) (64 - IKW_ESP_BITS - IKW_ESP_SLOT_BITS + (shift))
+#define IKW_ESP_UP(shift)   (IKW_ESP_BITS + IKW_ESP_SLOT_BITS - (shift))
+#define IKW_ESP_MASK(slots) (((slots)-1) << IKW_ESP_SLOT_BITS)
+#define IKW_ESP_SLOT_BITS   6
+
 /* One per CPU in the array map ikw_counts. */
 struct ikw_counts {
 	__u64 ike;
@@ -123,58 +138,44 @@ static inline __attribute__((always_inline)) __u32 ikw_esp_fold(const struct ikw
 }
 
 /*
- * Entry of ikw_esp in which an SA has its first place on a CPU: by the last bits
- * of the SPI, which whoever chooses SPIs makes differ. With some thousand SAs the
- * place has to be free nearly always, or a packet costs a branch guessed wrong.
- * An instruction more here is one more for each ESP packet, and one that the rest
- * waits for. In the kernel `shift` is read-only data, of which the verifier knows
- * the value: it takes the branches below that are never gone out of the program,
- * and what is left is one shift by a constant, or none.
+ * An SA has its first place on a CPU by the last bits of the SPI, which whoever
+ * chooses SPIs makes differ. With some thousand SAs the place has to be free nearly
+ * always, or a packet costs a branch guessed wrong. Of the word (IKW_ESP_WORD) these
+ * are the last bytes in memory; here they are its uppermost bits.
  */
-static inline __attribute__((always_inline)) __u32 ikw_esp_first(__u64 word, __u32 cpu, __u32 shift)
+static inline __attribute__((always_inline)) __u64 ikw_esp_order(__u64 word)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	const __u64 bits = word >> (64 - IKW_ESP_BITS);
+	return word;
 #else
-	const __u64 bits =
-		(word & 0xff) << (IKW_ESP_BITS - 8) | (word & 0xffff) >> (24 - IKW_ESP_BITS);
-#endif
-#ifdef __bpf__
-	__u64 place = cpu * IKW_ESP_SLOTS | bits;
-
-	for (__u32 by = 1; by <= IKW_ESP_SHIFT_MOST; by++) {
-		if (shift != by)
-			continue;
-		place >>= by;
-		asm volatile("" : "+r"(place)); /* or clang makes one shift of them all */
-	}
-	return place;
-#else
-	return (cpu * IKW_ESP_SLOTS | (__u32)bits) >> shift;
+	return __builtin_bswap64(word);
 #endif
 }
 
-/* And its second: the other is another's. */
-static inline __attribute__((always_inline)) __u32 ikw_esp_second(const struct ikw_esp_key *key,
-								  __u32 first, __u32 shift)
+/* The word whose first place is the second of the SA with that word: the other is another's. */
+static inline __attribute__((always_inline)) __u64 ikw_esp_second(const struct ikw_esp_key *key,
+								  __u64 word, __u32 shift)
 {
-	return first ^ ((ikw_esp_fold(key) | 1) & ((IKW_ESP_SLOTS >> shift) - 1));
+	const __u64 other = (__u64)(ikw_esp_fold(key) | 1) << (64 - IKW_ESP_BITS + shift);
+
+	return word ^ ikw_esp_order(other);
 }
 
 #ifndef __bpf__
-/* Either of the two, as the programs find them. */
+/* Entry of ikw_esp's slots that either of the two is, as the programs find them. */
 static inline __u32 ikw_esp_place(const struct ikw_esp_key *key, int which, __u32 cpu, __u32 shift)
 {
 	__u64 word;
-	__u32 first;
 
 	__builtin_memcpy(&word, key->address + IKW_ESP_WORD, sizeof(word));
-	first = ikw_esp_first(word, cpu, shift);
-	return which ? ikw_esp_second(key, first, shift) : first;
+	if (which)
+		word = ikw_esp_second(key, word, shift);
+	word = ikw_esp_order(word) >> (64 - IKW_ESP_BITS);
+	return (cpu * IKW_ESP_SLOTS | (__u32)word) >> shift;
 }
 #endif
 
-_Static_assert(sizeof(struct ikw_esp_slot) == 64, "a slot is one cache line");
+_Static_assert(sizeof(struct ikw_esp_slot) == 1 << IKW_ESP_SLOT_BITS, "a slot is one cache line");
 _Static_assert(sizeof(struct ikw_counts) == 192, "CPUs must not share a cache line");
 
 #endif /* IKEWATCH_PACKET_H */

@@ -48,9 +48,18 @@ struct ikw_esp_slots {
 	uint64_t gone; /* packets in slots that claim() emptied */
 };
 
+uint32_t ikw_esp_slots_all(uint32_t cpus, uint32_t shift)
+{
+	uint32_t room = 1;
+
+	while (room < cpus)
+		room *= 2;
+	return room * (IKW_ESP_SLOTS >> shift);
+}
+
 uint32_t ikw_esp_slots_shift(uint32_t cpus, uint64_t memory)
 {
-	uint64_t bytes = (uint64_t)cpus * IKW_ESP_SLOTS * sizeof(struct ikw_esp_slot);
+	uint64_t bytes = (uint64_t)ikw_esp_slots_all(cpus, 0) * sizeof(struct ikw_esp_slot);
 	uint64_t most = memory / MEMORY_SHARE;
 	uint32_t shift = 0;
 

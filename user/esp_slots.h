@@ -14,10 +14,13 @@
 struct ikw_esp_slots;
 
 /*
- * Over the maps ikw_esp (for each CPU IKW_ESP_SLOTS >> shift entries) and
+ * Over the maps ikw_esp (for each CPU IKW_ESP_SLOTS >> shift slots) and
  * ikw_esp_more, which stay the caller's. NULL with errno.
  */
 struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t shift, uint32_t cpus);
+
+/* So many slots the map has for so many CPUs: for a power of two of them (IKW_ESP_MASK). */
+uint32_t ikw_esp_slots_all(uint32_t cpus, uint32_t shift);
 
 /*
  * The shift for so many CPUs (those that may ever be: there can be many more than

@@ -10,6 +10,7 @@
 #include "bpf/parse.h"
 #include "packet.skel.h"
 #include "esp_slots.h"
+#include "packet_skel.h"
 #include "pin.h"
 #include "table.h"
 
@@ -21,7 +22,7 @@ static uint32_t esp_shift(int cpus)
 {
 	uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 
-	return ikw_esp_slots_shift((uint32_t)cpus, memory);
+	return ikw_packet_esp_shift((uint32_t)cpus, ikw_esp_slots_shift((uint32_t)cpus, memory));
 }
 
 static uint64_t digest_of(const struct ikw_hooks_config *config, int cpus)
@@ -135,10 +136,8 @@ static bool adopt(struct ikw_packets *packets, const char *dir)
 
 /* ---- loaded ------------------------------------------------------------------------ */
 
-static void set_config(struct packet_bpf *skel, const struct ikw_packets *packets,
-		       const struct ikw_hooks_config *config)
+static void set_config(struct packet_bpf *skel, const struct ikw_hooks_config *config)
 {
-	skel->rodata->ikw_esp_shift = packets->esp_shift;
 	skel->rodata->ikw_netns = config->netns;
 	skel->rodata->ikw_cfg.wire = config->wire;
 	if (config->radius_port)
@@ -195,21 +194,16 @@ static void take_handles(struct ikw_packets *packets)
 
 static int load(struct ikw_packets *packets, const struct ikw_hooks_config *config)
 {
-	struct packet_bpf *skel = packet_bpf__open();
-	uint32_t cpus = (uint32_t)packets->cpus;
-	int err;
+	struct packet_bpf *skel = ikw_packet_skel_open((uint32_t)packets->cpus, packets->esp_shift);
+	int err = 0;
 
 	if (!skel)
 		return -errno;
 	packets->skel = skel;
-	set_config(skel, packets, config);
+	set_config(skel, config);
 	bpf_program__set_autoload(skel->progs.ikw_tc_in, true);
 	bpf_program__set_autoload(skel->progs.ikw_tc_out, true);
-	err = bpf_map__set_max_entries(skel->maps.ikw_esp,
-				       (IKW_ESP_SLOTS >> packets->esp_shift) * cpus);
-	if (!err)
-		err = bpf_map__set_max_entries(skel->maps.ikw_counts, cpus);
-	if (!err && config->pin_dir && config->found)
+	if (config->pin_dir && config->found)
 		err = keep_maps(skel, config->pin_dir);
 	if (!err)
 		err = bpf_map__reuse_fd(skel->maps.ikw_events, config->events_fd);
@@ -265,13 +259,13 @@ static int share_maps(const struct ikw_packets *packets, struct packet_bpf *skel
 
 static int load_later(struct ikw_packets *packets, enum ikw_packet_program which)
 {
-	struct packet_bpf *skel = packet_bpf__open();
+	struct packet_bpf *skel = ikw_packet_skel_open((uint32_t)packets->cpus, packets->esp_shift);
 	struct bpf_program *program;
 	int fd;
 
 	if (!skel)
 		return -errno;
-	set_config(skel, packets, &packets->config);
+	set_config(skel, &packets->config);
 	program = program_in(skel, which);
 	bpf_program__set_autoload(program, true);
 	fd = share_maps(packets, skel);

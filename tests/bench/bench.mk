@@ -19,7 +19,7 @@ $(O)/bench/%.o: tests/bench/%.c $(O)/bench/bench.skel.h | $(SKELS)
 	$(call say,CC,$<) $(CC) $(BENCH_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(O)/bench/pipeline: $(O)/bench/pipeline.o $(BENCH_MODEL)
-$(O)/bench/packet: $(O)/bench/packet.o $(O)/user/esp_slots.o
+$(O)/bench/packet: $(O)/bench/packet.o $(O)/user/esp_slots.o $(O)/user/packet_skel.o
 $(O)/bench/inject: $(O)/bench/inject.o
 $(O)/bench/traffic: $(O)/bench/traffic.o
 $(BENCH_BIN):

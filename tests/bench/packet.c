@@ -29,6 +29,7 @@
 #include "packet.skel.h"
 #include "tests/frames.h"
 #include "user/esp_slots.h"
+#include "user/packet_skel.h"
 
 #define REPEAT	   100000
 #define REPEAT_IKE 50000 /* fits into the ring, which is emptied after each */
@@ -180,14 +181,10 @@ static int forget(void *ctx, void *data, size_t size)
 
 static void load(void)
 {
-	unsigned int cpus = (unsigned int)libbpf_num_possible_cpus();
-
-	ours = packet_bpf__open();
+	ours = ikw_packet_skel_open((uint32_t)libbpf_num_possible_cpus(), 0);
 	bench = bench_bpf__open();
 	if (!ours || !bench)
 		die("open");
-	bpf_map__set_max_entries(ours->maps.ikw_esp, IKW_ESP_SLOTS * cpus);
-	bpf_map__set_max_entries(ours->maps.ikw_counts, cpus);
 	ours->rodata->ikw_window_free = UINT32_MAX; /* as if each were the first for a while */
 	if (packet_bpf__load(ours) || bench_bpf__load(bench))
 		die("load");
@@ -334,15 +331,15 @@ static double extra(const struct kind *kind, enum program p, unsigned int loads)
 
 static uint64_t counted_in_slots(void)
 {
-	uint32_t slots = (uint32_t)libbpf_num_possible_cpus() * IKW_ESP_SLOTS;
-	uint64_t packets = 0;
+	struct ikw_esp_slots *slots = ikw_esp_slots_open(bpf_map__fd(ours->maps.ikw_esp),
+							 bpf_map__fd(ours->maps.ikw_esp_more), 0,
+							 (uint32_t)libbpf_num_possible_cpus());
+	uint64_t packets;
 
-	for (uint32_t i = 0; i < slots; i++) {
-		struct ikw_esp_slot slot;
-
-		if (!bpf_map_lookup_elem(bpf_map__fd(ours->maps.ikw_esp), &i, &slot))
-			packets += slot.packets;
-	}
+	if (!slots)
+		die("slots");
+	packets = ikw_esp_slots_packets(slots);
+	ikw_esp_slots_close(slots);
 	return packets;
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -25,6 +26,8 @@
 #include "packet.skel.h"
 #include "tests/frames.h"
 #include "tests/host/need_bpf.h"
+#include "user/esp_slots.h"
+#include "user/packet_skel.h"
 
 #define NETNS	 4026531840u
 #define ALIKE	 64 /* SAs */
@@ -34,6 +37,8 @@
 struct fixture {
 	struct packet_bpf *skel;
 	struct ring_buffer *ring;
+	struct ikw_esp_slot *slots;
+	size_t bytes; /* of them */
 	uint32_t shift;
 	int cpu;
 	int count;
@@ -98,19 +103,13 @@ static void pin_cpu(void)
 
 static void open_skel(void)
 {
-	int cpus = libbpf_num_possible_cpus();
-
-	fx.skel = packet_bpf__open();
+	fx.skel = ikw_packet_skel_open((uint32_t)libbpf_num_possible_cpus(), fx.shift);
 	assert_non_null(fx.skel);
 	/* before 5.18 the kernel knows no frags; the other variant is tested alike */
 	bpf_program__set_autoload(
 		fx.skel->progs.ikw_xdp,
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1);
 	fx.skel->rodata->ikw_netns = NETNS;
-	fx.skel->rodata->ikw_esp_shift = fx.shift;
-	bpf_map__set_max_entries(fx.skel->maps.ikw_esp,
-				 (IKW_ESP_SLOTS >> fx.shift) * (unsigned int)cpus);
-	bpf_map__set_max_entries(fx.skel->maps.ikw_counts, (unsigned int)cpus);
 }
 
 static void open_fixture(uint32_t shift)
@@ -124,6 +123,10 @@ static void open_fixture(uint32_t shift)
 static void load(void)
 {
 	assert_int_equal(packet_bpf__load(fx.skel), 0);
+	fx.bytes = bpf_map__value_size(fx.skel->maps.ikw_esp);
+	fx.slots = mmap(NULL, fx.bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			bpf_map__fd(fx.skel->maps.ikw_esp), 0);
+	assert_ptr_not_equal(fx.slots, MAP_FAILED);
 	fx.ring = ring_buffer__new(bpf_map__fd(fx.skel->maps.ikw_events), keep, NULL, NULL);
 	assert_non_null(fx.ring);
 }
@@ -141,6 +144,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	ring_buffer__free(fx.ring);
+	munmap(fx.slots, fx.bytes);
 	packet_bpf__destroy(fx.skel);
 	return 0;
 }
@@ -475,9 +479,7 @@ static struct ikw_esp_key key_of(struct esp_frame e, enum ikw_dir dir)
 
 static int in_slot(const struct ikw_esp_key *key, int which, struct ikw_esp_slot *slot)
 {
-	uint32_t at = ikw_esp_place(key, which, (uint32_t)fx.cpu, fx.shift);
-
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(fx.skel->maps.ikw_esp), &at, slot), 0);
+	*slot = fx.slots[ikw_esp_place(key, which, (uint32_t)fx.cpu, fx.shift)];
 	return !memcmp(&slot->key, key, sizeof(*key));
 }
 
@@ -525,6 +527,38 @@ static void test_esp_shifts(void **state)
 			assert_int_equal(find(e, IKW_DIR_OUT, &slot), 1);
 			assert_int_equal(slot.packets, 1);
 		}
+		teardown(state);
+	}
+}
+
+/* The map is as large as the CPUs need, and says so: bpftool shows slot by slot. */
+static void test_esp_map(void **state)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof(info);
+	struct bpf_program *program;
+
+	static const struct {
+		uint32_t cpus, shift, all;
+	} maps[] = { { 1, 5, 1024 }, { 48, 5, 65536 }, { 4, 0, 131072 }, { 256, 5, 262144 } };
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+		/* more than 4 MiB not every kernel takes: fewer slots then */
+		uint32_t shift = ikw_packet_esp_shift(maps[i].cpus, maps[i].shift);
+
+		memset(&fx, 0, sizeof(fx));
+		fx.skel = ikw_packet_skel_open(maps[i].cpus, shift);
+		assert_non_null(fx.skel);
+		bpf_object__for_each_program(program, fx.skel->obj)
+			bpf_program__set_autoload(program, program == fx.skel->progs.ikw_tc_in);
+		load();
+		assert_int_equal(
+			bpf_obj_get_info_by_fd(bpf_map__fd(fx.skel->maps.ikw_esp), &info, &size),
+			0);
+		assert_int_equal(info.value_size, (maps[i].all >> (shift - maps[i].shift)) *
+							  sizeof(struct ikw_esp_slot));
+		assert_true(shift == maps[i].shift || info.value_size == 4 << 20);
+		assert_int_not_equal(info.btf_value_type_id, 0);
 		teardown(state);
 	}
 }
@@ -622,15 +656,9 @@ static void test_esp_first_number(void **state)
 	for (uint32_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		struct esp_frame e = { .spi = 0xc2d30000 + i * 64, .seq = numbers[i], .host = 2 };
 		struct ikw_esp_key key = key_of(e, IKW_DIR_IN);
-		uint32_t at = ikw_esp_place(&key, 0, (uint32_t)fx.cpu, fx.shift);
 
-		memset(&slot, 0, sizeof(slot));
-		slot.key = key;
-		slot.seq_high = IKW_ESP_NO_SEQ;
-		slot.known = 1;
-		assert_int_equal(bpf_map_update_elem(bpf_map__fd(fx.skel->maps.ikw_esp), &at, &slot,
-						     BPF_ANY),
-				 0);
+		fx.slots[ikw_esp_place(&key, 0, (uint32_t)fx.cpu, fx.shift)] =
+			(struct ikw_esp_slot){ .key = key, .seq_high = IKW_ESP_NO_SEQ, .known = 1 };
 		send_esp(&ways[0], e, 100);
 		e.seq += 2;
 		send_esp(&ways[0], e, 100);
@@ -699,10 +727,8 @@ static void test_esp_wrap(void **state)
 /* Gives an entry to an SA that is known and never seen. */
 static void occupy(uint32_t at)
 {
-	struct ikw_esp_slot other = { .key = { .kind = IKW_ESP_KIND(IKW_DIR_IN, 4) }, .known = 1 };
-
-	assert_int_equal(
-		bpf_map_update_elem(bpf_map__fd(fx.skel->maps.ikw_esp), &at, &other, BPF_ANY), 0);
+	fx.slots[at] =
+		(struct ikw_esp_slot){ .key = { .kind = IKW_ESP_KIND(IKW_DIR_IN, 4) }, .known = 1 };
 }
 
 /* Of SAs that share their first place, one in four finds the second taken as well. */
@@ -785,8 +811,7 @@ static void test_esp_stale(void **state)
 	struct esp_frame old = { .spi = 1, .seq = 1, .host = 2 };
 	struct esp_frame fresh = { .spi = 1 + 0x10000, .seq = 1, .host = 2 };
 	struct ikw_esp_key key = key_of(old, IKW_DIR_IN);
-	uint32_t at = ikw_esp_place(&key, 0, (uint32_t)fx.cpu, fx.shift);
-	int fd = bpf_map__fd(fx.skel->maps.ikw_esp);
+	struct ikw_esp_slot *first = &fx.slots[ikw_esp_place(&key, 0, (uint32_t)fx.cpu, fx.shift)];
 	struct ikw_esp_slot slot;
 
 	(void)state;
@@ -795,14 +820,11 @@ static void test_esp_stale(void **state)
 	send_esp(&ways[0], fresh, 100);
 	assert_int_not_equal(find(fresh, IKW_DIR_IN, &slot), 0);
 	fx.skel->bss->ikw_tick = fx.skel->rodata->ikw_esp_stale_ns + 2;
-	assert_int_equal(bpf_map_lookup_elem(fd, &at, &slot), 0);
-	slot.known = 1;
-	assert_int_equal(bpf_map_update_elem(fd, &at, &slot, 0), 0);
+	first->known = 1;
 	fresh.spi += 0x50000;
 	send_esp(&ways[0], fresh, 100);
 	assert_int_equal(find(old, IKW_DIR_IN, &slot), 0);
-	slot.known = 0;
-	assert_int_equal(bpf_map_update_elem(fd, &at, &slot, 0), 0);
+	first->known = 0;
 	fresh.spi += 0x50000;
 	send_esp(&ways[0], fresh, 100);
 	assert_int_equal(find(fresh, IKW_DIR_IN, &slot), 0);
@@ -1020,7 +1042,8 @@ static void test_full_ring(void **state)
 	free(rows);
 }
 
-int main(void)
+/* The argument: only tests of that name, with * and ? (tests/vm/packets.sh). */
+int main(int argc, char **argv)
 {
 #define ON(f)	 cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define FLOOD(f) cmocka_unit_test_setup_teardown(f, setup_flood, teardown)
@@ -1033,6 +1056,7 @@ int main(void)
 		ON(test_burst),
 		ON(test_counts),
 		cmocka_unit_test(test_esp_shifts),
+		cmocka_unit_test(test_esp_map),
 		ON(test_esp_counts),
 		ON(test_esp_unusual),
 		ON(test_esp_first_number),
@@ -1051,5 +1075,7 @@ int main(void)
 	};
 
 	need_bpf();
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

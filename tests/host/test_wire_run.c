@@ -21,6 +21,7 @@
 #include "packet.skel.h"
 #include "tests/frames.h"
 #include "tests/host/need_bpf.h"
+#include "user/packet_skel.h"
 
 #define NETNS	    4026531840u
 #define WINDOW_NS   100000000.0
@@ -47,22 +48,19 @@ static int keep(void *ctx, void *data, size_t size)
 
 static void load(uint32_t wire)
 {
-	int cpus = libbpf_num_possible_cpus();
 	cpu_set_t set;
 
 	fx.cpu = sched_getcpu();
 	CPU_ZERO(&set);
 	CPU_SET(fx.cpu, &set);
 	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
-	fx.skel = packet_bpf__open();
+	fx.skel = ikw_packet_skel_open((uint32_t)libbpf_num_possible_cpus(), 0);
 	assert_non_null(fx.skel);
 	bpf_program__set_autoload(
 		fx.skel->progs.ikw_xdp,
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1);
 	fx.skel->rodata->ikw_netns = NETNS;
 	fx.skel->rodata->ikw_cfg.wire = wire;
-	bpf_map__set_max_entries(fx.skel->maps.ikw_esp, IKW_ESP_SLOTS * (unsigned int)cpus);
-	bpf_map__set_max_entries(fx.skel->maps.ikw_counts, (unsigned int)cpus);
 	assert_int_equal(packet_bpf__load(fx.skel), 0);
 	fx.ring = ring_buffer__new(bpf_map__fd(fx.skel->maps.ikw_events), keep, NULL, NULL);
 	assert_non_null(fx.ring);
@@ -286,7 +284,8 @@ static void test_flood(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+/* The argument: only tests of that name, with * and ? (tests/vm/packets.sh). */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_told),
@@ -296,5 +295,7 @@ int main(void)
 	};
 
 	need_bpf();
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

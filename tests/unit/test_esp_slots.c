@@ -208,6 +208,12 @@ static void test_shift(void **state)
 	assert_int_equal(ikw_esp_slots_shift(128, 4 * gib), 5);
 	assert_int_equal(ikw_esp_slots_shift(1024, gib / 4), 5);
 	assert_int_equal(IKW_ESP_SLOTS >> 5, 1024);
+	/* room for a power of two of CPUs */
+	assert_int_equal(ikw_esp_slots_all(1, 0), 32768);
+	assert_int_equal(ikw_esp_slots_all(3, 1), 4 * 16384);
+	assert_int_equal(ikw_esp_slots_all(64, 5), 64 * 1024);
+	assert_int_equal(ikw_esp_slots_all(65, 5), 128 * 1024);
+	assert_int_equal(ikw_esp_slots_shift(96, 512 * gib), 3);
 }
 
 int main(void)
