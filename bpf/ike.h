@@ -396,26 +396,37 @@ static __always_inline void ikw_read_skf(const struct ikw_walk *walk, struct ikw
 #define IKW_FNV_PRIME 0x100000001b3ULL
 #define IKW_FNV_BASIS 0xcbf29ce484222325ULL
 
+/*
+ * What is read lies before a pointer that was compared as it is: of two pointers a
+ * few bytes apart, the verifier of 7.2 may know the bounds of one better.
+ */
 static __always_inline __u32 ikw_digest(const __u8 *p, const __u8 *end, __u32 left)
 {
 	__u64 hash = IKW_FNV_BASIS;
-	__u32 done = 0;
 
 	if (left > IKW_DIGEST_LEN)
 		left = IKW_DIGEST_LEN;
-	IKW_UNROLL
 	for (int i = 0; i < IKW_DIGEST_LEN / 8; i++) {
-		if (left < done + 8 || p + done + 8 > end)
+		if (left < 8)
 			break;
-		hash = (hash ^ IKW_LOAD(__u64, p + done)) * IKW_FNV_PRIME;
-		done += 8;
+		p += 8;
+		asm volatile("" : "+r"(p));
+		if (p > end) {
+			p -= 8;
+			break;
+		}
+		hash = (hash ^ IKW_LOAD(__u64, p - 8)) * IKW_FNV_PRIME;
+		left -= 8;
 	}
-	IKW_UNROLL
 	for (int i = 0; i < 7; i++) {
-		if (left < done + 1 || p + done + 1 > end)
+		if (!left)
 			break;
-		hash = (hash ^ p[done]) * IKW_FNV_PRIME;
-		done++;
+		p++;
+		asm volatile("" : "+r"(p));
+		if (p > end)
+			break;
+		hash = (hash ^ p[-1]) * IKW_FNV_PRIME;
+		left--;
 	}
 	return (__u32)(hash ^ hash >> 32);
 }
