@@ -10,6 +10,7 @@
 
 #define MEMORY_SHARE 512
 #define MEMORY_MOST  (32ULL << 20)
+#define TICK_SLACK   2000000000ULL /* ns that the programs' clock may be behind */
 #define SAMPLES	     6
 #define SAMPLE_EVERY (IKW_ESP_SPAN_S * 1000000000ULL) /* ns; six of them are the minute */
 
@@ -70,12 +71,17 @@ uint32_t ikw_esp_slots_shift(uint32_t cpus, uint64_t memory)
 	return shift;
 }
 
-/* Slots kept from an earlier version, that have a name and no packet yet. */
+/*
+ * Slots of an earlier agent: nobody vouches for them until this one does. (Of an earlier
+ * version there may be some that have a name and no packet yet.)
+ */
 static void make_ready(struct ikw_esp_slots *s)
 {
-	for (size_t i = 0; i < (size_t)s->per_cpu * s->cpus; i++)
+	for (size_t i = 0; i < (size_t)s->per_cpu * s->cpus; i++) {
 		if (s->slots[i].key.name && !s->slots[i].packets)
 			s->slots[i].seq_high = IKW_ESP_NO_SEQ;
+		s->slots[i].known = 0;
+	}
 }
 
 struct ikw_esp_slots *ikw_esp_slots_open(int slots_fd, int more_fd, uint32_t shift, uint32_t cpus)
@@ -334,16 +340,19 @@ static void claim(struct ikw_esp_slots *s, struct ikw_esp_slot *slot, const stru
 	__atomic_store_n(&slot->key.name, key->name, __ATOMIC_SEQ_CST);
 }
 
-static bool know_on(struct ikw_esp_slots *s, const struct ikw_esp_key *key, uint32_t cpu)
+static bool know_on(struct ikw_esp_slots *s, const struct ikw_esp_key *key, uint32_t cpu,
+		    uint64_t installed)
 {
 	struct ikw_esp_slot *slot;
 
 	for (int which = 0; which < 2; which++) {
 		slot = place(s, key, cpu, which);
-		if (same(&slot->key, key)) {
-			slot->known = 1;
-			return true;
-		}
+		if (!same(&slot->key, key))
+			continue;
+		if (slot->packets && slot->last + TICK_SLACK < installed)
+			claim(s, slot, key);
+		slot->known = 1;
+		return true;
 	}
 	for (int which = 0; which < 2; which++) {
 		slot = place(s, key, cpu, which);
@@ -356,13 +365,13 @@ static bool know_on(struct ikw_esp_slots *s, const struct ikw_esp_key *key, uint
 }
 
 bool ikw_esp_slots_know(struct ikw_esp_slots *s, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
-			enum ikw_dir dir)
+			enum ikw_dir dir, uint64_t installed)
 {
 	struct ikw_esp_key key = key_of(daddr, spi, dir);
 	bool all = true;
 
 	for (uint32_t cpu = 0; cpu < s->cpus; cpu++)
-		all = know_on(s, &key, cpu) && all;
+		all = know_on(s, &key, cpu, installed) && all;
 	return all;
 }
 

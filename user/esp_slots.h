@@ -37,12 +37,14 @@ bool ikw_esp_slots_read(const struct ikw_esp_slots *s, const uint8_t daddr[IKW_A
 uint64_t ikw_esp_slots_packets(const struct ikw_esp_slots *s);
 
 /*
- * Vouches for an SA: its slots are taken from strangers, and not given to any.
+ * Vouches for an SA: its slots are taken from strangers, and not given to any. What
+ * was counted under its name well before `installed` (boot time ns; 0: not known) was
+ * another's, and goes.
  * False: on some CPU both places belong to other known SAs (it is then counted
  * in the hash).
  */
 bool ikw_esp_slots_know(struct ikw_esp_slots *s, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
-			enum ikw_dir dir);
+			enum ikw_dir dir, uint64_t installed);
 
 /* Frees what an SA has, and what was counted of it. */
 void ikw_esp_slots_release(struct ikw_esp_slots *s, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,

@@ -55,6 +55,7 @@ struct ikw_hooks {
 	char *pin_dir;		   /* NULL: nothing is pinned */
 	uint64_t suppressed;	   /* IKE messages, when last asked */
 	uint64_t suppressed_known; /* those of known peers among them */
+	bool inherited;		   /* the programs may know peers of an earlier agent's */
 };
 
 bool ikw_hook_mode_of(const char *text, enum ikw_hook_mode *mode)
@@ -110,6 +111,7 @@ int ikw_hooks_open(const struct ikw_hooks_config *config, struct ikw_hooks **out
 	if (!h)
 		return -ENOMEM;
 	h->mode = config->mode;
+	h->inherited = true;
 	h->interfaces_fd = config->interfaces_fd > 0 ? config->interfaces_fd : -1;
 	log = libbpf_set_print(no_log);
 	err = open_all(h, config);
@@ -211,10 +213,9 @@ static int link_attach(struct ikw_hooks *h, struct hook *hook, enum ikw_link_kin
 	return fd < 0 ? fd : 0;
 }
 
-static int xdp_attach(struct ikw_hooks *h, struct hook *hook, uint32_t flags)
+/* program: a descriptor, or why there is none. */
+static int xdp_attach(struct ikw_hooks *h, struct hook *hook, int program, uint32_t flags)
 {
-	int program = ikw_packets_program(&h->packets, IKW_PACKET_XDP);
-
 	if (program < 0)
 		return program;
 	/* native where it was generic, or the other way round: that a link cannot change */
@@ -276,7 +277,7 @@ static int attach_tc_in(struct ikw_hooks *h, struct hook *hook, const char *note
 static int attach_auto(struct ikw_hooks *h, struct hook *hook, const char *kind)
 {
 	char note[NOTE_LEN];
-	int err;
+	int program, err;
 
 	if (kind[0]) {
 		snprintf(note, sizeof(note), "%s is a software device, where native XDP is dear",
@@ -288,9 +289,13 @@ static int attach_auto(struct ikw_hooks *h, struct hook *hook, const char *kind)
 	if (other_xdp(hook))
 		return attach_tc_in(h, hook, "another XDP program is attached");
 	hook->how = "xdp";
-	err = xdp_attach(h, hook, XDP_FLAGS_DRV_MODE);
+	program = ikw_packets_program(&h->packets, IKW_PACKET_XDP);
+	err = xdp_attach(h, hook, program, XDP_FLAGS_DRV_MODE);
 	if (err) {
-		snprintf(note, sizeof(note), "the driver takes no XDP: %s", strerror(-err));
+		snprintf(note, sizeof(note), "%s: %s",
+			 program < 0 ? "this kernel does not load the XDP program"
+				     : "the driver takes no XDP",
+			 strerror(-err));
 		return attach_tc_in(h, hook, note);
 	}
 	snprintf(hook->note, sizeof(hook->note), "a card whose driver has XDP");
@@ -311,7 +316,8 @@ static int attach_in(struct ikw_hooks *h, struct hook *hook, const char *kind)
 		return -EBUSY;
 	hook->how = generic ? "xdp-generic" : "xdp";
 	snprintf(hook->note, sizeof(hook->note), "asked for");
-	return xdp_attach(h, hook, generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+	return xdp_attach(h, hook, ikw_packets_program(&h->packets, IKW_PACKET_XDP),
+			  generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 }
 
 static int attach_out(struct ikw_hooks *h, struct hook *hook)
@@ -458,23 +464,48 @@ static void peer_forget(struct ikw_hooks *h, const uint8_t addr[IKW_ADDR_LEN])
 }
 
 void ikw_hooks_know(struct ikw_hooks *h, const uint8_t saddr[IKW_ADDR_LEN],
-		    const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi, enum ikw_dir dir)
+		    const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi, enum ikw_dir dir,
+		    uint64_t installed)
 {
 	peer_know(h, saddr);
 	peer_know(h, daddr);
 	if (dir != IKW_DIR_OUT)
-		ikw_esp_slots_know(h->esp, daddr, spi, IKW_DIR_IN);
+		ikw_esp_slots_know(h->esp, daddr, spi, IKW_DIR_IN, installed);
 	if (dir != IKW_DIR_IN)
-		ikw_esp_slots_know(h->esp, daddr, spi, IKW_DIR_OUT);
+		ikw_esp_slots_know(h->esp, daddr, spi, IKW_DIR_OUT, installed);
 }
 
 void ikw_hooks_forget(struct ikw_hooks *h, const uint8_t saddr[IKW_ADDR_LEN],
-		      const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi)
+		      const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi, bool shared)
 {
 	peer_forget(h, saddr);
 	peer_forget(h, daddr);
+	if (shared)
+		return;
 	ikw_esp_slots_release(h->esp, daddr, spi, IKW_DIR_IN);
 	ikw_esp_slots_release(h->esp, daddr, spi, IKW_DIR_OUT);
+}
+
+void ikw_hooks_known_all(struct ikw_hooks *h)
+{
+	struct ikw_remote keys[64], *from = NULL, key;
+	struct peer *peer;
+	size_t count;
+
+	/* the walk may begin again where what it stands on is gone: some are collected, then
+	 * deleted */
+	while (h->inherited) {
+		for (count = 0; count < 64 && !bpf_map_get_next_key(h->packets.peers, from, &key);
+		     from = &key) {
+			HASH_FIND(hh, h->peers, &key, sizeof(key), peer);
+			if (!peer)
+				keys[count++] = key;
+		}
+		for (size_t i = 0; i < count; i++)
+			bpf_map_delete_elem(h->packets.peers, &keys[i]);
+		h->inherited = count == 64;
+		from = NULL;
+	}
 }
 
 /* What the rows say; of ESP that is not all. */

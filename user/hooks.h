@@ -65,13 +65,19 @@ void ikw_hooks_detach(struct ikw_hooks *hooks, uint32_t ifindex);
 
 /*
  * Tells the programs of an SA: its peer is heard through any flood, its ESP
- * slot is not given to others. dir UNKNOWN: either. Once for each SA; forget
- * undoes it and drops the SA's counters, so read them before.
+ * slot is not given to others. dir UNKNOWN: either. installed: boot time ns; what was
+ * counted before is another's that had the name; 0: not known. Once for each SA;
+ * forget undoes it and drops the SA's counters, so read them before; shared: another
+ * SA has the same destination and SPI, and keeps them.
  */
 void ikw_hooks_know(struct ikw_hooks *hooks, const uint8_t saddr[IKW_ADDR_LEN],
-		    const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi, enum ikw_dir dir);
+		    const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi, enum ikw_dir dir,
+		    uint64_t installed);
 void ikw_hooks_forget(struct ikw_hooks *hooks, const uint8_t saddr[IKW_ADDR_LEN],
-		      const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi);
+		      const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi, bool shared);
+
+/* All SAs are told: of the peers that an earlier agent knew only those are known on. */
+void ikw_hooks_known_all(struct ikw_hooks *hooks);
 
 /* Packets seen, by kind, on all CPUs since the programs were loaded. */
 void ikw_hooks_counts(const struct ikw_hooks *hooks, struct ikw_counts *sum);

@@ -367,6 +367,30 @@ static void on_installed(void *ctx, struct ikw_generation *gen, const struct ikw
 	look_at_flow(m, gen->tunnel, ev->hdr.time);
 }
 
+static struct ikw_model_sa sa_told(const struct ikw_model *m, const struct ikw_sa_node *sa)
+{
+	return (struct ikw_model_sa){
+		.saddr = ikw_sa_saddr(sa),
+		.daddr = ikw_sa_daddr(sa),
+		.spi = sa->spi,
+		.dir = sa->generation->tunnel->peer->guessed ? IKW_DIR_UNKNOWN
+							     : (enum ikw_dir)sa->dir,
+		.installed = sa->installed,
+		.shared = ikw_sa_shared(&m->world, sa),
+	};
+}
+
+static void on_sa(void *ctx, const struct ikw_sa_node *sa, bool there)
+{
+	const struct ikw_model *m = ctx;
+	struct ikw_model_sa told;
+
+	if (!m->ops.sa)
+		return;
+	told = sa_told(m, sa);
+	m->ops.sa(m->ops.ctx, &told, there);
+}
+
 static uint32_t on_number(void *ctx, struct ikw_tunnel *t, const char *key)
 {
 	struct ikw_tunnel_past past;
@@ -482,6 +506,7 @@ struct ikw_model *ikw_model_new(const struct ikw_model_config *config,
 	struct ikw_world_ops world_ops = { .deletion = on_deletion,
 					   .further = on_further,
 					   .installed = on_installed,
+					   .sa = on_sa,
 					   .number = on_number,
 					   .state = on_state,
 					   .ctx = m };
@@ -684,6 +709,19 @@ static int by_index(const void *a, const void *b)
 	const struct ikw_tunnel *y = *(struct ikw_tunnel *const *)b;
 
 	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+void ikw_model_sas(const struct ikw_model *m,
+		   void (*fn)(void *ctx, const struct ikw_model_sa *sa, bool there), void *ctx)
+{
+	struct ikw_model_sa told;
+	struct ikw_node *node;
+	size_t at = 0;
+
+	while ((node = ikw_table_each(&m->world.sas, &at))) {
+		told = sa_told(m, IKW_CONTAINER(node, struct ikw_sa_node, node));
+		fn(ctx, &told, true);
+	}
 }
 
 bool ikw_model_partner(const struct ikw_model *m, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,

@@ -40,6 +40,16 @@ struct ikw_daemon_lost {
 	size_t count;
 };
 
+/* An SA in the SAD; valid during the call. */
+struct ikw_model_sa {
+	const uint8_t *saddr;
+	const uint8_t *daddr;
+	uint32_t spi;
+	enum ikw_dir dir;   /* UNKNOWN: nothing told yet which end is ours */
+	uint64_t installed; /* boot time ns; 0: before the agent began */
+	bool shared; /* another SA has its destination and SPI (RFC 4555 4.1: a peer moves) */
+};
+
 /* What the model asks of its surroundings. Any may be NULL. */
 struct ikw_model_ops {
 	/* A case closed. The alarm is the model's; it is freed after the call. id may be set. */
@@ -52,6 +62,8 @@ struct ikw_model_ops {
 	void (*tunnel_up)(void *ctx, uint32_t index, uint64_t boot);
 	/* A daemon ended and what it had installed is still there after the settle time. */
 	void (*daemon_lost)(void *ctx, const struct ikw_daemon_lost *lost);
+	/* An SA is there from now on, or is not any more: once each. */
+	void (*sa)(void *ctx, const struct ikw_model_sa *sa, bool there);
 	void *ctx;
 };
 
@@ -77,6 +89,10 @@ void ikw_model_finish(struct ikw_model *model, uint64_t now);
 
 /* Wall time (Unix ns) of a boot time, by the last CLOCK event; 0 before the first. */
 uint64_t ikw_model_wall(const struct ikw_model *model, uint64_t boot);
+
+/* Calls fn for every SA that is there, as ops.sa() was. */
+void ikw_model_sas(const struct ikw_model *model,
+		   void (*fn)(void *ctx, const struct ikw_model_sa *sa, bool there), void *ctx);
 
 /*
  * The other SA of that SA's generation, while it is still there: its destination

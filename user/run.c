@@ -115,6 +115,7 @@ static bool open_model(struct ikw_agent *agent)
 					   .known = ikw_agent_known,
 					   .tunnel_up = ikw_agent_tunnel_up,
 					   .daemon_lost = ikw_agent_daemon_lost,
+					   .sa = ikw_witness_sa,
 					   .ctx = agent };
 
 	memcpy(config.vsys, agent->netns.name, sizeof(config.vsys));

@@ -13,18 +13,33 @@ static uint64_t sa_hash(const uint8_t *daddr, uint32_t spi)
 	return ikw_hash_end(ikw_hash_begin(ikw_hash_16(daddr, 6)), spi, sizeof(spi));
 }
 
-static const uint8_t *sa_daddr(const struct ikw_sa_node *sa)
+const uint8_t *ikw_sa_daddr(const struct ikw_sa_node *sa)
 {
 	const struct ikw_peer *p = sa->generation->tunnel->peer;
 
 	return sa->dir == IKW_DIR_IN ? p->local : p->remote;
 }
 
-static const uint8_t *sa_saddr(const struct ikw_sa_node *sa)
+const uint8_t *ikw_sa_saddr(const struct ikw_sa_node *sa)
 {
 	const struct ikw_peer *p = sa->generation->tunnel->peer;
 
 	return sa->dir == IKW_DIR_IN ? p->remote : p->local;
+}
+
+bool ikw_sa_shared(const struct ikw_world *w, const struct ikw_sa_node *sa)
+{
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->sas, sa->node.hash);
+
+	for (; node; node = ikw_find_next(&find)) {
+		const struct ikw_sa_node *other = IKW_CONTAINER(node, struct ikw_sa_node, node);
+
+		if (other != sa && other->spi == sa->spi &&
+		    !memcmp(ikw_sa_daddr(other), ikw_sa_daddr(sa), IKW_ADDR_LEN))
+			return true;
+	}
+	return false;
 }
 
 static struct ikw_sa_node *sa_find(const struct ikw_world *w, const uint8_t *daddr, uint32_t spi,
@@ -37,7 +52,7 @@ static struct ikw_sa_node *sa_find(const struct ikw_world *w, const uint8_t *dad
 		struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
 
 		if (sa->spi == spi && (!proto || sa->proto == proto) &&
-		    (!mark || sa->mark == *mark) && !memcmp(sa_daddr(sa), daddr, IKW_ADDR_LEN))
+		    (!mark || sa->mark == *mark) && !memcmp(ikw_sa_daddr(sa), daddr, IKW_ADDR_LEN))
 			return sa;
 	}
 	return NULL;
@@ -59,9 +74,9 @@ static struct ikw_sa_node *sa_of(const struct ikw_world *w, const struct ikw_sa 
 		struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
 
 		if (sa->spi != ev->spi || sa->proto != ev->proto || sa->mark != ev->mark ||
-		    memcmp(sa_daddr(sa), ev->daddr, IKW_ADDR_LEN))
+		    memcmp(ikw_sa_daddr(sa), ev->daddr, IKW_ADDR_LEN))
 			continue;
-		if (!memcmp(sa_saddr(sa), ev->saddr, IKW_ADDR_LEN))
+		if (!memcmp(ikw_sa_saddr(sa), ev->saddr, IKW_ADDR_LEN))
 			return sa;
 		other = sa;
 	}
@@ -86,7 +101,7 @@ const struct ikw_sa_node *ikw_world_partner(const struct ikw_world *w, const uin
 	other = sa->dir == IKW_DIR_IN ? sa->generation->out : sa->generation->in;
 	if (!other || other == sa || other->gone)
 		return NULL;
-	*partner_daddr = sa_daddr(other);
+	*partner_daddr = ikw_sa_daddr(other);
 	return other;
 }
 
@@ -307,8 +322,8 @@ static void flow_migrates(struct ikw_world *w, const struct ikw_tunnel *from,
 		struct ikw_tunnel *t = sa->generation ? sa->generation->tunnel : NULL;
 
 		if (t && t != from && !t->flow.known && sa->spi == to->spi &&
-		    !memcmp(sa_daddr(sa), to->daddr, IKW_ADDR_LEN) &&
-		    !memcmp(sa_saddr(sa), to->saddr, IKW_ADDR_LEN))
+		    !memcmp(ikw_sa_daddr(sa), to->daddr, IKW_ADDR_LEN) &&
+		    !memcmp(ikw_sa_saddr(sa), to->saddr, IKW_ADDR_LEN))
 			ikw_flow_set(w, t, &from->flow);
 	}
 }
@@ -374,6 +389,8 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev, uint64_t ha
 	if (gen->exchange && ev->by.tgid)
 		ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
 	ikw_tunnel_state(w, t, ev->hdr.time);
+	if (w->ops.sa)
+		w->ops.sa(w->ops.ctx, sa, true);
 	if (w->ops.installed)
 		w->ops.installed(w->ops.ctx, gen, ev);
 }
@@ -484,6 +501,8 @@ static void sa_delete(struct ikw_world *w, const struct ikw_sa *ev, uint64_t has
 	sa_take(sa, ev);
 	sa->gone = ev->hdr.time;
 	ikw_table_del(&w->sas, &sa->node);
+	if (w->ops.sa)
+		w->ops.sa(w->ops.ctx, sa, false);
 	gen = sa->generation;
 	if (!gen->ending && ikw_generation_half(gen))
 		begun = ending_half(gen, sa->dir);

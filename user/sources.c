@@ -312,6 +312,7 @@ void ikw_agent_resync(struct ikw_agent *agent)
 	ikw_agent_drain(agent);
 	if (!err) {
 		feed_dump(agent, IKW_DUMP_END);
+		ikw_witness_dumped(agent);
 		return;
 	}
 	ikw_error("xfrm: the SAs could not be read: %s", strerror(-err));

@@ -155,6 +155,8 @@ struct ikw_world_ops {
 	void (*further)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
 	/* A generation got an SA. */
 	void (*installed)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
+	/* An SA is there from now on, or is not any more: once each. May be NULL. */
+	void (*sa)(void *ctx, const struct ikw_sa_node *sa, bool there);
 	/* A tunnel needs a number; and what of an earlier life under that key goes on. */
 	uint32_t (*number)(void *ctx, struct ikw_tunnel *tunnel, const char *key);
 	/* A tunnel came up or went down. */
@@ -305,6 +307,13 @@ struct ikw_generation *ikw_flow_heir(const struct ikw_world *world,
 
 /* The IKE_SA that answers for a generation now: its own, or what succeeded it; NULL: not known. */
 struct ikw_ike_sa *ikw_generation_ike(const struct ikw_generation *gen);
+
+/* Its addresses: the world's, good until the next event. */
+const uint8_t *ikw_sa_saddr(const struct ikw_sa_node *sa);
+const uint8_t *ikw_sa_daddr(const struct ikw_sa_node *sa);
+
+/* Is there another one with its destination and SPI (a clone, while a migration is under way)? */
+bool ikw_sa_shared(const struct ikw_world *world, const struct ikw_sa_node *sa);
 
 /* The SA of the same generation that goes the other way, if it is in the SAD; with its destination.
  */

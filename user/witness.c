@@ -334,6 +334,26 @@ static void note_hooks(struct ikw_agent *agent)
 	ikw_loader_note(witness->loader, &layout);
 }
 
+void ikw_witness_sa(void *ctx, const struct ikw_model_sa *sa, bool there)
+{
+	const struct ikw_agent *agent = ctx;
+	struct ikw_hooks *hooks = agent->witness ? agent->witness->hooks : NULL;
+
+	if (!hooks)
+		return;
+	if (there)
+		ikw_hooks_know(hooks, sa->saddr, sa->daddr, sa->spi, sa->dir,
+			       sa->shared ? 0 : sa->installed);
+	else
+		ikw_hooks_forget(hooks, sa->saddr, sa->daddr, sa->spi, sa->shared);
+}
+
+void ikw_witness_dumped(struct ikw_agent *agent)
+{
+	if (agent->witness && agent->witness->hooks)
+		ikw_hooks_known_all(agent->witness->hooks);
+}
+
 /* The programs carry the namespace's inode in their records: each namespace gets its own. */
 static bool open_hooks(struct ikw_agent *agent, char *why, size_t size)
 {
@@ -344,6 +364,9 @@ static bool open_hooks(struct ikw_agent *agent, char *why, size_t size)
 	if (!ikw_hooks_open(&config, &witness->hooks, cause, sizeof(cause))) {
 		ikw_hooks_tick(witness->hooks, ikw_boot_now());
 		note_hooks(agent);
+		/* those that came to be known before the hooks did */
+		if (agent->model)
+			ikw_model_sas(agent->model, ikw_witness_sa, agent);
 		return true;
 	}
 	witness->hooks = NULL;

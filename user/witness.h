@@ -63,6 +63,12 @@ void ikw_witness_unhook(struct ikw_agent *agent, uint32_t ifindex);
 bool ikw_witness_esp(const struct ikw_agent *agent, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
 		     union ikw_event *event);
 
+/* ops.sa of the model: the packet programs are told of it. ctx: the agent. */
+void ikw_witness_sa(void *ctx, const struct ikw_model_sa *sa, bool there);
+
+/* A dump of the SAD has ended: the model knows all SAs. */
+void ikw_witness_dumped(struct ikw_agent *agent);
+
 /* A process is an IKE daemon: connects and signals to it are witnessed. */
 void ikw_witness_daemon(struct ikw_agent *agent, uint32_t tgid);
 

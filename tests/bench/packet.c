@@ -224,7 +224,7 @@ static void know(void)
 
 		for (uint32_t n = 0; kinds[i].spi == KNOWN && n <= kinds[i].sas; n++)
 			ikw_esp_slots_know(slots, (uint8_t *)key.daddr, spi_of(&kinds[i], n),
-					   IKW_DIR_IN);
+					   IKW_DIR_IN, 0);
 		if (strcmp(kinds[i].name, "esp_crowded"))
 			continue;
 		for (int which = 0; which < 2; which++)

@@ -69,8 +69,8 @@ until_ 30 counted
 
 # pattern LINE: README's line as a regular expression; a tag and lists of numbers may be others
 pattern() {
-	sed -E 's/tag [0-9a-f]{16}/tag TAG/; s/[][\.*^$+?(){}|/]/\\&/g; s/[0-9]+(,[0-9]+)*/[0-9]+(,[0-9]+)*/g
-		s/ +/ +/g; s/tag \+TAG/tag +[0-9a-f]{16}/; s/,$//' <<<"$1"
+	sed -E 's/tag [0-9a-f]{16}/tag TAG/; s/"known": 1/"known": ONE/; s/[][\.*^$+?(){}|/]/\\&/g; s/[0-9]+(,[0-9]+)*/[0-9]+(,[0-9]+)*/g
+		s/ +/ +/g; s/tag \+TAG/tag +[0-9a-f]{16}/; s/ONE/1/; s/,$//' <<<"$1"
 }
 # judge COMMAND LINE...: runs it, looks for the lines in their order
 judge() {

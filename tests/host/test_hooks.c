@@ -850,10 +850,12 @@ static void test_known_sa(void **state)
 
 	(void)state;
 	attached(IKW_HOOK_TC, "tc");
-	ikw_hooks_know(t.hooks, saddr, daddr, 0xc2d37a2c, IKW_DIR_UNKNOWN);
+	ikw_hooks_know(t.hooks, saddr, daddr, 0xc2d37a2c, IKW_DIR_UNKNOWN, 0);
 	assert_false(ikw_hooks_esp(t.hooks, daddr, 0xc2d37a2c, &esp));
 	check_esp();
-	ikw_hooks_forget(t.hooks, saddr, daddr, 0xc2d37a2c);
+	ikw_hooks_forget(t.hooks, saddr, daddr, 0xc2d37a2c, true);
+	assert_true(ikw_hooks_esp(t.hooks, daddr, 0xc2d37a2c, &esp));
+	ikw_hooks_forget(t.hooks, saddr, daddr, 0xc2d37a2c, false);
 	assert_false(ikw_hooks_esp(t.hooks, daddr, 0xc2d37a2c, &esp));
 }
 

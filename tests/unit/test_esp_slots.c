@@ -101,7 +101,7 @@ static void test_know(void **state)
 	const struct ikw_esp_key key = key_of(0xc2d37a2c);
 	struct ikw_esp esp;
 
-	assert_true(ikw_esp_slots_know(fx->slots, peer, 0xc2d37a2c, IKW_DIR_IN));
+	assert_true(ikw_esp_slots_know(fx->slots, peer, 0xc2d37a2c, IKW_DIR_IN, 0));
 	for (uint32_t cpu = 0; cpu < CPUS; cpu++) {
 		const struct ikw_esp_slot *slot = slot_of(fx, 0xc2d37a2c, 0, cpu);
 
@@ -115,6 +115,29 @@ static void test_know(void **state)
 	assert_true(slot_of(fx, 0xc2d37a2c, 0, 1)->key.name == 0);
 }
 
+/* What was counted long before the SA came was another's of that name; what came just before, its.
+ */
+static void test_name_again(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_true(ikw_esp_slots_know(fx->slots, peer, 77, IKW_DIR_IN, 0));
+	count(slot_of(fx, 77, 0, 0), 1, 50, 0);
+	slot_of(fx, 77, 0, 0)->last = 5 * SECOND;
+	ikw_esp_slots_close(fx->slots);
+	fx->slots = ikw_esp_slots_open(fx->fd, -1, SHIFT, CPUS);
+	assert_non_null(fx->slots);
+	assert_int_equal(slot_of(fx, 77, 0, 0)->known, 0);
+	assert_true(ikw_esp_slots_know(fx->slots, peer, 77, IKW_DIR_IN, 6 * SECOND));
+	assert_int_equal(read_sa(fx, 77).packets, 50);
+	assert_int_equal(slot_of(fx, 77, 0, 0)->known, 1);
+	assert_true(ikw_esp_slots_know(fx->slots, peer, 77, IKW_DIR_IN, 8 * SECOND));
+	assert_int_equal(slot_of(fx, 77, 0, 0)->packets, 0);
+	assert_int_equal(slot_of(fx, 77, 0, 0)->known, 1);
+	assert_int_equal(slot_of(fx, 77, 0, 0)->seq_high, IKW_ESP_NO_SEQ);
+	assert_int_equal(ikw_esp_slots_packets(fx->slots), 50);
+}
+
 /* Of three with one first place the second has its second, and the third is told apart by the hash.
  */
 static void test_taken(void **state)
@@ -122,13 +145,13 @@ static void test_taken(void **state)
 	struct fixture *fx = *state;
 	struct ikw_esp_key third = key_of(0x00037a2c);
 
-	assert_true(ikw_esp_slots_know(fx->slots, peer, 0x00017a2c, IKW_DIR_IN));
-	assert_true(ikw_esp_slots_know(fx->slots, peer, 0x00027a2c, IKW_DIR_IN));
+	assert_true(ikw_esp_slots_know(fx->slots, peer, 0x00017a2c, IKW_DIR_IN, 0));
+	assert_true(ikw_esp_slots_know(fx->slots, peer, 0x00027a2c, IKW_DIR_IN, 0));
 	assert_ptr_equal(slot_of(fx, 0x00017a2c, 0, 0), slot_of(fx, 0x00027a2c, 0, 0));
 	assert_true(slot_of(fx, 0x00027a2c, 1, 0)->key.name == key_of(0x00027a2c).name);
 	slot_of(fx, 0x00037a2c, 1, 2)->known = 1;
 	slot_of(fx, 0x00037a2c, 1, 2)->key = key_of(1);
-	assert_false(ikw_esp_slots_know(fx->slots, peer, 0x00037a2c, IKW_DIR_IN));
+	assert_false(ikw_esp_slots_know(fx->slots, peer, 0x00037a2c, IKW_DIR_IN, 0));
 	/* on the CPUs where there is room it has a place, a stranger's too */
 	assert_true(slot_of(fx, 0x00037a2c, 1, 1)->key.name == third.name);
 }
@@ -139,7 +162,7 @@ static void test_sum(void **state)
 	struct fixture *fx = *state;
 	struct ikw_esp esp;
 
-	assert_true(ikw_esp_slots_know(fx->slots, peer, 77, IKW_DIR_IN));
+	assert_true(ikw_esp_slots_know(fx->slots, peer, 77, IKW_DIR_IN, 0));
 	count(slot_of(fx, 77, 0, 0), 1, 50, 0);
 	count(slot_of(fx, 77, 0, 2), 51, 100, 3);
 	slot_of(fx, 77, 0, 0)->last = 5 * SECOND;
@@ -161,7 +184,7 @@ static void test_minute(void **state)
 	struct ikw_esp_slot *slot;
 	uint64_t now = SECOND;
 
-	assert_true(ikw_esp_slots_know(fx->slots, peer, 77, IKW_DIR_IN));
+	assert_true(ikw_esp_slots_know(fx->slots, peer, 77, IKW_DIR_IN, 0));
 	slot = slot_of(fx, 77, 0, 1);
 	count(slot, 1, 100, 40);
 	assert_int_equal(read_sa(fx, 77).lost, 40);
@@ -220,8 +243,13 @@ int main(void)
 {
 #define ON(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		ON(test_know),	 ON(test_taken), ON(test_sum),
-		ON(test_minute), ON(test_kept),	 cmocka_unit_test(test_shift),
+		ON(test_name_again),
+		ON(test_know),
+		ON(test_taken),
+		ON(test_sum),
+		ON(test_minute),
+		ON(test_kept),
+		cmocka_unit_test(test_shift),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,6 +253,64 @@ static void test_sa_to_nowhere(void **state)
 	assert_int_equal(s.count, 1);
 }
 
+/* ---- what the packet programs are told -------------------------------------------------- */
+
+/* Of each SA once that it is there, and once that it is gone. */
+struct sas_told {
+	int there;
+	unsigned int told;
+	unsigned int shared;
+};
+
+static void on_sa(void *ctx, const struct ikw_model_sa *sa, bool there)
+{
+	struct sas_told *sas = ctx;
+
+	assert_true(sa->dir == IKW_DIR_IN || sa->dir == IKW_DIR_OUT);
+	assert_true((sa->daddr[15] == 1) == (sa->dir == IKW_DIR_IN));
+	sas->there += there ? 1 : -1;
+	sas->told++;
+	sas->shared += sa->shared;
+}
+
+static void test_sas_told(void **state)
+{
+	struct sas_told sas = { 0 }, now = { 0 };
+	struct ikw_model_ops ops = { .sa = on_sa, .ctx = &sas };
+	struct sa_spec moved = IN(0);
+	struct story s;
+
+	(void)state;
+	begin_with(&s, ALL_SEES, &ops);
+	moved.peer = 8;
+	sa_op(&s, 10000, IN(0), IKW_SA_ADD, 0, DAEMON);
+	sa_op(&s, 10001, OUT(0), IKW_SA_ADD, 0, DAEMON);
+	/* a dump shows them again */
+	sa_op(&s, 11000, IN(0), IKW_SA_DUMP, 0, 0);
+	sa_op(&s, 11001, OUT(0), IKW_SA_DUMP, 0, 0);
+	assert_int_equal(sas.told, 2);
+	assert_int_equal(sas.there, 2);
+	/* a clone: as long as both are there, and when the first goes, the name is still one's */
+	sa_op(&s, 20000, moved, IKW_SA_ADD, 0, DAEMON);
+	assert_int_equal(sas.shared, 1);
+	sa_op(&s, 20001, IN(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	assert_int_equal(sas.shared, 2);
+	assert_int_equal(sas.there, 2);
+	ikw_model_sas(s.model, on_sa, &now);
+	assert_int_equal(now.there, 2);
+	assert_int_equal(now.shared, 0);
+	sa_op(&s, 30000, moved, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 30001, OUT(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	assert_int_equal(sas.there, 0);
+	assert_int_equal(sas.told, 6);
+	assert_int_equal(sas.shared, 2);
+	/* one that nobody told of until it went comes and goes */
+	sa_op(&s, 40000, IN(1), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	assert_int_equal(sas.there, 0);
+	assert_int_equal(sas.told, 8);
+	end(&s);
+}
+
 /* ---- another agent was there before ------------------------------------------------ */
 
 static void keep(void *ctx, const union ikw_event *event, bool done)
@@ -464,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_v1_said_by_anybody),
 		cmocka_unit_test(test_ordered_one_of_two),
 		cmocka_unit_test(test_sa_to_nowhere),
+		cmocka_unit_test(test_sas_told),
 		cmocka_unit_test(test_next_knows_cipher),
 		cmocka_unit_test(test_next_knows_owner),
 		cmocka_unit_test(test_next_knows_successor),
