@@ -492,8 +492,7 @@ void ikw_hooks_known_all(struct ikw_hooks *h)
 	struct peer *peer;
 	size_t count;
 
-	/* the walk may begin again where what it stands on is gone: some are collected, then
-	 * deleted */
+	/* some are collected, then deleted: a walk begins again where what it stands on is gone */
 	while (h->inherited) {
 		for (count = 0; count < 64 && !bpf_map_get_next_key(h->packets.peers, from, &key);
 		     from = &key) {
@@ -501,9 +500,10 @@ void ikw_hooks_known_all(struct ikw_hooks *h)
 			if (!peer)
 				keys[count++] = key;
 		}
-		for (size_t i = 0; i < count; i++)
-			bpf_map_delete_elem(h->packets.peers, &keys[i]);
 		h->inherited = count == 64;
+		for (size_t i = 0; i < count; i++)
+			if (bpf_map_delete_elem(h->packets.peers, &keys[i]))
+				h->inherited = false;
 		from = NULL;
 	}
 }

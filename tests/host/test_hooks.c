@@ -54,6 +54,7 @@ static struct {
 	int wire; /* packet socket on the other end */
 	int count;
 	struct ikw_ike last;
+	uint64_t found; /* what the agent before had attached */
 	char why[256];
 } t;
 
@@ -198,7 +199,8 @@ static void open_hooks(enum ikw_hook_mode mode, const char *pin_dir)
 					   .netns = 7,
 					   .events_fd = bpf_map__fd(t.maps->maps.ikw_events),
 					   .state_fd = bpf_map__fd(t.maps->maps.ikw_state),
-					   .pin_dir = pin_dir };
+					   .pin_dir = pin_dir,
+					   .found = t.found };
 
 	t.why[0] = 0;
 	if (ikw_hooks_open(&config, &t.hooks, t.why, sizeof(t.why)))
@@ -972,6 +974,57 @@ static void test_pins_of_the_killed(void **state)
 	rmdir(dir);
 }
 
+static bool is_peer(const char *dir, const uint8_t addr[16])
+{
+	struct ikw_remote_use use;
+	char path[64];
+	int fd, found;
+
+	snprintf(path, sizeof(path), "%s/ikw_peers", dir);
+	fd = bpf_obj_get(path);
+	assert_true(fd >= 0);
+	found = !bpf_map_lookup_elem(fd, addr, &use);
+	close(fd);
+	return found;
+}
+
+/* An agent that was here before knew peers: they are heard until it is known which are still there.
+ */
+static void test_peers_of_the_last(void **state)
+{
+	uint8_t ours[16] = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 }, stays[16], goes[16];
+	char dir[] = "/tmp/ikewatch-pins-XXXXXX";
+
+	(void)state;
+	memcpy(stays, ours, sizeof(stays));
+	memcpy(goes, ours, sizeof(goes));
+	stays[15] = 2;
+	goes[15] = 3;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(mount("bpf", dir, "bpf", 0, "mode=0700"), 0);
+	open_hooks(IKW_HOOK_TC, dir);
+	ikw_hooks_know(t.hooks, stays, ours, 1, IKW_DIR_IN, 0);
+	ikw_hooks_know(t.hooks, goes, ours, 2, IKW_DIR_IN, 0);
+	ikw_hooks_known_all(t.hooks);
+	assert_true(is_peer(dir, stays) && is_peer(dir, goes));
+	t.found = ikw_hooks_digest(t.hooks);
+	ikw_hooks_leave(t.hooks);
+	open_hooks(IKW_HOOK_TC, dir);
+	t.found = 0;
+	assert_true(ikw_hooks_adopted(t.hooks));
+	ikw_hooks_know(t.hooks, stays, ours, 1, IKW_DIR_IN, 0);
+	assert_true(is_peer(dir, stays) && is_peer(dir, goes));
+	ikw_hooks_known_all(t.hooks);
+	assert_true(is_peer(dir, stays));
+	assert_false(is_peer(dir, goes));
+	ikw_hooks_forget(t.hooks, stays, ours, 1, false);
+	assert_false(is_peer(dir, stays));
+	ikw_hooks_close(t.hooks);
+	t.hooks = NULL;
+	umount(dir);
+	rmdir(dir);
+}
+
 /* Loud, and apart from failure: not every place lets a test make namespaces and load programs. */
 static void need_kernel(void)
 {
@@ -1023,6 +1076,7 @@ int main(void)
 		ON(test_counts),
 		ON(test_pins),
 		ON(test_pins_of_the_killed),
+		ON(test_peers_of_the_last),
 	};
 
 	need_kernel();
