@@ -15,22 +15,11 @@
 #define TCP_ENCAP_ESPINTCP 7 /* linux/udp.h, since 5.6 */
 #define LIFE_SLACK	   (1500 * IKW_MS) /* daemons end an IKE_SA to the second */
 
-static const char *const slugs[] = {
-#define IKW_X(name, slug, needs) slug,
-	IKW_FACTS(IKW_X)
-#undef IKW_X
-};
-
 static const uint32_t fact_needs[] = {
 #define IKW_X(name, slug, needs) needs,
 	IKW_FACTS(IKW_X)
 #undef IKW_X
 };
-
-const char *ikw_fact_slug(enum ikw_fact_bit bit)
-{
-	return slugs[bit];
-}
 
 uint32_t ikw_fact_needs(enum ikw_fact_bit bit)
 {

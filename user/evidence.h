@@ -193,8 +193,6 @@ void ikw_facts_outside(struct ikw_facts *facts, const struct ikw_case *c,
 /* The facts that hold of one IKE_SA: as good as the knowledge whose it is. */
 ikw_fact_set ikw_facts_of_wire(void);
 
-/* Slug of a fact; static. */
-const char *ikw_fact_slug(enum ikw_fact_bit bit);
 /* Observables a fact needs. */
 uint32_t ikw_fact_needs(enum ikw_fact_bit bit);
 

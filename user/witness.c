@@ -209,13 +209,6 @@ void ikw_witness_close(struct ikw_agent *agent)
 	agent->witness = NULL;
 }
 
-uint64_t ikw_witness_ring(const struct ikw_agent *agent)
-{
-	const struct ikw_witness *witness = agent->witness;
-
-	return witness->loader ? ikw_loader_layout(witness->loader)->ring : 0;
-}
-
 uint32_t ikw_witness_kept(const struct ikw_agent *agent)
 {
 	return agent->witness->kept;

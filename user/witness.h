@@ -18,9 +18,6 @@ bool ikw_witness_open(struct ikw_agent *agent, char *why, size_t size);
 /* What is pinned goes on witnessing; everything else ends. */
 void ikw_witness_close(struct ikw_agent *agent);
 
-/* Names the ring that records come from; 0: there is none. */
-uint64_t ikw_witness_ring(const struct ikw_agent *agent);
-
 /* What went on to be witnessed while no agent ran: a mask of enum ikw_observable. */
 uint32_t ikw_witness_kept(const struct ikw_agent *agent);
 
