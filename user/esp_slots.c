@@ -10,7 +10,8 @@
 
 #define MEMORY_SHARE 512
 #define MEMORY_MOST  (32ULL << 20)
-#define TICK_SLACK   2000000000ULL /* ns that the programs' clock may be behind */
+#define TICK_SLACK                                                                                 \
+	2000000000ULL /* ns, chosen: their clock is 100 ms behind, more beside a busy agent */
 #define SAMPLES	     6
 #define SAMPLE_EVERY (IKW_ESP_SPAN_S * 1000000000ULL) /* ns; six of them are the minute */
 

@@ -47,7 +47,7 @@ struct ikw_model_sa {
 	uint32_t spi;
 	enum ikw_dir dir;   /* UNKNOWN: nothing told yet which end is ours */
 	uint64_t installed; /* boot time ns; 0: before the agent began */
-	bool shared; /* another SA has its destination and SPI (RFC 4555 4.1: a peer moves) */
+	bool shared; /* another SA has its destination and SPI: a clone (xfrm_state_migrate) */
 };
 
 /* What the model asks of its surroundings. Any may be NULL. */

@@ -21,8 +21,8 @@ sas() {
 }
 # policies of one end: US THEM INSIDE INSIDE
 policies() {
-	echo "policy add src $3 dst $4 dir out tmpl src $1 dst $2 proto esp reqid 7 mode tunnel"
-	echo "policy add src $4 dst $3 dir in tmpl src $2 dst $1 proto esp reqid 7 mode tunnel"
+	echo "xfrm policy add src $3 dst $4 dir out tmpl src $1 dst $2 proto esp reqid 7 mode tunnel"
+	echo "xfrm policy add src $4 dst $3 dir in tmpl src $2 dst $1 proto esp reqid 7 mode tunnel"
 }
 status() { "$IKEWATCH" status --json --socket "$W/socket"; }
 hook() { status | jq -r '.hooks[] | select(.interface == "eth0") | .in'; }
@@ -66,8 +66,8 @@ run() {
 	[ "$told" = xdp ]
 	verdict "$name/hook" $? "in $told, not xdp: $(note); $(cat "$W/said")"
 	sas
-	policies 192.0.2.1 192.0.2.2 10.9.1.1 10.9.2.1 | ip -batch - xfrm 2>/dev/null || policies 192.0.2.1 192.0.2.2 10.9.1.1 10.9.2.1 | sed 's/^/xfrm /' | ip -batch -
-	policies 192.0.2.2 192.0.2.1 10.9.2.1 10.9.1.1 | sed 's/^/xfrm /' | peer ip -batch -
+	policies 192.0.2.1 192.0.2.2 10.9.1.1 10.9.2.1 | ip -batch -
+	policies 192.0.2.2 192.0.2.1 10.9.2.1 10.9.1.1 | peer ip -batch -
 	peer ping -q -c 5 -i 0.2 -W 5 -s "$size" 10.9.1.1 >"$W/ping" || cat "$W/ping"
 	wanted=5
 	wait_for 30 counted
