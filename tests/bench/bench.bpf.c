@@ -122,7 +122,7 @@ int bench_naive_lru(struct xdp_md *ctx)
 
 /* ---- numbered packets ------------------------------------------------------- */
 
-#define BENCH_SAS 4096
+#define BENCH_SAS 4096 /* a power of two */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -133,25 +133,27 @@ struct {
 
 __u32 bench_at = 0;		  /* offset of the four bytes before the ESP header */
 __u32 bench_turn = 0;		  /* packets so far */
+__u32 bench_sa = 0;		  /* whose turn it is */
 __u32 bench_spis[BENCH_SAS] = {}; /* as on the wire */
 __u32 bench_sas = 1;		  /* how many of them take turns */
 
 /*
  * A test run repeats one packet, and an SA's packets are numbered: it becomes the
- * next one each time, of the next SA, before the program in bench_next gets it.
+ * next one each time, of the next SA, before the program in bench_next gets it. Without
+ * a division, for whose result everybody who reads the SPI would wait.
  */
 SEC("xdp.frags")
 int bench_numbered(struct xdp_md *ctx)
 {
 	__u8 *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u8 *at = data + (bench_at & 0xff);
-	__u32 turn = ++bench_turn;
+	__u32 turn = ++bench_turn, sa = bench_sa;
 
 	if (at + 12 > end)
 		return XDP_ABORTED;
 	/* in one piece, as a card writes: a load over the end of a store would wait for it */
-	IKW_STORE(__u64, at,
-		  IKW_LOAD(__u32, at) | (__u64)bench_spis[turn % bench_sas % BENCH_SAS] << 32);
+	IKW_STORE(__u64, at, IKW_LOAD(__u32, at) | (__u64)bench_spis[sa & (BENCH_SAS - 1)] << 32);
+	bench_sa = sa + 1 < bench_sas ? sa + 1 : 0;
 	IKW_STORE(__u32, at + 8, IKW_SWAP(32, turn));
 	bpf_tail_call(ctx, &bench_next, 0);
 	return XDP_ABORTED;
