@@ -247,12 +247,6 @@ void ikw_agent_drain(struct ikw_agent *agent);
 /* Attaches to the links that are wanted now, and to no others; anew: with other packet programs. */
 void ikw_agent_rehook(struct ikw_agent *agent, bool anew);
 
-/* Drains, then reads the SAD and SPD in. */
-void ikw_agent_resync(struct ikw_agent *agent);
-
-/* Tells how everything stands once more, for a recording that begins now. */
-void ikw_agent_snapshot(struct ikw_agent *agent);
-
 /* Descriptors that outlive a namespace: signals, clock, process connector, the name itself. */
 bool ikw_agent_sources(struct ikw_agent *agent, char *why, size_t size);
 

@@ -288,7 +288,8 @@ static bool by_rekey(const struct ikw_generation *gen)
 	return gen->exchange == IKW_V2_CHILD || gen->exchange == IKW_V1_QUICK;
 }
 
-bool ikw_crossed(const struct ikw_generation *a, const struct ikw_generation *b)
+/* Two rekeys that crossed leave two new generations; either may be the redundant one. */
+static bool crossed(const struct ikw_generation *a, const struct ikw_generation *b)
 {
 	uint64_t gap = a->born > b->born ? a->born - b->born : b->born - a->born;
 
@@ -328,7 +329,7 @@ static bool replaces(const struct ikw_look *l, const struct ikw_generation *next
 	const struct ikw_generation *gen = l->c->gen;
 
 	return next != gen && ikw_generation_usable(next) && next->born <= l->at &&
-	       (younger(next, gen) || ikw_crossed(next, gen)) && !of_other_client(gen, next, l->at);
+	       (younger(next, gen) || crossed(next, gen)) && !of_other_client(gen, next, l->at);
 }
 
 /* The same client's, or for all that is known so: from behind a NAT, by its port. */
@@ -667,6 +668,14 @@ static bool check_begun(const struct ikw_look *l)
 	       !ikw_host_looked(&l->w->host, p->asked_by, from, l->at);
 }
 
+/* The facts that hold of one IKE_SA: as good as the knowledge whose it is. */
+static ikw_fact_set facts_of_wire(void)
+{
+	return IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_INFO) | IKW_FACT(GAVE_UP_EXCHANGE) |
+	       IKW_FACT(LOCAL_DELETE) | IKW_FACT(PEER_DELETE) | IKW_FACT(PEER_ISAKMP_DELETE) |
+	       IKW_FACT(DELETE_AFTER) | IKW_FACT(LIVENESS_EMPTY);
+}
+
 /* This host holds back what its daemon sends: netfilter's output, or no route. */
 static void see_unsent(struct ikw_look *l)
 {
@@ -674,7 +683,7 @@ static void see_unsent(struct ikw_look *l)
 	uint64_t reserved;
 
 	if (!l->f->ike || !l->f->ike->spoken || ikw_case_in_tcp(l->c) ||
-	    (l->f->seen & ikw_facts_of_wire()))
+	    (l->f->seen & facts_of_wire()))
 		return;
 	reserved = ikw_peer_reserved(l->w, p);
 	if (unsent(l, reserved)) {
@@ -684,13 +693,6 @@ static void see_unsent(struct ikw_look *l)
 		see(l, IKW_FACT(UNSENT_CHECK));
 		l->f->unsent = p->asked_since;
 	}
-}
-
-ikw_fact_set ikw_facts_of_wire(void)
-{
-	return IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_INFO) | IKW_FACT(GAVE_UP_EXCHANGE) |
-	       IKW_FACT(LOCAL_DELETE) | IKW_FACT(PEER_DELETE) | IKW_FACT(PEER_ISAKMP_DELETE) |
-	       IKW_FACT(DELETE_AFTER) | IKW_FACT(LIVENESS_EMPTY);
 }
 
 /*
@@ -709,7 +711,7 @@ static void see_doubt(struct ikw_look *l)
 	if (ikw_host_missed(&l->w->host, before(l->at, NEAR), l->now) & IKW_SEES_IKE_IN)
 		l->f->doubt |= IKW_FACT(PEER_ISAKMP_DELETE);
 	if (l->f->owner_vague) /* nor is then which of them an order was for */
-		l->f->vague |= ikw_facts_of_wire() | IKW_FACT(ORDER_END);
+		l->f->vague |= facts_of_wire() | IKW_FACT(ORDER_END);
 	l->f->doubt &= l->f->seen;
 }
 

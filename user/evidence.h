@@ -190,9 +190,6 @@ void ikw_facts_collect(struct ikw_facts *facts, const struct ikw_case *c,
 void ikw_facts_outside(struct ikw_facts *facts, const struct ikw_case *c,
 		       const struct ikw_world *world, uint64_t at);
 
-/* The facts that hold of one IKE_SA: as good as the knowledge whose it is. */
-ikw_fact_set ikw_facts_of_wire(void);
-
 /* Observables a fact needs. */
 uint32_t ikw_fact_needs(enum ikw_fact_bit bit);
 

@@ -59,8 +59,6 @@ bool ikw_given_up_at(const struct ikw_ike_sa *ike, const struct ikw_exchange *x,
  * agent found in place has no known beginning.
  */
 bool ikw_before_birth(const struct ikw_generation *gen, uint64_t time);
-/* Two rekeys that crossed leave two new generations; either may be the redundant one. */
-bool ikw_crossed(const struct ikw_generation *a, const struct ikw_generation *b);
 /*
  * SAs that a rekey left behind, for its Delete never came, and that go when the
  * daemon gives the peer up: what takes their successors takes them. But that

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "format.h"
+#include <stdarg.h>
 
 #define BRIEF	   256 /* most texts are shorter */
 #define DIGITS_MAX 10  /* of 32 bits, in decimal */
@@ -87,7 +88,8 @@ static bool format_quick(struct out *o, const char *fmt, va_list args)
 	}
 }
 
-int ikw_format_args(char *buf, size_t size, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static int format_args(char *buf, size_t size,
+							     const char *fmt, va_list args)
 {
 	struct out o = { .buf = buf, .size = size };
 	va_list again;
@@ -111,7 +113,7 @@ int ikw_format(char *buf, size_t size, const char *fmt, ...)
 	int n;
 
 	va_start(args, fmt);
-	n = ikw_format_args(buf, size, fmt, args);
+	n = format_args(buf, size, fmt, args);
 	va_end(args);
 	return n;
 }
@@ -123,13 +125,13 @@ char *ikw_format_new_args(const char *fmt, va_list args)
 	int n;
 
 	va_copy(again, args);
-	n = ikw_format_args(brief, sizeof(brief), fmt, args);
+	n = format_args(brief, sizeof(brief), fmt, args);
 	if (n >= 0)
 		text = malloc((size_t)n + 1);
 	if (text && (size_t)n < sizeof(brief))
 		memcpy(text, brief, (size_t)n + 1);
 	else if (text)
-		ikw_format_args(text, (size_t)n + 1, fmt, again);
+		format_args(text, (size_t)n + 1, fmt, again);
 	va_end(again);
 	return text;
 }

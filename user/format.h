@@ -7,16 +7,13 @@
 #ifndef IKEWATCH_FORMAT_H
 #define IKEWATCH_FORMAT_H
 
-#include <stdarg.h>
 #include <stddef.h>
 
 /*
- * As snprintf() and vsnprintf(), with the same result. Quick where fmt has no other
+ * As snprintf(), with the same result. Quick where fmt has no other
  * directives than %s, %.<digits>s, %u, %x, %0<digit>x and %%.
  */
 __attribute__((format(printf, 3, 4))) int ikw_format(char *buf, size_t size, const char *fmt, ...);
-__attribute__((format(printf, 3, 0))) int ikw_format_args(char *buf, size_t size, const char *fmt,
-							  va_list args);
 
 /* Likewise into memory of its own; to be freed. NULL without memory. */
 __attribute__((format(printf, 1, 2))) char *ikw_format_new(const char *fmt, ...);

@@ -354,7 +354,7 @@ static enum ikw_order_kind word_kind(const struct word_kind *words, const char *
 	return IKW_ORDER_READ;
 }
 
-enum ikw_order_kind ikw_order_of_args(const char *args, uint32_t len)
+static enum ikw_order_kind order_of_args(const char *args, uint32_t len)
 {
 	const char *end, *arg;
 	const struct word_kind *words = NULL;
@@ -383,8 +383,9 @@ enum ikw_order_kind ikw_order_of_args(const char *args, uint32_t len)
  * A vici request is length, type 0, name length, name (vici plugin README), and
  * clients may send the parts apart: any part of it that shows the counted name
  * counts. The length byte before the name keeps a value from passing for one.
+ * -1: not recognised; name gets the request's name.
  */
-int ikw_order_of_request(const uint8_t *request, uint32_t len, char *name, size_t size)
+static int order_of_request(const uint8_t *request, uint32_t len, char *name, size_t size)
 {
 	for (const struct word_kind *w = vici_requests; w->word; w++) {
 		size_t n = strlen(w->word);
@@ -471,7 +472,7 @@ static void control_request(struct ikw_host *host, const struct ikw_control *ev)
 {
 	struct ikw_order *o = order_of_client(host, ev->by.tgid);
 	char name[sizeof(o->request)] = "";
-	int kind = ikw_order_of_request(ev->request, ev->request_len, name, sizeof(name));
+	int kind = order_of_request(ev->request, ev->request_len, name, sizeof(name));
 	uint32_t daemon = ev->daemon_tgid ? ev->daemon_tgid : o ? o->daemon_tgid : 0;
 
 	if (kind < 0)
@@ -519,7 +520,7 @@ static void control_event(struct ikw_host *host, const struct ikw_control *ev)
 	o->split = is_split(host, ev);
 	o->kind = IKW_ORDER_UNKNOWN;
 	if (p && p->described)
-		o->kind = (uint8_t)ikw_order_of_args(p->seen.args, p->seen.args_len);
+		o->kind = (uint8_t)order_of_args(p->seen.args, p->seen.args_len);
 	if (o->kind == IKW_ORDER_END)
 		o->away = sends_away(p->seen.args, p->seen.args_len);
 }

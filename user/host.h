@@ -187,11 +187,6 @@ enum ikw_who {
 };
 enum ikw_who ikw_host_who(const struct ikw_host *host, const struct ikw_order *order);
 
-/* What a command line or a request to a daemon means; see host.c's tables. */
-enum ikw_order_kind ikw_order_of_args(const char *args, uint32_t len);
-/* -1: not recognised. name gets the request's name. */
-int ikw_order_of_request(const uint8_t *request, uint32_t len, char *name, size_t size);
-
 /* Mask of enum ikw_observable that could not be observed during all of [from, to]. */
 uint32_t ikw_host_missed(const struct ikw_host *host, uint64_t from, uint64_t to);
 

@@ -19,7 +19,8 @@ const char *ikw_json_text(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
-uint64_t ikw_time_parse(const char *text)
+/* RFC 3339 UTC text to Unix nanoseconds; 0 when it is not one. */
+static uint64_t time_of(const char *text)
 {
 	struct tm tm = { 0 };
 	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
@@ -37,7 +38,7 @@ uint64_t ikw_time_parse(const char *text)
 
 double ikw_incident_offset(const struct ikw_incident *incident, const char *time)
 {
-	return (double)((int64_t)ikw_time_parse(time) - (int64_t)incident->wall) / 1e9;
+	return (double)((int64_t)time_of(time) - (int64_t)incident->wall) / 1e9;
 }
 
 /* ---- loading ---------------------------------------------------------- */
@@ -97,7 +98,7 @@ static int load_row(void *ctx, const struct ikw_store_row *row)
 	if (incident->alarm && state)
 		json_object_update(incident->alarm, state);
 	json_decref(state);
-	incident->wall = ikw_time_parse(ikw_json_text(incident->alarm, "time"));
+	incident->wall = time_of(ikw_json_text(incident->alarm, "time"));
 	incident->reason = reason < 0 ? IKW_REASON_UNKNOWN : (enum ikw_reason)reason;
 	incident->entry = ikw_catalogue(incident->reason);
 	ikw_alarms_state_text(row, incident->state, sizeof(incident->state));

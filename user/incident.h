@@ -47,7 +47,4 @@ char *ikw_incident_command(const struct ikw_incident *incident,
 /* The explanation as one JSON object: the alarm and what follows from it; a new reference. */
 json_t *ikw_incident_json(const struct ikw_incident *incident);
 
-/* RFC 3339 UTC text to Unix nanoseconds; 0 when it is not one. */
-uint64_t ikw_time_parse(const char *text);
-
 #endif

@@ -138,7 +138,12 @@ static int parse_addr(const struct nlmsghdr *nlh, union ikw_event *event)
 	return 1;
 }
 
-int ikw_rt_parse(const struct nlmsghdr *nlh, union ikw_event *event)
+/*
+ * One message as a LINK or ADDR event. Returns 1, 0 if it is none of ours
+ * (bridge and other families' link messages included), -1 if it is malformed.
+ * hdr.netns is the caller's.
+ */
+static int parse(const struct nlmsghdr *nlh, union ikw_event *event)
 {
 	switch (nlh->nlmsg_type) {
 	case RTM_NEWLINK:
@@ -213,7 +218,7 @@ static void deliver(void *ctx, const struct nlmsghdr *nlh)
 	struct ikw_rt *rt = r->rt;
 	union ikw_event event;
 
-	if (ikw_rt_parse(nlh, &event) <= 0)
+	if (parse(nlh, &event) <= 0)
 		return;
 	event.hdr.netns = rt->netns;
 	rt->changes++;

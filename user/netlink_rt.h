@@ -8,13 +8,6 @@
 #include "stamp.h"
 
 /*
- * One message as a LINK or ADDR event. Returns 1, 0 if it is none of ours
- * (bridge and other families' link messages included), -1 if it is malformed.
- * hdr.netns is the caller's.
- */
-int ikw_rt_parse(const struct nlmsghdr *nlh, union ikw_event *event);
-
-/*
  * Does that link sit on others in the same namespace, which its packets pass too?
  * Masters (bridge, bond, ...) do; VLANs and the like unless their lower link is in
  * another namespace (IFLA_LINK_NETNSID).

@@ -468,7 +468,8 @@ static void dns_event(struct ikw_outside_store *s, const struct ikw_wire *w)
 		dns_answer(s, w);
 }
 
-bool ikw_name_has(const struct ikw_name *name, const uint8_t *addr)
+/* Does the name have this address now? */
+static bool name_has(const struct ikw_name *name, const uint8_t *addr)
 {
 	return holds(name->addrs, name->count, addr);
 }
@@ -481,7 +482,7 @@ const struct ikw_name *ikw_outside_name(const struct ikw_outside *outside, const
 		const struct ikw_name *n = move->name;
 
 		if (within(move->time, from, to) && n->changed == move->time &&
-		    !ikw_name_has(n, addr) && holds(n->old, n->old_count, addr))
+		    !name_has(n, addr) && holds(n->old, n->old_count, addr))
 			return n;
 	}
 	return NULL;

@@ -160,8 +160,6 @@ const struct ikw_track_state *ikw_outside_track(const struct ikw_outside *outsid
  */
 const struct ikw_name *ikw_outside_name(const struct ikw_outside *outside, const uint8_t *addr,
 					uint64_t from, uint64_t to);
-/* Does the name have this address now? */
-bool ikw_name_has(const struct ikw_name *name, const uint8_t *addr);
 
 /* The lease of that address, or NULL. */
 const struct ikw_lease *ikw_outside_lease(const struct ikw_outside *outside, const uint8_t *addr);

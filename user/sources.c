@@ -299,7 +299,7 @@ static void feed_dump(struct ikw_agent *agent, enum ikw_dump_op op)
  * The beginning comes first of all: what was told may be about SAs that only
  * the dump makes known, and the model judges nothing until it has ended.
  */
-void ikw_agent_resync(struct ikw_agent *agent)
+static void resync(struct ikw_agent *agent)
 {
 	int err;
 
@@ -330,7 +330,8 @@ static void tell_ike(void *ctx, const union ikw_event *event, bool done)
 	ikw_control_event(agent->control, event);
 }
 
-void ikw_agent_snapshot(struct ikw_agent *agent)
+/* Tells how everything stands once more, for a recording that begins now. */
+static void snapshot(struct ikw_agent *agent)
 {
 	agent->snapshot = false;
 	ikw_agent_clock(agent);
@@ -342,7 +343,7 @@ void ikw_agent_snapshot(struct ikw_agent *agent)
 	read_links(agent);
 	agent->daemon_count = 0;
 	ikw_agent_daemons(agent);
-	ikw_agent_resync(agent);
+	resync(agent);
 	ikw_model_ikes(agent->model, tell_ike, agent);
 }
 
@@ -471,7 +472,7 @@ bool ikw_agent_attach(struct ikw_agent *agent, char *why, size_t size)
 	/* without a journal no case waits, and addresses make the records understood */
 	ikw_agent_catch_up(agent);
 	ikw_agent_daemons(agent);
-	ikw_agent_resync(agent);
+	resync(agent);
 	return true;
 }
 
@@ -693,13 +694,13 @@ uint64_t ikw_agent_due(struct ikw_agent *agent, uint64_t now)
 	if (agent->next_clock <= now)
 		ikw_agent_clock(agent);
 	if (agent->snapshot)
-		ikw_agent_snapshot(agent);
+		snapshot(agent);
 	if (agent->reloading)
 		reload(agent);
 	if (agent->netns_retry <= now)
 		netns_try(agent, now);
 	if (agent->resync_at <= now)
-		ikw_agent_resync(agent);
+		resync(agent);
 	if (ikw_model_deadline(agent->model) <= now)
 		ikw_model_tick(agent->model, now);
 	ikw_control_tick(agent->control, now);

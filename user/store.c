@@ -226,7 +226,9 @@ static int set_pragmas(struct ikw_store *store)
 				"PRAGMA journal_size_limit=16777216;");
 }
 
-int ikw_store_connect(struct ikw_store *store)
+/* Connects, sets the pragmas, makes the schema. 0; -1; 1 when the check of the pages found damage.
+ */
+static int store_connect(struct ikw_store *store)
 {
 	int flags = store->readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	int64_t ignored;
@@ -249,7 +251,7 @@ int ikw_store_connect(struct ikw_store *store)
 	return err || store->readonly ? err : exec_text(store, ikw_store_additions);
 }
 
-void ikw_store_disconnect(struct ikw_store *store)
+static void store_disconnect(struct ikw_store *store)
 {
 	for (int i = 0; i < SQL_COUNT; i++) {
 		sqlite3_finalize(store->stmt[i]);
@@ -317,12 +319,12 @@ int ikw_store_replace(struct ikw_store *store)
 	memcpy(cause, store->error, sizeof(cause));
 	time_suffix(stamp, sizeof(stamp));
 	aside = sqlite3_mprintf("%s.corrupt-%s", store->path, stamp);
-	ikw_store_disconnect(store);
+	store_disconnect(store);
 	if (!aside || move_aside(store, aside) || create_file(store)) {
 		sqlite3_free(aside);
 		return -1;
 	}
-	err = ikw_store_connect(store);
+	err = store_connect(store);
 	if (!err) {
 		store->replaced++;
 		ikw_store_salvage(store, aside, &tunnels, &alarms);
@@ -391,7 +393,7 @@ static int own_directory(struct ikw_store *store)
 /* The next id is found now: damage met later must not make it one that was given. */
 static int connect_owned(struct ikw_store *store)
 {
-	int err = ikw_store_connect(store);
+	int err = store_connect(store);
 
 	return err ? err : ikw_store_find_id(store);
 }
@@ -413,13 +415,13 @@ static int open_existing(struct ikw_store *store)
 {
 	if (access(store->path, R_OK))
 		return fail_errno(store, store->path);
-	return ikw_store_connect(store);
+	return store_connect(store);
 }
 
 static void store_free(struct ikw_store *store)
 {
 	ikw_store_queue_free(store);
-	ikw_store_disconnect(store);
+	store_disconnect(store);
 	if (store->lock >= 0)
 		close(store->lock);
 	free(store->path);

@@ -146,10 +146,6 @@ uint32_t ikw_store_last_tunnel(struct ikw_store *store);
 int ikw_store_tunnels_seen(struct ikw_store *store, uint32_t index,
 			   int (*fn)(void *ctx, const struct ikw_store_tunnel *tunnel), void *ctx);
 
-/* Deletions of a tunnel since a time, and in all. 0, or -1. */
-int ikw_store_deletions(struct ikw_store *store, uint32_t index, uint64_t since, uint64_t *recent,
-			uint64_t *all);
-
 /* One alarm as it is listed. Texts are valid during the call only. */
 struct ikw_store_row {
 	uint64_t id;

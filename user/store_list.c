@@ -106,32 +106,6 @@ int ikw_store_tunnels_seen(struct ikw_store *store, uint32_t index,
 	return query(store, stmt, seen_row, &call) < 0 ? -1 : 0;
 }
 
-static int deletions_row(void *ctx, sqlite3_stmt *stmt)
-{
-	uint64_t *counts = ctx;
-
-	counts[0] = column_u64(stmt, 0);
-	counts[1] = column_u64(stmt, 1);
-	return 0;
-}
-
-int ikw_store_deletions(struct ikw_store *store, uint32_t index, uint64_t since, uint64_t *recent,
-			uint64_t *all)
-{
-	sqlite3_stmt *stmt = ikw_store_stmt(store, SQL_DELETIONS);
-	uint64_t counts[2] = { 0, 0 };
-
-	if (!stmt)
-		return -1;
-	sqlite3_bind_int64(stmt, 1, index);
-	sqlite3_bind_int64(stmt, 2, (sqlite3_int64)since);
-	if (query(store, stmt, deletions_row, counts) < 0)
-		return -1;
-	*recent = counts[0];
-	*all = counts[1];
-	return 0;
-}
-
 /* ---- alarms ----------------------------------------------------------- */
 
 struct alarm_call {

@@ -34,7 +34,6 @@ enum ikw_store_sql {
 	SQL_TUNNEL_OF_KEY,
 	SQL_LAST_TUNNEL,
 	SQL_TUNNELS_SEEN,
-	SQL_DELETIONS,
 	SQL_LIST_ACTIVE,
 	SQL_LIST_ALL,
 	SQL_FIND,
@@ -112,11 +111,6 @@ bool ikw_store_is_corrupt(const struct ikw_store *store);
 
 /* Moves the database aside and begins a new one. 0 or -1. */
 int ikw_store_replace(struct ikw_store *store);
-
-/* Connects, sets the pragmas, makes the schema. 0; -1; 1 when the check of the pages found damage.
- */
-int ikw_store_connect(struct ikw_store *store);
-void ikw_store_disconnect(struct ikw_store *store);
 
 /* Frees what is queued, written or not. */
 void ikw_store_queue_free(struct ikw_store *store);

@@ -136,9 +136,6 @@ const char *const ikw_store_sql[SQL_COUNT] = {
 		" WHERE a.tunnel_index = t.tunnel_index ORDER BY a.wall DESC LIMIT 1)"
 		" FROM tunnels t LEFT JOIN active e ON e.tunnel_index = t.tunnel_index"
 		" WHERE t.tunnel_index BETWEEN ?1 AND ?2 ORDER BY t.tunnel_index",
-	[SQL_DELETIONS] = "SELECT (SELECT count(*) FROM alarms"
-			  " WHERE tunnel_index = ?1 AND wall >= ?2),"
-			  " (SELECT deletions FROM tunnels WHERE tunnel_index = ?1)",
 	[SQL_LIST_ACTIVE] = ROW_COLUMNS
 	"FROM active e CROSS JOIN alarms a ON a.id = e.last_id"
 	" LEFT JOIN clears c ON 0 WHERE e.last_id >= " NEWEST("last_id", "active") " ORDER BY a.id",

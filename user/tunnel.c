@@ -101,7 +101,8 @@ static struct ikw_tunnel *tunnel_find(const struct ikw_world *w, const struct tu
 	return NULL;
 }
 
-const char *ikw_tunnel_key(const struct ikw_tunnel *t, char *buf, size_t size)
+/* Stable text naming the tunnel over restarts, into buf. */
+static const char *key_text(const struct ikw_tunnel *t, char *buf, size_t size)
 {
 	char local[64], remote[64];
 
@@ -424,7 +425,7 @@ static void tunnel_turn(struct ikw_world *w, struct ikw_tunnel *t, struct ikw_pe
 	ikw_table_add(&w->tunnels, &t->node);
 	for (struct ikw_generation *gen = t->generations; gen; gen = gen->next)
 		ikw_generation_turn(w, gen);
-	t->index = w->ops.number(w->ops.ctx, t, ikw_tunnel_key(t, text, sizeof(text)));
+	t->index = w->ops.number(w->ops.ctx, t, key_text(t, text, sizeof(text)));
 }
 
 /* Neither end was known to be ours, and an outbound policy tells that the wrong one was taken. */
@@ -548,7 +549,7 @@ static struct ikw_tunnel *tunnel_new(struct ikw_world *w, const struct tunnel_ke
 	t->node.hash = key_hash(key);
 	peer_link(w, p, t);
 	ikw_table_add(&w->tunnels, &t->node);
-	t->index = w->ops.number(w->ops.ctx, t, ikw_tunnel_key(t, text, sizeof(text)));
+	t->index = w->ops.number(w->ops.ctx, t, key_text(t, text, sizeof(text)));
 	return t;
 }
 

@@ -352,7 +352,4 @@ void ikw_generation_release(struct ikw_world *world, struct ikw_generation *gen)
 const struct ikw_policy_node *ikw_world_policy(const struct ikw_world *world, const uint8_t *saddr,
 					       const uint8_t *daddr, uint32_t reqid);
 
-/* Stable text naming the tunnel over restarts, into buf. */
-const char *ikw_tunnel_key(const struct ikw_tunnel *tunnel, char *buf, size_t size);
-
 #endif

@@ -23,7 +23,7 @@ json_t *ikw_tunnels_stored_json(const struct ikw_store_tunnel *tunnel)
 	json_t *json = json_object();
 	char local[64] = "", remote[64] = "";
 
-	sscanf(tunnel->key, "%63s %63s", local, remote); /* ikw_tunnel_key() */
+	sscanf(tunnel->key, "%63s %63s", local, remote); /* key_text() in tunnel.c */
 	json_object_set_new(json, "index", json_integer(tunnel->index));
 	json_object_set_new(json, "up", json_null());
 	json_object_set_new(json, "src_ip", json_string(local));
