@@ -32,7 +32,7 @@ before() {
 encap_port() { ip -n gwa xfrm state | grep -q "sport $1 "; }
 moved() { ip -n gwa xfrm state | grep -q "$1"; }
 story() {
-	[ -z "$(opt x traffic)" ] || background back on hostb ping -q -i 0.3 -w 120 10.1.0.2
+	[ -z "$(opt x traffic)" ] || background back ip netns exec hostb ping -q -i 0.3 -w 120 10.1.0.2
 	if [ "$(opt x who)" = nat ]; then
 		wait_for 20 'the SAs have the port of the NAT' encap_port 6001
 		nat_moves 6002
