@@ -158,13 +158,22 @@ static bool lacks(const struct ikw_generation *gen, uint8_t dir)
 	return !(dir == IKW_DIR_IN ? gen->in : gen->out);
 }
 
+/* Those of two clients behind one NAT: both SAs of a generation have the peer's one port. */
+static bool of_other_port(const struct ikw_sa_node *other, const struct ikw_sa *sa, uint8_t dir)
+{
+	uint16_t port = dir == IKW_DIR_IN ? sa->encap_sport : sa->encap_dport;
+	uint16_t others = dir == IKW_DIR_IN ? other->encap_dport : other->encap_sport;
+
+	return port && others && port != others;
+}
+
 /* How well an SA completes a generation: 0 best, UINT64_MAX not at all. */
 static uint64_t misfit(const struct ikw_generation *gen, const struct ikw_sa *sa, uint8_t dir)
 {
 	const struct ikw_sa_node *other = dir == IKW_DIR_IN ? gen->out : gen->in;
 	uint64_t apart;
 
-	if (!other || !lacks(gen, dir))
+	if (!other || !lacks(gen, dir) || of_other_port(other, sa, dir))
 		return UINT64_MAX;
 	if (gen->ending && !(sa->op == IKW_SA_DUMP && gen->deletion))
 		return UINT64_MAX;
