@@ -312,16 +312,55 @@ static bool same_lineage(const struct ikw_generation *old, const struct ikw_gene
 /*
  * Two clients behind one NAT may have one flow here (L2TP in transport mode): the
  * other's IKE_SA and SAs have a port of their own, and the old ones kept theirs.
- * What goes as the other comes (INITIAL_CONTACT) is displaced all the same.
  */
-static bool of_other_client(const struct ikw_generation *gen, const struct ikw_generation *next,
-			    uint64_t at)
+static bool at_other_port(const struct ikw_generation *gen, const struct ikw_generation *next)
 {
 	uint16_t port = ikw_generation_encap(gen), other = ikw_generation_encap(next);
 	const struct ikw_ike_sa *a = ikw_generation_ike(gen), *b = ikw_generation_ike(next);
 
-	return port && other && port != other && a && b && a != b && a->heard_port == port &&
-	       next->born + CLEAR_NEAR < at;
+	return port && other && port != other && a && b && a != b && a->heard_port == port;
+}
+
+/* Behind a NAT, with an IKE_SA that is not known: moved to another port, or another client. */
+static bool of_unknown_client(const struct ikw_generation *gen, const struct ikw_generation *next)
+{
+	uint16_t port = ikw_generation_encap(gen), other = ikw_generation_encap(next);
+
+	return port && other && port != other &&
+	       (!ikw_generation_ike(gen) || !ikw_generation_ike(next));
+}
+
+/* Did we begin it as the new SAs came? */
+static bool as_it_came(const struct ikw_generation *next, const struct ikw_exchange *x)
+{
+	return x->ours && x->type == IKW_V2_INFORMATIONAL &&
+	       within(x->first, before(next->born, AT_ONCE), next->born + AT_ONCE);
+}
+
+/* Something was sent under an old IKE_SA as the new one came: the daemon takes them for one peer's.
+ */
+static bool told_to_go(const struct ikw_generation *gen, const struct ikw_generation *next)
+{
+	const struct ikw_ike_sa *ike = ikw_generation_ike(gen);
+
+	for (unsigned int k = 0; k < ike->count; k++)
+		if (as_it_came(next, ikw_ike_exchange(ike, k)))
+			return true;
+	return false;
+}
+
+/*
+ * What goes as the other comes (INITIAL_CONTACT) is displaced all the same, if the
+ * peer does not speak at the old port any more: it has one for all of its IKE_SAs.
+ */
+static bool of_other_client(const struct ikw_generation *gen, const struct ikw_generation *next,
+			    uint64_t at)
+{
+	if (!at_other_port(gen, next))
+		return false;
+	if (!younger(next, gen) || ikw_heard_by(ikw_generation_ike(gen), at) > next->born)
+		return true;
+	return next->born + CLEAR_NEAR < at && !told_to_go(gen, next);
 }
 
 static bool replaces(const struct ikw_look *l, const struct ikw_generation *next)
@@ -357,6 +396,9 @@ static void see_replaced(struct ikw_look *l)
 		l->f->vague |= IKW_FACT(REPLACED_IKE) | IKW_FACT(REPLACED_PLAIN);
 	}
 	l->f->next_gen = next;
+	if (of_unknown_client(gen, next))
+		l->f->vague |= IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE) |
+			       IKW_FACT(REPLACED_PLAIN);
 	if (by_rekey(next) && same_lineage(gen, next))
 		see(l, IKW_FACT(REPLACED_CHILD));
 	else if (next->exchange)
@@ -374,6 +416,18 @@ static void see_replaced(struct ikw_look *l)
 		l->f->vague |= IKW_FACT(REPLACED_CHILD);
 }
 
+/*
+ * The daemon tells the old one to go as the peer begins anew (without INITIAL_CONTACT,
+ * RFC 7296 2.4), and the peer does not know it any more.
+ */
+static bool came_back(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	return l->f->seen & IKW_FACT(REPLACED_IKE) &&
+	       !(l->f->seen & (IKW_FACT(NEXT_OURS) | IKW_FACT(GAVE_UP_EXCHANGE) |
+			       IKW_FACT(LIVENESS_EMPTY) | IKW_FACT(ASKED))) &&
+	       as_it_came(l->f->next_gen, x);
+}
+
 void ikw_see_left_behind(struct ikw_look *l)
 {
 	const ikw_fact_set replaced = IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
@@ -389,6 +443,15 @@ void ikw_see_left_behind(struct ikw_look *l)
 		l->f->vague |= replaced;
 		return;
 	}
+	if (came_back(l, x)) {
+		ikw_not_given_up(l);
+		l->f->vague |= IKW_FACT(REPLACED_IKE);
+		return;
+	}
+	/* whom another IKE_SA is there for, may have lost this one: a Delete is not answered then
+	 */
+	if (!(l->f->seen & IKW_FACT(ASKED)))
+		l->f->vague |= IKW_FACT(GAVE_UP_LIVENESS);
 	l->f->seen &= ~(replaced | IKW_FACT(NEXT_OURS));
 	l->f->next_gen = NULL;
 }
@@ -402,6 +465,10 @@ static void see_return(struct ikw_look *l)
 	if (l->f->next_gen)
 		return;
 	next = ikw_tunnel_usable(gen->tunnel, gen);
+	/* who took leave a moment ago keeps its port */
+	if (next && next->born > l->at && l->f->seen & IKW_FACT(PEER_DELETE) &&
+	    at_other_port(gen, next))
+		return;
 	if (next && next->born > l->at) {
 		l->f->next_gen = next;
 		see(l, IKW_FACT(RETURNED));

@@ -163,6 +163,11 @@ static const struct ikw_rule rules[] = {
 	  NOTHING_ELSE | ORDERS, 0,
 	  "the peer was setting up a new IKE_SA when its old SAs were dropped without a Delete" },
 
+	/* IKEv1 tells of it a peer that may not know it any more, and waits for nothing */
+	{ "displaced", R(KICK_OLD_SA), LIKELY, true,
+	  F(NEW_IKE_OPEN) | F(RETURNED) | F(LOCAL_DELETE), GAVE_UP | F(PEER_DELETE) | ORDERS, 0,
+	  "the peer began anew for the same flow, and the daemon deleted its old SAs meanwhile" },
+
 	/* RFC 5176 3.5: only what this host acknowledged (41) was believed */
 	{ "aaa_user_cut", R(AAA_CUT), CERTAIN, false, F(AAA_ORDER) | F(AAA_USER),
 	  ORDERS | F(PEER_DELETE) | F(GAVE_UP_EXCHANGE) | F(LIVENESS_EMPTY) | F(LIVENESS_CLEAR), 0,

@@ -53,6 +53,7 @@ static const struct {
 	{ "came_from_elsewhere", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN, true },
 	{ "initial_contact", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN, true },
 	{ "initial_contact_open", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_LIKELY, false },
+	{ "displaced", IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_LIKELY, true },
 	{ "aaa_user_cut", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_CERTAIN, false },
 	{ "aaa_cut", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "aaa_cut_unanswered", IKW_REASON_AAA_CUT, IKW_CONFIDENCE_LIKELY, false },

@@ -7,6 +7,7 @@ variations() {
 	variation other-address core=yes remote_addrs_a=%any unique_a=replace init=b move=198.51.100.2
 	variation other-address-chacha remote_addrs_a=%any unique_a=replace init=b move=198.51.100.2 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 	variation restart-unique-marks remote_addrs_a=%any unique_a=replace init=b unique_marks=yes
+	variation other-address-unsaid remote_addrs_a=%any unique_a=replace init=b move=198.51.100.2 unique_b=never
 	variation other-address-unique-marks core=yes remote_addrs_a=%any unique_a=replace init=b move=198.51.100.2 unique_marks=yes
 }
 before() { unique_marks; agent_start; tunnels_up; agent_ready; }
