@@ -330,10 +330,10 @@ static bool of_unknown_client(const struct ikw_generation *gen, const struct ikw
 	       (!ikw_generation_ike(gen) || !ikw_generation_ike(next));
 }
 
-/* Did we begin it as the new SAs came? */
+/* Did we begin it as the new SAs came, and nobody answered? */
 static bool as_it_came(const struct ikw_generation *next, const struct ikw_exchange *x)
 {
-	return x->ours && x->type == IKW_V2_INFORMATIONAL &&
+	return x->ours && !x->answered && x->type == IKW_V2_INFORMATIONAL &&
 	       within(x->first, before(next->born, AT_ONCE), next->born + AT_ONCE);
 }
 
@@ -450,7 +450,7 @@ void ikw_see_left_behind(struct ikw_look *l)
 	}
 	/* whom another IKE_SA is there for, may have lost this one: a Delete is not answered then
 	 */
-	if (!(l->f->seen & IKW_FACT(ASKED)))
+	if (x->type == IKW_V2_INFORMATIONAL && !(l->f->seen & IKW_FACT(ASKED)))
 		l->f->vague |= IKW_FACT(GAVE_UP_LIVENESS);
 	l->f->seen &= ~(replaced | IKW_FACT(NEXT_OURS));
 	l->f->next_gen = NULL;
