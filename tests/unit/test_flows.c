@@ -210,6 +210,58 @@ static void test_clients_behind_nat(void **state)
 	}
 }
 
+static void leaves(struct story *s, uint64_t ms, uint64_t spi, unsigned int n, uint16_t port)
+{
+	from_port(s, ms, 'r', V2(spi, 37, 2, 65), port);
+	client_gone(s, ms + 10, n, port);
+	from_port(s, ms + 20, 'a', V2(spi, 37, 2, 57), port);
+}
+
+/* One leaves as the other comes, or a moment before that: from its own port, so it is another. */
+static void test_client_leaves_as_another_comes(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int before = 0; before < 2; before++)
+		for (unsigned int same_port = 0; same_port < 2; same_port++) {
+			begin(&s, ALL_SEES);
+			client(&s, 10000, 0xa0, 0, 1001, 1);
+			if (before)
+				leaves(&s, 20000, 0xa0, 0, 1001);
+			client(&s, 20100, 0xb0, 1, same_port ? 1001 : 2002, 1);
+			if (!before)
+				leaves(&s, 20300, 0xa0, 0, 1001);
+			expect_one(&s,
+				   same_port ? IKW_REASON_PHASE1_REPLACE : IKW_REASON_PEER_REQUEST,
+				   same_port && before ? IKW_CONFIDENCE_LIKELY
+						       : IKW_CONFIDENCE_CERTAIN);
+		}
+}
+
+/*
+ * It comes back at another port, and the Delete of its old IKE_SA is not answered; what
+ * begins later was another client's, and may have carried anything.
+ */
+static void test_client_back(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int later = 0; later < 2; later++) {
+		uint64_t told = later ? 21000 : 20010;
+
+		begin(&s, ALL_SEES);
+		client(&s, 10000, 0xa0, 0, 1001, 1);
+		client(&s, 20000, 0xb0, 1, 2002, 1);
+		for (unsigned int k = 0; k < 3; k++)
+			from_port(&s, told + 1000 * k, '>', V2(0xa0, 37, 0, 65), 1001);
+		client_gone(&s, told + 5000, 0, 1001);
+		expect_one(&s, later ? IKW_REASON_EXCHANGE_TIMEOUT : IKW_REASON_KICK_OLD_SA,
+			   IKW_CONFIDENCE_LIKELY);
+	}
+}
+
 /* It moved to another port, and the old IKE_SA with it: the new one is its own. */
 static void test_client_moved(void **state)
 {
@@ -260,9 +312,14 @@ static void test_look_at_another(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clients_behind_nat), cmocka_unit_test(test_client_moved),
-		cmocka_unit_test(test_look_at_another),	   cmocka_unit_test(test_marks),
-		cmocka_unit_test(test_marks_drawn_anew),   cmocka_unit_test(test_masked),
+		cmocka_unit_test(test_clients_behind_nat),
+		cmocka_unit_test(test_client_moved),
+		cmocka_unit_test(test_client_leaves_as_another_comes),
+		cmocka_unit_test(test_client_back),
+		cmocka_unit_test(test_look_at_another),
+		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_marks_drawn_anew),
+		cmocka_unit_test(test_masked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
