@@ -158,13 +158,19 @@ static bool lacks(const struct ikw_generation *gen, uint8_t dir)
 	return !(dir == IKW_DIR_IN ? gen->in : gen->out);
 }
 
-/* Those of two clients behind one NAT: both SAs of a generation have the peer's one port. */
+/*
+ * Those of two clients behind one NAT: both SAs of a generation have the peer's one
+ * port, and ours, or it is not known which of the two is whose.
+ */
 static bool of_other_port(const struct ikw_sa_node *other, const struct ikw_sa *sa, uint8_t dir)
 {
-	uint16_t port = dir == IKW_DIR_IN ? sa->encap_sport : sa->encap_dport;
-	uint16_t others = dir == IKW_DIR_IN ? other->encap_dport : other->encap_sport;
+	bool in = dir == IKW_DIR_IN;
+	uint16_t port = in ? sa->encap_sport : sa->encap_dport;
+	uint16_t others = in ? other->encap_dport : other->encap_sport;
+	uint16_t ours = in ? sa->encap_dport : sa->encap_sport;
 
-	return port && others && port != others;
+	return port && others && port != others &&
+	       ours == (in ? other->encap_sport : other->encap_dport);
 }
 
 /* How well an SA completes a generation: 0 best, UINT64_MAX not at all. */
