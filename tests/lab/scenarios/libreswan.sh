@@ -8,6 +8,7 @@ variations() {
 	variation local-terminate core=yes daemon_a=pluto what=local
 	variation local-terminate-aead daemon_a=pluto what=local ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 init=b
 	variation peer-terminate core=yes daemon_a=pluto what=peer init=b
+	variation peer-terminate-natt daemon_a=pluto what=peer init=b nat_a=yes nat_ports=6001
 	variation peer-terminate-revives core=yes daemon_a=pluto what=peer init=a
 	variation rekey core=yes daemon_a=pluto what=rekey
 	variation rekey-by-peer daemon_a=pluto what=rekey-peer init=b
