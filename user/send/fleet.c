@@ -129,6 +129,7 @@ static uint64_t pending(natsMsg *msg)
 	return count;
 }
 
+/* Asked after a while without a message: of a consumer just made the server may not know yet. */
 static bool is_empty(struct fleet *fleet)
 {
 	jsConsumerInfo *info = NULL;
@@ -154,8 +155,8 @@ static void take(struct fleet *fleet, natsMsg *msg)
 /* Until the stream's end, or for as long as it goes on. */
 static bool read_stream(struct fleet *fleet)
 {
-	bool last = !fleet->follow && is_empty(fleet);
 	uint64_t now, looked = 0;
+	bool last = false;
 
 	while (!last && !ikw_stopping()) {
 		natsMsg *msg = NULL;
@@ -165,7 +166,9 @@ static bool read_stream(struct fleet *fleet)
 			last = !fleet->follow && !pending(msg);
 			take(fleet, msg);
 			natsMsg_Destroy(msg);
-		} else if (s != NATS_TIMEOUT) {
+		} else if (s == NATS_TIMEOUT) {
+			last = !fleet->follow && is_empty(fleet);
+		} else {
 			return ikw_nats_fail(fleet->sink, cfg_getstr(fleet->sink->config, "stream"),
 					     s);
 		}
