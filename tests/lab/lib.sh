@@ -489,7 +489,7 @@ plain_conn() {
 			over_time = 600
 			rand_time = 0
 			mobike = no
-			unique = no
+			unique = $(opt "$1" unique no)
 			local {
 				auth = psk
 				id = $5
@@ -500,6 +500,7 @@ plain_conn() {
 			}
 			children {
 				$7 {
+					mode = $(opt "$1" mode tunnel)
 					local_ts = $8
 					remote_ts = $9
 					esp_proposals = ${V[esp]}

@@ -39,54 +39,14 @@ pluto_ends() {
 		type=transport
 	CONF
 }
-# l2tp_conn SIDE NAME HERE THERE ID PEER_ID CHILD
-l2tp_conn() {
-	settings "$1" version=2 ike=aes128-sha256-ecp256 esp=aes128-sha256 dpd=0 dpd_timeout=10
-	cat <<-CONF
-		$2 {
-			version = ${V[version]}
-			local_addrs = $3
-			remote_addrs = $4
-			proposals = ${V[ike]}
-			dpd_delay = ${V[dpd]}
-			dpd_timeout = ${V[dpd_timeout]}
-			rekey_time = 0
-			over_time = 600
-			rand_time = 0
-			unique = $(opt "$1" unique no)
-			mobike = no
-			local {
-				auth = psk
-				id = $5
-			}
-			remote {
-				auth = psk
-				id = $6
-			}
-			children {
-				$7 {
-					mode = transport
-					local_ts = dynamic[udp/1701]
-					remote_ts = dynamic[udp/1701]
-					esp_proposals = ${V[esp]}
-					rekey_time = 0
-					rand_time = 0
-					rekey_bytes = 0
-					rekey_packets = 0
-					life_time = 4h
-				}
-			}
-		}
-	CONF
-}
 charon_conn() {
-	local n
+	local n flow='dynamic[udp/1701]'
 	{
 		echo 'connections {'
 		if [ "$1" = a ]; then
-			l2tp_conn a any 192.0.2.1 %any gwa %any l2tp
+			plain_conn a any 192.0.2.1 %any gwa %any l2tp "$flow" "$flow" none
 		else
-			for n in 1 2; do l2tp_conn b "p$n" "198.51.100.$n" 192.0.2.1 "gwb-$n" gwa "c$n"; done
+			for n in 1 2; do plain_conn b "p$n" "198.51.100.$n" 192.0.2.1 "gwb-$n" gwa "c$n" "$flow" "$flow" none; done
 		fi
 		echo '}'
 		echo 'secrets { ike-tun { secret = the-secret-of-the-lab } }'
@@ -96,6 +56,7 @@ clients() { opt x clients 1; }
 before() {
 	P[nat_a]=yes
 	P[unique_a]=replace
+	P[mode]=transport
 	nat_on
 	ip -n gwb addr add 198.51.100.2/24 dev out 2>/dev/null || :
 	agent_start
