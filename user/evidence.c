@@ -309,25 +309,30 @@ static bool same_lineage(const struct ikw_generation *old, const struct ikw_gene
 	return b->version == 1 && b->whole && next->born - b->created > 3 * IKW_SECOND;
 }
 
+/* Behind a NAT: it moved to another port, or another client came. */
+static bool ports_differ(const struct ikw_generation *gen, const struct ikw_generation *next)
+{
+	uint16_t port = ikw_generation_encap(gen), other = ikw_generation_encap(next);
+
+	return port && other && port != other;
+}
+
 /*
  * Two clients behind one NAT may have one flow here (L2TP in transport mode): the
  * other's IKE_SA and SAs have a port of their own, and the old ones kept theirs.
  */
 static bool at_other_port(const struct ikw_generation *gen, const struct ikw_generation *next)
 {
-	uint16_t port = ikw_generation_encap(gen), other = ikw_generation_encap(next);
 	const struct ikw_ike_sa *a = ikw_generation_ike(gen), *b = ikw_generation_ike(next);
 
-	return port && other && port != other && a && b && a != b && a->heard_port == port;
+	return ports_differ(gen, next) && a && b && a != b &&
+	       a->heard_port == ikw_generation_encap(gen);
 }
 
-/* Behind a NAT, with an IKE_SA that is not known: moved to another port, or another client. */
+/* Which of the two it is cannot be told without both IKE_SAs. */
 static bool of_unknown_client(const struct ikw_generation *gen, const struct ikw_generation *next)
 {
-	uint16_t port = ikw_generation_encap(gen), other = ikw_generation_encap(next);
-
-	return port && other && port != other &&
-	       (!ikw_generation_ike(gen) || !ikw_generation_ike(next));
+	return ports_differ(gen, next) && (!ikw_generation_ike(gen) || !ikw_generation_ike(next));
 }
 
 /* Did we begin it as the new SAs came, and nobody answered? */
@@ -337,8 +342,7 @@ static bool as_it_came(const struct ikw_generation *next, const struct ikw_excha
 	       within(x->first, before(next->born, AT_ONCE), next->born + AT_ONCE);
 }
 
-/* Something was sent under an old IKE_SA as the new one came: the daemon takes them for one peer's.
- */
+/* Something was sent under the old IKE_SA as the new SAs came, which nobody answered. */
 static bool told_to_go(const struct ikw_generation *gen, const struct ikw_generation *next)
 {
 	const struct ikw_ike_sa *ike = ikw_generation_ike(gen);
@@ -465,11 +469,10 @@ static void see_return(struct ikw_look *l)
 	if (l->f->next_gen)
 		return;
 	next = ikw_tunnel_usable(gen->tunnel, gen);
-	/* who took leave a moment ago keeps its port */
-	if (next && next->born > l->at && l->f->seen & IKW_FACT(PEER_DELETE) &&
-	    at_other_port(gen, next))
-		return;
 	if (next && next->born > l->at) {
+		/* who took leave a moment ago keeps its port */
+		if (l->f->seen & IKW_FACT(PEER_DELETE) && at_other_port(gen, next))
+			return;
 		l->f->next_gen = next;
 		see(l, IKW_FACT(RETURNED));
 		/* IKEv1 tells INITIAL_CONTACT beside the exchange that then brings the SAs */
