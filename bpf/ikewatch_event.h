@@ -94,12 +94,13 @@ enum ikw_dir {
 
 /* struct ikw_ike.flags2 */
 enum ikw_ike_flag {
-	IKW_IKE_NATT = 1 << 0,	   /* after a non-ESP marker (RFC 3948 2.2) */
-	IKW_IKE_FRAGMENT = 1 << 1, /* first IP fragment: length is the header's word only */
-	IKW_IKE_SHORT = 1 << 2,	   /* the datagram is shorter than the header's length */
-	IKW_IKE_CHOICE = 1 << 3,   /* encr..dh below hold what the responder chose */
-	IKW_IKE_NOTIFY = 1 << 4,   /* notify below was readable in clear */
-	IKW_IKE_HAS_SA = 1 << 5,   /* a clear SA payload was seen (v2 INIT, v1 phase 1) */
+	IKW_IKE_NATT = 1 << 0,	    /* after a non-ESP marker (RFC 3948 2.2) */
+	IKW_IKE_FRAGMENT = 1 << 1,  /* first IP fragment: length is the header's word only */
+	IKW_IKE_SHORT = 1 << 2,	    /* the datagram is shorter than the header's length */
+	IKW_IKE_CHOICE = 1 << 3,    /* encr..dh below hold what the responder chose */
+	IKW_IKE_NOTIFY = 1 << 4,    /* notify below was readable in clear */
+	IKW_IKE_HAS_SA = 1 << 5,    /* a clear SA payload was seen (v2 INIT, v1 phase 1) */
+	IKW_IKE_FORWARDED = 1 << 6, /* leaves this host, but came in before: somebody else's */
 };
 
 /* One IKE message. Parsed once, by bpf/parse.h, in the kernel and in `decode`. */

@@ -480,7 +480,8 @@ static __always_inline __u64 ike_time(struct ikw_counts *counts)
 
 /* sealed (a constant): the caller has seen ikw_is_sealed() */
 static __always_inline void emit_ike(struct ikw_counts *counts, const struct ikw_packet *pkt,
-				     const __u8 *end, __u32 ifindex, __u32 dir, int sealed)
+				     const __u8 *end, __u32 ifindex, __u32 dir, int sealed,
+				     __u8 flags)
 {
 	__u64 now = ike_time(counts);
 	struct ikw_ike *ike;
@@ -503,6 +504,7 @@ static __always_inline void emit_ike(struct ikw_counts *counts, const struct ikw
 		ikw_fill_sealed(pkt, end, dir, ike);
 	else
 		ikw_fill_ike(pkt, end, dir, ike);
+	ike->flags2 |= flags;
 	ikw_emit_end(&ike->hdr);
 }
 
@@ -582,7 +584,7 @@ struct handle {
 			__u16 sport;
 			__u16 dport;
 			__u8 dir;
-			__u8 flags; /* HANDLE_NATT, HANDLE_FRAGMENT */
+			__u8 flags; /* HANDLE_NATT, HANDLE_FRAGMENT, HANDLE_FORWARDED */
 			__u8 wire;
 			__u8 next;
 		};
@@ -590,7 +592,7 @@ struct handle {
 	};
 };
 
-enum { HANDLE_NATT = 1, HANDLE_FRAGMENT = 2 };
+enum { HANDLE_NATT = 1, HANDLE_FRAGMENT = 2, HANDLE_FORWARDED = 4 };
 
 /* Headers end long before; the verifier wants every offset well below 64 KiB. */
 #define HANDLE_FAR 0x7fff
@@ -650,7 +652,8 @@ static __always_inline void take(const __u8 *data, const __u8 *end, const struct
 	case IKW_KIND_IKE:
 		handle_open(handle, data, &pkt);
 		if (pkt.at + sizeof(struct ikw_ike_header) <= end)
-			emit_ike(counts, &pkt, end, ifindex, handle->dir, 0);
+			emit_ike(counts, &pkt, end, ifindex, handle->dir, 0,
+				 handle->flags & HANDLE_FORWARDED ? IKW_IKE_FORWARDED : 0);
 		break;
 	case IKW_KIND_ESP:
 		take_esp(data, end, handle);
@@ -782,7 +785,7 @@ static __noinline int ike_xdp(struct xdp_md *ctx, const __u8 *ip, enum ikw_glanc
 	}
 	counts = counts_row(bpf_get_smp_processor_id());
 	if (counts)
-		emit_ike(counts, &pkt, end, ctx->ingress_ifindex, IKW_DIR_IN, 1);
+		emit_ike(counts, &pkt, end, ctx->ingress_ifindex, IKW_DIR_IN, 1, 0);
 	return 0;
 }
 
@@ -920,6 +923,9 @@ static __always_inline int see_head(struct __sk_buff *skb, enum ikw_start from, 
 		kind = extended_skb(skb, handle.first, handle.second);
 		handle_left(&handle);
 	}
+	/* skb_iif: where it came in (__netif_receive_skb_core()); 0 of what this host sends */
+	if (dir == IKW_DIR_OUT && skb->ingress_ifindex)
+		handle.flags |= HANDLE_FORWARDED;
 	if (kind != IKW_KIND_OTHER)
 		take_skb(skb, handle.first, handle.second);
 	return 0;

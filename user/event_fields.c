@@ -32,6 +32,7 @@ static const struct name ike_flags2[] = {
 	{ IKW_IKE_CHOICE, "choice" },
 	{ IKW_IKE_NOTIFY, "notify" },
 	{ IKW_IKE_HAS_SA, "sa" },
+	{ IKW_IKE_FORWARDED, "forwarded" },
 	END
 };
 /* RFC 7296 3.1, RFC 2408 3.1, RFC 2409; the numbers of v1 and v2 do not overlap. */

@@ -206,6 +206,14 @@ static void ike_succeed(struct ikw_ike_sa *ike)
 	}
 }
 
+/* The addresses of what this host only forwards. */
+static const uint8_t nowhere[IKW_ADDR_LEN];
+
+static bool of_nobody(const struct ikw_peer *p)
+{
+	return !memcmp(p->remote, nowhere, IKW_ADDR_LEN);
+}
+
 /* Anybody can begin IKE_SAs, or seem to; one that has just begun may still come to something. */
 static bool came_to_nothing(const struct ikw_ike_sa *ike, uint64_t now)
 {
@@ -232,8 +240,8 @@ static bool over(const struct ikw_ike_sa *ike, uint64_t now)
  */
 static void ikes_bound(struct ikw_world *w, struct ikw_peer *p, const struct ikw_ike_sa *newest)
 {
-	const uint32_t most[] = { SPARE_LEAST, p->tunnels ? MAX_PEER_IKES : MAX_NOTHINGS,
-				  MAX_PEER_IKES };
+	const bool few = !p->tunnels && !of_nobody(p);
+	const uint32_t most[] = { SPARE_LEAST, few ? MAX_NOTHINGS : MAX_PEER_IKES, MAX_PEER_IKES };
 	struct ikw_ikes *ikes = p->ikes;
 	uint64_t now = newest->created;
 
@@ -613,14 +621,48 @@ static void peer_seen_on(const struct ikw_world *w, struct ikw_peer *p, uint32_t
 		peer_reached(p, ifindex);
 }
 
+/*
+ * This host forwards it for somebody behind it, and perhaps gives it an address of
+ * its own, so that the IKE_SA would seem to be one of ours: it is kept with
+ * nobody's, where it explains nothing. What our daemon said is ours, whoever
+ * says it again.
+ */
+static void ike_passes(struct ikw_world *w, struct ikw_ike_sa *ike, const struct ikw_ike *m)
+{
+	struct ikw_peer *p;
+
+	if (ike && (ike->last_out || ike->generations))
+		return;
+	p = ikw_peer_get(w, nowhere, nowhere);
+	if (!p)
+		return;
+	if (!ike)
+		ike = ike_new(w, p, m);
+	else if (ike->peer != p)
+		ike_move(ike, p);
+	if (!ike)
+		return;
+	if (!ike->spi_r)
+		ike->spi_r = m->spi_r;
+	ikes_bound(w, ike->peer, ike);
+}
+
 void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 {
 	bool out = m->dir == IKW_DIR_OUT;
 	uint32_t repeats;
 	const uint8_t *local = out ? m->saddr : m->daddr, *remote = out ? m->daddr : m->saddr;
-	struct ikw_peer *p = ikw_peer_get(w, local, remote);
-	struct ikw_ike_sa *ike = ike_find(w, m);
+	struct ikw_ike_sa *ike = m->spi_i ? ike_find(w, m) : NULL;
+	struct ikw_peer *p;
 
+	if (m->flags2 & IKW_IKE_FORWARDED) {
+		if (m->spi_i)
+			ike_passes(w, ike, m);
+		return;
+	}
+	if (ike && !out && of_nobody(ike->peer))
+		return;
+	p = ikw_peer_get(w, local, remote);
 	if (!p || !m->spi_i)
 		return;
 	peer_seen_on(w, p, m->ifindex);

@@ -325,6 +325,33 @@ static void test_damage(void **state)
 	}
 }
 
+/* What leaves but came in before, as the kernel notes it in the packet, is said to be forwarded. */
+static void test_forwarded(void **state)
+{
+	const struct way *way = &ways[2]; /* XDP sees what comes in */
+	struct bpf_program *prog;
+	struct frame f;
+
+	(void)state;
+	for (; way < ways + WAYS; way++)
+		for (__u32 from = 0; from < 2; from++) {
+			struct __sk_buff ctx = { .ifindex = 1, .ingress_ifindex = from };
+			int ip = way->from == IKW_START_IP, out = way->dir == IKW_DIR_OUT;
+			LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f.bytes, .ctx_in = &ctx,
+				    .ctx_size_in = sizeof(ctx), .repeat = 1);
+
+			make(&f, &messages[0], ip ? LINK_IP : 0, 0);
+			opts.data_size_in = (__u32)f.len;
+			prog = bpf_object__find_program_by_name(fx.skel->obj, way->name);
+			assert_non_null(prog);
+			assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), 0);
+			drain();
+			assert_int_equal(fx.count, 1);
+			assert_int_equal(fx.got[0].flags2 & IKW_IKE_FORWARDED,
+					 from && out ? IKW_IKE_FORWARDED : 0);
+		}
+}
+
 static void test_sequence(void **state)
 {
 	struct frame f;
@@ -1051,6 +1078,7 @@ int main(int argc, char **argv)
 		ON(test_every_stack),
 		ON(test_every_cut),
 		ON(test_damage),
+		ON(test_forwarded),
 		ON(test_sequence),
 		ON(test_times),
 		ON(test_burst),

@@ -488,7 +488,7 @@ plain_conn() {
 			rekey_time = 0
 			over_time = 600
 			rand_time = 0
-			mobike = no
+			mobike = $(opt "$1" mobike no)
 			unique = $(opt "$1" unique no)
 			local {
 				auth = psk

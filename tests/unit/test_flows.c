@@ -309,6 +309,83 @@ static void test_look_at_another(void **state)
 	}
 }
 
+/* What somebody behind us says to the same peer, as it leaves with our address. */
+static void outside(struct story *s, uint64_t ms, struct ike_spec spec, bool told)
+{
+	union ikw_event e = ike_made(s, ms, '>', spec);
+
+	if (told)
+		e.ike.flags2 |= IKW_IKE_FORWARDED;
+	feed(s, &e);
+}
+
+/*
+ * It begins an IKE_SA with our tunnel's peer, and then the peer falls silent: no
+ * reauthentication of ours failed. Where nobody tells that it is forwarded, it looks so.
+ */
+static void test_forwarded(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int told = 0; told < 2; told++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		outside(&s, 30000, V2(0xc0, 34, 0, 300), told);
+		ike(&s, 30010, '<', V2(0xc0, 34, 0, 300));
+		outside(&s, 30020, V2(0xc0, 35, 1, 300), told);
+		ike(&s, 30030, '<', V2(0xc0, 35, 1, 80));
+		silence(&s, 40000, V2(0xa0, 37, 2, 80), 3);
+		down(&s, 44000, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, told ? IKW_REASON_DPD_TIMEOUT : IKW_REASON_REAUTH_TIMEOUT,
+			   IKW_CONFIDENCE_LIKELY);
+	}
+}
+
+/* Its IKEv1 Delete, which nobody answers and which came in first, is none of the peer's. */
+static void test_forwarded_delete(void **state)
+{
+	struct ike_spec info = { 0xc0, 1, 5, 77, 92, 9, 0, 0, 0 };
+	union ikw_event inside, out;
+	struct story s;
+
+	(void)state;
+	for (unsigned int told = 0; told < 2; told++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		ike(&s, 20000, '>', V2(0xa0, 37, 2, 57));
+		ike(&s, 20010, '<', V2(0xa0, 37, 2, 57));
+		inside = out = ike_made(&s, 39990, '>', info);
+		addr4(inside.ike.saddr, 77);
+		inside.ike.dir = IKW_DIR_IN;
+		out.ike.flags2 |= told ? IKW_IKE_FORWARDED : 0;
+		feed(&s, &inside);
+		feed(&s, &out);
+		down(&s, 40000, 0, IKW_CAUSE_CALL, DAEMON);
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_int_equal(s.told[0].reason,
+				 told ? IKW_REASON_UNKNOWN : IKW_REASON_PEER_REQUEST);
+	}
+}
+
+/* Who knows our SPIs and sends through us what seems to be ours takes no IKE_SA from us. */
+static void test_forwarded_ours(void **state)
+{
+	union ikw_event e;
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	e = ike_made(&s, 20000, '>', V2(0xa0, 37, 9, 65));
+	e.ike.flags2 |= IKW_IKE_FORWARDED;
+	feed(&s, &e);
+	silence(&s, 40000, V2(0xa0, 37, 2, 57), 3);
+	down(&s, 44000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +397,9 @@ int main(void)
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_marks_drawn_anew),
 		cmocka_unit_test(test_masked),
+		cmocka_unit_test(test_forwarded),
+		cmocka_unit_test(test_forwarded_delete),
+		cmocka_unit_test(test_forwarded_ours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
