@@ -394,9 +394,11 @@ static const struct ikw_catalogue_step flow_overlap[] = {
 
 static const struct ikw_catalogue_step peer_address_switch[] = {
 	BACK,
-	NOTHING_TO_DO("the tunnel moved to another address (MOBIKE) and goes on there."),
-	{ "If it was our own address that moved, see why it left its interface.",
+	NOTHING_TO_DO("the tunnel moved to another address and goes on there."),
+	{ "If it was our own address that moved or went, see whether it is back.",
 	  "{netns}ip -br address show to {local}" },
+	{ "See what took it from its interface.",
+	  "journalctl -u NetworkManager -u systemd-networkd -u networking" AT_THAT_TIME },
 	ROUTE,
 	SAS,
 };
@@ -581,9 +583,11 @@ static const struct ikw_catalogue_entry entries[] = {
 		.evidence = "A command to the daemon whose parents are keepalived, bfdd or their like; or "
 			    "one that nobody at a terminal or in a session gave, shortly after this "
 			    "host's own BFD or VRRP announcements changed, or from a script whose echo "
-			    "probes stay unanswered.",
-		.needs = BIT(SA) | BIT(CONTROL),
-		.helps = BIT(WIRE) | BIT(REQUEST) | BIT(ACTOR) | IKE_BOTH,
+			    "probes stay unanswered. Or the tunnel's own address goes from this host as "
+			    "those change.",
+		.needs = BIT(SA),
+		.helps = BIT(CONTROL) | BIT(SIGNAL) | BIT(WIRE) | BIT(REQUEST) | BIT(ACTOR) |
+			 BIT(LINK) | IKE_BOTH,
 		STEPS(track),
 	},
 	[IKW_REASON_INVALID_SPI] = {
@@ -702,11 +706,14 @@ static const struct ikw_catalogue_entry entries[] = {
 	},
 	[IKW_REASON_PEER_ADDRESS_SWITCH] = {
 		.group = IKW_GROUP_VENDOR_OTHER,
-		.impact = REPLACED,
-		.cause = "The peer's or our own address moved (MOBIKE) and the SAs went on with the new "
-			 "one.",
-		.evidence = "The same SPIs deleted and added within moments with another outer address.",
+		.impact = REPLACED_USUALLY,
+		.cause = "The peer's or our own address moved, and the SAs went on with the new one "
+			 "(MOBIKE) or were set up anew from there; or our own address went.",
+		.evidence = "The same SPIs deleted and added within moments with another outer address. "
+			    "Or this host lost the address, and the flow is back from another one, or not "
+			    "at all; or the peer deleted it from another address and came back from there.",
 		.needs = BIT(SA),
+		.helps = IKE_BOTH | BIT(LINK) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(peer_address_switch),
 	},
 	[IKW_REASON_ADMIN_DOWN] = {

@@ -557,7 +557,7 @@ static void tell_host(struct report *r)
 	const struct ikw_peer *peer = r->c->gen->tunnel->peer;
 	const struct ikw_order *o = r->f->order;
 	bool gone = r->f->seen & IKW_FACT(LINK_GONE);
-	char link[64];
+	char link[64], local[64];
 
 	if (o && order_matters(r))
 		evidence(r, o->time, "order", "%.16s (pid %u) %s the IKE daemon%s%s: %s",
@@ -570,6 +570,9 @@ static void tell_host(struct report *r)
 		evidence(r, r->f->link->off, gone ? "interface_gone" : "interface_down",
 			 "interface %s %s", link_text(r, link, sizeof(link)),
 			 gone ? "was removed" : "was set down");
+	else if (r->f->address_gone)
+		evidence(r, r->f->address_gone, "own_address_gone", "this host lost the address %s",
+			 ikw_addr_text(peer->local, local, sizeof(local)));
 	else if (r->f->dark)
 		evidence(r, r->f->dark->stopped, "no_carrier",
 			 "interface %.16s lost its carrier: nothing leaves it", r->f->dark->name);

@@ -503,6 +503,8 @@ static void see_return(struct ikw_look *l)
 				  gave_up->first + 2 * IKW_SECOND);
 	if (!near_gap)
 		return;
+	if (!l->f->ike) /* the peer may have deleted it from there, under an IKE_SA nobody knows */
+		l->f->vague |= IKW_FACT(MOVED);
 	l->f->next_gen = next;
 	see(l, IKW_FACT(MOVED));
 }
@@ -891,6 +893,7 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_sent_away(&l);
 	ikw_see_order(&l);
 	ikw_see_link(&l);
+	ikw_see_address(&l);
 	see_mishap(&l);
 	see_idle(&l);
 	see_life(&l);

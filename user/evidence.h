@@ -76,6 +76,10 @@
 	X(ORDER_AWAY, "ordered_to_another_gateway", 0) /* see_away_blind() */                      \
 	X(LINK_GONE, "interface_gone", IKW_SEES_LINK)                                              \
 	X(LINK_DOWN, "interface_down", IKW_SEES_LINK)                                              \
+	X(ADDRESS_GONE, "own_address_gone", IKW_SEES_LINK)                                         \
+	X(ADDRESS_TRACKED, "own_address_gone_with_tracked_state", IKW_SEES_LINK | IKW_SEES_WIRE)   \
+	X(BACK_FROM_OTHER, "flow_back_from_other_own_address", IKW_SEES_SA | IKW_SEES_LINK)        \
+	X(PEER_ELSEWHERE, "flow_back_where_peer_spoke_last", IKW_SEES_SA | IKW_SEES_IKE_IN)        \
 	X(SPI_TAKEN, "spi_taken", IKW_SEES_FAILED)                                                 \
 	X(SPI_TAKEN_LIFE, "spi_taken_in_its_life", IKW_SEES_FAILED)                                \
 	X(SPI_TAKEN_LATELY, "spi_taken_lately", IKW_SEES_FAILED)                                   \
@@ -151,6 +155,7 @@ struct ikw_facts {
 	const struct ikw_link_state *link; /* that was off, which took ... */
 	const struct ikw_link_state *dark; /* towards the peer, and without a carrier */
 	const struct ikw_link_state *way;  /* ... the interface towards the peer with it */
+	uint64_t address_gone;		   /* when this host lost the tunnel's own address */
 	const struct ikw_mishap *mishap;
 	const struct ikw_radius_order *aaa_order;
 	const struct ikw_radius_session *aaa_session;

@@ -80,5 +80,7 @@ uint64_t ikw_heard_by(const struct ikw_ike_sa *ike, uint64_t at);
 void ikw_see_order(struct ikw_look *l);
 /* A link that went off under the tunnel, and was so at its end (evidence_order.c). */
 void ikw_see_link(struct ikw_look *l);
+/* One of the two had another address at the end (evidence_order.c). */
+void ikw_see_address(struct ikw_look *l);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The facts that this host shows: orders to the daemon, links. */
+/* The facts that this host shows: orders to the daemon, links, addresses. */
+#include <string.h>
 #include "evidence_look.h"
 
 #define FORCED (500 * IKW_MS) /* from an order to the deletion that waits for no peer: chosen */
@@ -319,4 +320,47 @@ void ikw_see_link(struct ikw_look *l)
 		return;
 	l->f->link = link;
 	see(l, removed(link, l->at) ? IKW_FACT(LINK_GONE) : IKW_FACT(LINK_DOWN));
+}
+
+/*
+ * This host lost the tunnel's own address, which nothing arrives at any more. What
+ * the daemon began before that, it did not begin for that.
+ */
+static void see_own_address(struct ikw_look *l, const struct ikw_generation *next)
+{
+	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
+	const struct ikw_address *a = ikw_host_address(&l->w->host, peer->local);
+	uint64_t since = l->f->gave_up ? l->f->gave_up->first + IKW_SECOND : l->at;
+
+	if (!a || !within(a->gone, l->c->gen->born, since))
+		return;
+	l->f->address_gone = a->gone;
+	see(l, IKW_FACT(ADDRESS_GONE));
+	if (next && memcmp(next->tunnel->peer->local, peer->local, IKW_ADDR_LEN) &&
+	    next->born > a->gone)
+		see(l, IKW_FACT(BACK_FROM_OTHER));
+}
+
+/* Our daemon answered the peer at another address at last, and there the flow is now. */
+static void see_peer_address(struct ikw_look *l, const struct ikw_generation *next)
+{
+	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
+	const struct ikw_peer *last = l->f->ike ? l->f->ike->peer : peer;
+
+	if (last != peer && next && next->tunnel->peer == last &&
+	    memcmp(last->remote, peer->remote, IKW_ADDR_LEN))
+		see(l, IKW_FACT(PEER_ELSEWHERE));
+}
+
+void ikw_see_address(struct ikw_look *l)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_generation *next = ikw_flow_usable(l->w, gen->tunnel, gen);
+
+	if (next && (next->tunnel == gen->tunnel || next->born < gen->born))
+		next = NULL;
+	see_own_address(l, next);
+	see_peer_address(l, next);
+	if (next && (l->f->seen & (IKW_FACT(BACK_FROM_OTHER) | IKW_FACT(PEER_ELSEWHERE))))
+		l->f->next_gen = next;
 }

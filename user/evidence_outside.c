@@ -5,13 +5,15 @@
 
 #define TRACK_BEFORE                                                                               \
 	(20 * IKW_SECOND) /* from a change to the order that follows it: scripts poll */
-#define PROBE_BEFORE   (60 * IKW_SECOND) /* probes that fail some times before something is done */
-#define DNS_BEFORE     (60 * IKW_SECOND) /* likewise for a name that is asked for now and then */
-#define DNS_AFTER      (10 * IKW_SECOND)
-#define LIMIT_BEFORE   (2 * IKW_SECOND) /* a time that ran out, by two clocks */
-#define LIMIT_AFTER    (20 * IKW_SECOND)
-#define CLUSTER_NEAR   (1 * IKW_SECOND)
-#define CLUSTER_BEFORE (5 * IKW_SECOND) /* from what a node tells to what this one does */
+#define ADDRESS_FOLLOWS (5 * IKW_SECOND)  /* from a change to the address that goes with it */
+#define JUST_AFTER	(1 * IKW_SECOND)  /* and what is told of it then: chosen */
+#define PROBE_BEFORE	(60 * IKW_SECOND) /* probes that fail some times before something is done */
+#define DNS_BEFORE	(60 * IKW_SECOND) /* likewise for a name that is asked for now and then */
+#define DNS_AFTER	(10 * IKW_SECOND)
+#define LIMIT_BEFORE	(2 * IKW_SECOND) /* a time that ran out, by two clocks */
+#define LIMIT_AFTER	(20 * IKW_SECOND)
+#define CLUSTER_NEAR	(1 * IKW_SECOND)
+#define CLUSTER_BEFORE	(5 * IKW_SECOND) /* from what a node tells to what this one does */
 
 struct outer {
 	struct ikw_facts *f;
@@ -105,6 +107,19 @@ static void see_probe(struct outer *o, const struct ikw_order *order)
 					 order->time, &o->f->echo);
 	if (o->f->prober)
 		o->f->seen |= IKW_FACT(PROBE_SILENT);
+}
+
+/* An address that goes from one VRRP router to the other: this host's part of it. */
+static void see_tracked_address(struct outer *o)
+{
+	uint64_t gone = o->f->address_gone;
+
+	if (!gone)
+		return;
+	o->f->track = ikw_outside_track(
+		&o->w->outside, since_begun(o->c->gen, gone, ADDRESS_FOLLOWS), gone + JUST_AFTER);
+	if (o->f->track)
+		o->f->seen |= IKW_FACT(ADDRESS_TRACKED);
 }
 
 /* What a person does is the person's, whatever changed shortly before. */
@@ -216,6 +231,8 @@ void ikw_facts_outside(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_who(&o);
 	if (!w->outside.store)
 		return;
+	if (!f->track)
+		see_tracked_address(&o);
 	see_aaa(&o);
 	see_name(&o, at);
 	see_lease(&o);

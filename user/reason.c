@@ -246,6 +246,26 @@ static const struct ikw_rule rules[] = {
 	  F(PEER_DELETE) | F(ORDER_END), 0, "the interface towards the peer was removed" },
 	{ "link_down", R(ADMIN_DOWN), CERTAIN, false, F(LINK_DOWN), F(PEER_DELETE) | F(ORDER_END),
 	  0, "the interface towards the peer was set down" },
+	{ "address_tracked", R(TRACK), LIKELY, false, F(ADDRESS_TRACKED),
+	  F(PEER_DELETE) | F(ORDER_END) | F(BACK_FROM_OTHER), 0,
+	  "a BFD session or VRRP router of this host changed, and the address that the tunnel "
+	  "stood "
+	  "on was taken from this host with that" },
+	/* without MOBIKE whose SAs could follow; a daemon authenticates anew from where it is now
+	 */
+	{ "own_address_moved", R(PEER_ADDRESS_SWITCH), LIKELY, false,
+	  F(ADDRESS_GONE) | F(BACK_FROM_OTHER), F(PEER_DELETE) | F(ORDER_END), 0,
+	  "this host lost the address that the tunnel stood on, and the daemon set the flow up "
+	  "anew "
+	  "from another one" },
+	{ "peer_address_moved", R(PEER_ADDRESS_SWITCH), LIKELY, false,
+	  F(PEER_ELSEWHERE) | F(PEER_DELETE), 0, 0,
+	  "the peer spoke from another address at last, deleted it, and set the flow up anew from "
+	  "there" },
+	{ "own_address_lost", R(PEER_ADDRESS_SWITCH), POSSIBLE, false, F(ADDRESS_GONE),
+	  F(PEER_DELETE) | ORDERS, 0,
+	  "this host had lost the address that the tunnel stood on, so that nothing of the peer "
+	  "arrived any more, and the daemon then dropped it" },
 
 	/* RFC 7296 2.1, 2.4: give up after retransmissions; RFC 3706 5.5 for IKEv1 */
 	{ "exchange_unanswered", R(EXCHANGE_TIMEOUT), CERTAIN, false, F(GAVE_UP_EXCHANGE), 0, 0,

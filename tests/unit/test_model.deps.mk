@@ -4,6 +4,7 @@ IKW_PURE := user/model.c user/compose.c user/compose_outside.c user/evidence.c u
 UNIT_SRC_test_model := $(IKW_PURE)
 UNIT_SRC_test_doubt := $(IKW_PURE)
 UNIT_SRC_test_found := $(IKW_PURE) user/checkpoint.c
+UNIT_SRC_test_readdress := $(IKW_PURE)
 UNIT_SRC_test_redirect := $(IKW_PURE)
 UNIT_SRC_test_unsent := $(IKW_PURE)
 

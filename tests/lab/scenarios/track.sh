@@ -22,6 +22,8 @@ variations() {
 	variation vrrp-openiked by=vrrp daemon_a=iked
 	variation check-openiked by=check daemon_a=iked
 	variation bfd-openiked by=bfd daemon_a=iked
+	variation vrrp-address by=vip local_addrs_a=192.0.2.7 remote_addrs_b=192.0.2.7 dpd_a=2
+	variation vrrp-address-aead by=vip local_addrs_a=192.0.2.7 remote_addrs_b=192.0.2.7 dpd_a=2 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 }
 # VRRP says that another router serves: the tunnel is not in this one's configuration any more, and it reads it again
 command_of_script() {
@@ -79,10 +81,11 @@ keepalived_conf() {
 			virtual_ipaddress {
 				10.1.0.254/16
 			}
+			$([ "$(opt x by)" != vip ] || printf 'virtual_ipaddress_excluded {\n192.0.2.7/24 dev out\n}')
 			track_script {
 				check
 			}
-			$([ -n "$(opt x person)" ] || printf 'notify_backup "%s"\n\t\t\tnotify_fault "%s"' "$W/down.sh" "$W/down.sh")
+			$([ -n "$(opt x person)" ] || [ "$(opt x by)" = vip ] || printf 'notify_backup "%s"\n\t\t\tnotify_fault "%s"' "$W/down.sh" "$W/down.sh")
 		}
 	CONF
 }
@@ -133,21 +136,27 @@ ping_watch() {
 	chmod +x "$W/watch.sh"
 	in_gwa_background watch "$W/watch.sh"
 }
+keepalived_start() {
+	local start=(in_gwa_background keepalived)
+	# whose address the daemon has, comes before the daemon
+	[ "$(opt x by)" != vip ] || start=(background keepalived ip netns exec gwa)
+	keepalived_conf
+	"${start[@]}" keepalived -n -D -P -f "$W/keepalived.conf" -p "$W/keepalived.pid" -r "$W/vrrp.pid" -l
+	wait_for 30 'gwa is master' vrrp_master
+}
 before() {
 	case $(opt x by) in
-	vrrp | check) need keepalived ;;
+	vrrp | check | vip) need keepalived ;;
 	bfd) need /usr/lib/frr/bfdd vtysh ;;
 	esac
 	write_script
 	agent_start
+	[ "$(opt x by)" != vip ] || keepalived_start
 	tunnels_up
 	sed '/^connections/,/^}/d' "$W/a/swanctl.conf" >"$W/a/backup.conf" 2>/dev/null || :
 	agent_ready
 	case $(opt x by) in
-	vrrp | check)
-		keepalived_conf
-		in_gwa_background keepalived keepalived -n -D -P -f "$W/keepalived.conf" -p "$W/keepalived.pid" -r "$W/vrrp.pid" -l
-		wait_for 30 'gwa is master' vrrp_master ;;
+	vrrp | check) keepalived_start ;;
 	bfd)
 		bfd_start
 		wait_for 60 'BFD is up' bfd_says up
@@ -172,7 +181,7 @@ story() {
 	touch "$W/armed"
 	sleep 2
 	case $(opt x by) in
-	vrrp)
+	vrrp | vip)
 		note 'another router of a higher priority appears'
 		rival_conf
 		background rival ip netns exec hosta keepalived -n -D -P -f "$W/rival.conf" -p "$W/rival.pid" -r "$W/rival.vrrp.pid" -l ;;
@@ -208,7 +217,8 @@ expect() {
 	elif [ -n "$(opt x person)" ]; then
 		alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered='^swanctl$' confidence=likely
 	else
-		alarm reason='disconnect track nqa/bfd/vrrp' peer="$(peer_of a)" inside=10.2.0.0 up=false by="$(daemon_comm)" ordered="$(end_comm)" \
+		alarm reason='disconnect track nqa/bfd/vrrp' peer="$(peer_of a)" inside=10.2.0.0 up=false by="$(daemon_comm)" \
+			ordered="$(if [ "$(opt x by)" = vip ]; then echo none; else end_comm; fi)" \
 			confidence="$(case $(opt x by) in vrrp | check) echo certain ;; *) echo likely ;; esac)"
 	fi
 }
