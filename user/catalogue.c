@@ -583,8 +583,8 @@ static const struct ikw_catalogue_entry entries[] = {
 		.evidence = "A command to the daemon whose parents are keepalived, bfdd or their like; or "
 			    "one that nobody at a terminal or in a session gave, shortly after this "
 			    "host's own BFD or VRRP announcements changed, or from a script whose echo "
-			    "probes stay unanswered. Or the tunnel's own address goes from this host as "
-			    "those change.",
+			    "probes stay unanswered. Likewise who deletes the SAs past the daemon. Or the "
+			    "tunnel's own address goes from this host as those change.",
 		.needs = BIT(SA),
 		.helps = BIT(CONTROL) | BIT(SIGNAL) | BIT(WIRE) | BIT(REQUEST) | BIT(ACTOR) |
 			 BIT(LINK) | IKE_BOTH,

@@ -93,18 +93,18 @@ static void see_aaa(struct outer *o)
 	o->f->seen |= IKW_FACT(AAA_SESSION);
 }
 
-static void see_probe(struct outer *o, const struct ikw_order *order)
+static void see_probe(struct outer *o, uint32_t tgid, uint64_t time)
 {
-	const struct ikw_process *p = ikw_host_process(&o->w->host, order->by.tgid);
+	const struct ikw_process *p = ikw_host_process(&o->w->host, tgid);
 	uint32_t parents[3];
 	size_t count = 0;
 
-	parents[count++] = order->by.tgid;
+	parents[count++] = tgid;
 	for (unsigned int i = 0; p && i < p->seen.parent_count && i < 2; i++)
 		parents[count++] = p->seen.parents[i].tgid;
-	o->f->prober = ikw_outside_probe(&o->w->outside, parents, count,
-					 since_begun(o->c->gen, order->time, PROBE_BEFORE),
-					 order->time, &o->f->echo);
+	o->f->prober =
+		ikw_outside_probe(&o->w->outside, parents, count,
+				  since_begun(o->c->gen, time, PROBE_BEFORE), time, &o->f->echo);
 	if (o->f->prober)
 		o->f->seen |= IKW_FACT(PROBE_SILENT);
 }
@@ -122,6 +122,16 @@ static void see_tracked_address(struct outer *o)
 		o->f->seen |= IKW_FACT(ADDRESS_TRACKED);
 }
 
+/* What that process did then may follow from what had changed, and from probes that failed. */
+static void see_moved_by(struct outer *o, uint32_t tgid, uint64_t time)
+{
+	o->f->track =
+		ikw_outside_track(&o->w->outside, since_begun(o->c->gen, time, TRACK_BEFORE), time);
+	if (o->f->track)
+		o->f->seen |= IKW_FACT(TRACK_CHANGED);
+	see_probe(o, tgid, time);
+}
+
 /* What a person does is the person's, whatever changed shortly before. */
 static void see_who(struct outer *o)
 {
@@ -129,7 +139,7 @@ static void see_who(struct outer *o)
 
 	if (!order || order->kind == IKW_ORDER_REKEY)
 		return;
-	switch (ikw_host_who(&o->w->host, order)) {
+	switch (ikw_host_who(&o->w->host, order->by.tgid)) {
 	case IKW_WHO_TRACKER:
 		o->f->seen |= IKW_FACT(BY_TRACKER);
 		break;
@@ -142,11 +152,33 @@ static void see_who(struct outer *o)
 	default:
 		return;
 	}
-	o->f->track = ikw_outside_track(
-		&o->w->outside, since_begun(o->c->gen, order->time, TRACK_BEFORE), order->time);
-	if (o->f->track)
-		o->f->seen |= IKW_FACT(TRACK_CHANGED);
-	see_probe(o, order);
+	see_moved_by(o, order->by.tgid, order->time);
+}
+
+/* Likewise who deletes SAs past the daemon: a script may do that as well as a person. */
+static void see_hand(struct outer *o, uint64_t at)
+{
+	uint32_t tgid = o->c->first.by.tgid;
+
+	switch (ikw_host_who(&o->w->host, tgid)) {
+	case IKW_WHO_TRACKER:
+		o->f->seen |= IKW_FACT(HAND_TRACKER);
+		break;
+	case IKW_WHO_LEASES:
+		o->f->seen |= IKW_FACT(HAND_LEASES) | IKW_FACT(HAND_SERVICE);
+		break;
+	case IKW_WHO_SERVICE:
+		o->f->seen |= IKW_FACT(HAND_SERVICE);
+		break;
+	default:
+		return;
+	}
+	see_moved_by(o, tgid, at);
+}
+
+static bool past_the_daemon(const struct ikw_facts *f)
+{
+	return f->seen & (IKW_FACT(FLUSHED) | IKW_FACT(FOREIGN_DELETER));
 }
 
 /* The name's new address with which we began an IKE_SA around the deletion. */
@@ -167,7 +199,7 @@ static const struct ikw_peer *followed(const struct outer *o, uint64_t at)
 
 static void see_name(struct outer *o, uint64_t at)
 {
-	if (o->f->order && !(o->f->seen & IKW_FACT(BY_SERVICE)))
+	if (o->f->order && !(o->f->seen & (IKW_FACT(BY_SERVICE) | IKW_FACT(HAND_SERVICE))))
 		return;
 	o->f->name = ikw_outside_name(&o->w->outside, o->t->peer->remote, since(o, DNS_BEFORE),
 				      o->root + IKW_OUTSIDE_SLACK);
@@ -224,11 +256,14 @@ void ikw_facts_outside(struct ikw_facts *f, const struct ikw_case *c, const stru
 {
 	struct outer o = { .f = f, .c = c, .w = w, .t = c->gen->tunnel };
 
-	if (!f->order && !w->outside.store)
+	if (!f->order && !past_the_daemon(f) && !w->outside.store)
 		return;
 	o.inner = inner_of(o.t);
 	o.root = root_of(f, at);
-	see_who(&o);
+	if (past_the_daemon(f))
+		see_hand(&o, at);
+	else
+		see_who(&o);
 	if (!w->outside.store)
 		return;
 	if (!f->track)

@@ -677,7 +677,7 @@ void ikw_host_order_served(struct ikw_host *host, uint64_t spi_i, uint64_t from,
 	best->unsure = !sure;
 }
 
-/* ---- who is behind an order ---------------------------------------------- */
+/* ---- who is behind a process ---------------------------------------------- */
 
 static const struct {
 	const char *prefix; /* of a process's name */
@@ -711,9 +711,9 @@ static enum ikw_who who_of_comm(const char *comm)
  * and what cron runs is not its user's. What init does or runs itself
  * (systemctl stop) a person may have asked it to.
  */
-enum ikw_who ikw_host_who(const struct ikw_host *host, const struct ikw_order *order)
+enum ikw_who ikw_host_who(const struct ikw_host *host, uint32_t tgid)
 {
-	const struct ikw_process *p = ikw_host_process(host, order->by.tgid);
+	const struct ikw_process *p = ikw_host_process(host, tgid);
 
 	if (!p || !p->described)
 		return IKW_WHO_UNKNOWN;

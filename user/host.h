@@ -177,7 +177,7 @@ void ikw_host_order_served(struct ikw_host *host, uint64_t spi_i, uint64_t from,
 /* Did anybody read a daemon's state through its control socket between these times (boot ns)? */
 bool ikw_host_looked(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t from, uint64_t to);
 
-/* Who is behind an order. */
+/* Who is behind what a process does. */
 enum ikw_who {
 	IKW_WHO_UNKNOWN = 0, /* the process was not described */
 	IKW_WHO_PERSON,	     /* a session: a terminal, a login */
@@ -185,7 +185,7 @@ enum ikw_who {
 	IKW_WHO_LEASES,	     /* a DHCP server is */
 	IKW_WHO_SERVICE,     /* none of these: no terminal and nobody logged in */
 };
-enum ikw_who ikw_host_who(const struct ikw_host *host, const struct ikw_order *order);
+enum ikw_who ikw_host_who(const struct ikw_host *host, uint32_t tgid);
 
 /* Mask of enum ikw_observable that could not be observed during all of [from, to]. */
 uint32_t ikw_host_missed(const struct ikw_host *host, uint64_t from, uint64_t to);

@@ -342,7 +342,6 @@ static void test_probe(void **state)
 static enum ikw_who who(struct scene *s, const char *tty, uint32_t loginuid, uint32_t first,
 			const char *parent, const char *grandparent)
 {
-	const struct ikw_order order = { .by = { .tgid = 700 } };
 	union ikw_event e = { .proc = { .op = IKW_PROC_SEEN,
 					.tgid = 700,
 					.loginuid = loginuid,
@@ -360,15 +359,14 @@ static enum ikw_who who(struct scene *s, const char *tty, uint32_t loginuid, uin
 		strcpy(e.proc.parents[1].comm, grandparent);
 	}
 	ikw_host_event(&s->host, &e);
-	return ikw_host_who(&s->host, &order);
+	return ikw_host_who(&s->host, 700);
 }
 
 static void test_who(void **state)
 {
-	const struct ikw_order stranger = { .by = { .tgid = 9999 } };
 	struct scene *s = *state;
 
-	assert_int_equal(ikw_host_who(&s->host, &stranger), IKW_WHO_UNKNOWN);
+	assert_int_equal(ikw_host_who(&s->host, 9999), IKW_WHO_UNKNOWN);
 	assert_int_equal(who(s, "pts3", ~0U, 50, "bash", "bash"), IKW_WHO_PERSON);
 	assert_int_equal(who(s, "", 1000, 50, "bash", "bash"), IKW_WHO_PERSON);
 	assert_int_equal(who(s, "", ~0U, 50, "bash", "sshd"), IKW_WHO_PERSON);

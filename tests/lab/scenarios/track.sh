@@ -22,12 +22,19 @@ variations() {
 	variation vrrp-openiked by=vrrp daemon_a=iked
 	variation check-openiked by=check daemon_a=iked
 	variation bfd-openiked by=bfd daemon_a=iked
+	variation vrrp-flush core=yes by=vrrp hand='ip xfrm state flush'
+	variation check-flush by=check hand='ip xfrm state deleteall'
+	variation bfd-flush by=bfd hand='ip xfrm state flush'
+	variation ping-flush by=ping hand='ip xfrm state flush' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation vrrp-person-flush by=vrrp person=yes hand='ip xfrm state flush'
 	variation vrrp-address by=vip local_addrs_a=192.0.2.7 remote_addrs_b=192.0.2.7 dpd_a=2
 	variation vrrp-address-aead by=vip local_addrs_a=192.0.2.7 remote_addrs_b=192.0.2.7 dpd_a=2 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 }
 # VRRP says that another router serves: the tunnel is not in this one's configuration any more, and it reads it again
 command_of_script() {
-	if [ -n "$(opt x reload)" ]; then
+	if [ -n "$(opt x hand)" ]; then
+		opt x hand
+	elif [ -n "$(opt x reload)" ]; then
 		echo "swanctl --load-conns --file $W/a/backup.conf"
 	else
 		end_command
@@ -203,7 +210,7 @@ story() {
 	esac
 	if [ -n "$(opt x person)" ]; then
 		if [ "$(opt x by)" = vrrp ]; then wait_for 30 'gwa is backup' eval '! vrrp_master'; fi
-		person a swanctl --terminate --ike tun --timeout 20
+		if [ -n "$(opt x hand)" ]; then person a "$(opt x hand)"; else person a swanctl --terminate --ike tun --timeout 20; fi
 	fi
 	wait_gone
 	if [ "$(opt x by)" = ping ]; then
@@ -211,14 +218,16 @@ story() {
 		ip -n hostb route replace default via 10.2.0.1
 	fi
 }
+# who deletes the SAs, and who gave the daemon the order: by hand, nobody; and no script, where the address goes
+by_whom() { if [ -n "$(opt x hand)" ]; then echo '^ip$'; else daemon_comm; fi; }
+by_order() { if [ -n "$(opt x hand)" ] || [ "$(opt x by)" = vip ]; then echo none; else echo "$1"; fi; }
 expect() {
 	if [ -n "$(opt x forged)" ]; then
 		alarm reason='dpd timeout' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered=none confidence=likely
 	elif [ -n "$(opt x person)" ]; then
-		alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by='^charon' ordered='^swanctl$' confidence=likely
+		alarm reason='config modify or manual offline' peer="$(peer_of a)" inside=10.2.0.0 up=false by="$(by_whom)" ordered="$(by_order '^swanctl$')" confidence=likely
 	else
-		alarm reason='disconnect track nqa/bfd/vrrp' peer="$(peer_of a)" inside=10.2.0.0 up=false by="$(daemon_comm)" \
-			ordered="$(if [ "$(opt x by)" = vip ]; then echo none; else end_comm; fi)" \
+		alarm reason='disconnect track nqa/bfd/vrrp' peer="$(peer_of a)" inside=10.2.0.0 up=false by="$(by_whom)" ordered="$(by_order "$(end_comm)")" \
 			confidence="$(case $(opt x by) in vrrp | check) echo certain ;; *) echo likely ;; esac)"
 	fi
 }
