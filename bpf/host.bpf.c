@@ -319,6 +319,14 @@ static __always_inline bool is_daemon_comm(const char *comm)
 	       EQUALS(comm, "racoon") || EQUALS(comm, "starter");
 }
 
+/* What asks init for something, which then signals the daemon (systemd's, under all their names).
+ */
+static __always_inline bool is_init_comm(const char *comm)
+{
+	return EQUALS(comm, "systemctl") || EQUALS(comm, "shutdown") || EQUALS(comm, "reboot") ||
+	       EQUALS(comm, "poweroff") || EQUALS(comm, "halt");
+}
+
 /* sched_process_exec(task, old_pid, bprm): comm is the new one, memory too. */
 SEC("raw_tp/sched_process_exec")
 int ikw_exec_tp(struct bpf_raw_tracepoint_args *ctx)
@@ -326,7 +334,7 @@ int ikw_exec_tp(struct bpf_raw_tracepoint_args *ctx)
 	char comm[IKW_COMM_LEN];
 
 	bpf_get_current_comm(comm, sizeof(comm));
-	if (is_daemon_comm(comm) && speaks())
+	if ((is_daemon_comm(comm) || is_init_comm(comm)) && speaks())
 		proc_emit(IKW_PROC_EXEC);
 	return 0;
 }

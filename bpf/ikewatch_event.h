@@ -372,7 +372,7 @@ struct ikw_flush {
 
 enum ikw_proc_op {
 	IKW_PROC_SEEN = 1, /* description, sent once before the first record that names the tgid */
-	IKW_PROC_EXEC = 2, /* exec of something that looks like an IKE daemon */
+	IKW_PROC_EXEC = 2, /* exec of what looks like an IKE daemon, or asks init for something */
 	IKW_PROC_EXIT = 3, /* a process that is an IKE daemon ended; see exit_code */
 	IKW_PROC_DAEMON = 4, /* user space: this process owns an IKE socket or installed SAs */
 	IKW_PROC_PROBER = 5, /* opened a socket for ICMP: it sends probes */

@@ -562,7 +562,9 @@ static void tell_host(struct report *r)
 	if (o && order_matters(r))
 		evidence(r, o->time, "order", "%.16s (pid %u) %s the IKE daemon%s%s: %s",
 			 o->by.comm, o->by.tgid,
-			 o->signo ? "signalled" : "spoke to the control socket of",
+			 o->through_init ? "had init signal"
+			 : o->signo	 ? "signalled"
+					 : "spoke to the control socket of",
 			 o->request[0] ? ", request " : "", o->request,
 			 r->a->ordered_by.command[0] ? r->a->ordered_by.command
 						     : "command not known");

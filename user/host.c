@@ -525,6 +525,102 @@ static void control_event(struct ikw_host *host, const struct ikw_control *ev)
 		o->away = sends_away(p->seen.args, p->seen.args_len);
 }
 
+/* ---- what init does for somebody ------------------------------------------- */
+
+/* From the command to the signal; systemd runs a unit's ExecStop= before it: chosen. */
+#define INIT_ASKED UINT64_C(30000000000)
+#define INIT_LOOKS 256 /* processes looked at, from the newest on */
+
+/* What has systemd(1) end a unit, or all of them (also a command of that name), or reload it. */
+enum { ENDS_UNIT = 1, ENDS_ALL = 2, RELOADS_UNIT = 4 };
+
+static const struct {
+	const char *word;
+	unsigned int does;
+} init_words[] = {
+	{ "stop", ENDS_UNIT },
+	{ "restart", ENDS_UNIT },
+	{ "try-restart", ENDS_UNIT },
+	{ "condrestart", ENDS_UNIT },
+	{ "disable", ENDS_UNIT },
+	{ "mask", ENDS_UNIT },
+	{ "force-reload", ENDS_UNIT | RELOADS_UNIT },
+	{ "reload-or-restart", ENDS_UNIT | RELOADS_UNIT },
+	{ "try-reload-or-restart", ENDS_UNIT | RELOADS_UNIT },
+	{ "kill", ENDS_UNIT | RELOADS_UNIT },
+	{ "reload", RELOADS_UNIT },
+	{ "isolate", ENDS_ALL },
+	{ "rescue", ENDS_ALL },
+	{ "emergency", ENDS_ALL },
+	{ "default", ENDS_ALL },
+	{ "poweroff", ENDS_ALL },
+	{ "reboot", ENDS_ALL },
+	{ "halt", ENDS_ALL },
+	{ "kexec", ENDS_ALL },
+	{ "soft-reboot", ENDS_ALL },
+	{ "shutdown", ENDS_ALL },
+};
+
+/* The units in which IKE daemons come, and the daemons' own names. */
+static bool is_ike_unit(const char *word)
+{
+	static const char *const units[] = { "strongswan", "ipsec", "libreswan", "openiked",
+					     "charon",	   "pluto", "iked" };
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (!strncmp(word, units[i], strlen(units[i])))
+			return true;
+	return false;
+}
+
+static unsigned int init_word(const char *word)
+{
+	for (size_t i = 0; i < sizeof(init_words) / sizeof(init_words[0]); i++)
+		if (!strcmp(word, init_words[i].word))
+			return init_words[i].does;
+	return 0;
+}
+
+/* May this command have had init send that signal to an IKE daemon? */
+static bool asks_init(const struct ikw_proc *proc, bool ends)
+{
+	unsigned int does = init_word(proc->comm);
+	const char *end = proc->args + proc->args_len, *word = proc->args;
+	bool unit = false;
+
+	if (!does && strcmp(proc->comm, "systemctl"))
+		return false;
+	for (; word < end; word += strnlen(word, (size_t)(end - word)) + 1) {
+		does = does ? does : init_word(word);
+		unit = unit || is_ike_unit(word);
+	}
+	if (ends && (does & ENDS_ALL))
+		return true;
+	return unit && (does & (ends ? ENDS_UNIT : RELOADS_UNIT));
+}
+
+/* Init signals a daemon mostly because somebody asked it to: that is who ordered it. */
+static void see_through_init(const struct ikw_host *host, struct ikw_order *o)
+{
+	const struct ikw_process *p = host->newest;
+	bool ends = o->kind == IKW_ORDER_END;
+
+	if (o->by.tgid != 1 || (!ends && o->kind != IKW_ORDER_RELOAD))
+		return;
+	for (unsigned int k = 0; p && k < INIT_LOOKS; k++, p = p->older) {
+		uint64_t asked = p->seen.hdr.time;
+
+		if (!p->described || asked > o->time || asked + INIT_ASKED < o->time ||
+		    !asks_init(&p->seen, ends))
+			continue;
+		o->by.tgid = o->by.tid = p->seen.tgid;
+		o->by.uid = p->seen.uid;
+		memcpy(o->by.comm, p->seen.comm, sizeof(o->by.comm));
+		o->through_init = true;
+		return;
+	}
+}
+
 static void signal_event(struct ikw_host *host, const struct ikw_signal *ev)
 {
 	struct ikw_order *o;
@@ -548,6 +644,7 @@ static void signal_event(struct ikw_host *host, const struct ikw_signal *ev)
 	default:
 		o->kind = IKW_ORDER_START;
 	}
+	see_through_init(host, o);
 }
 
 /* Heavier first: what ends tunnels explains their end better than what starts some. */

@@ -43,6 +43,7 @@ struct ikw_order {
 	uint8_t signo;	      /* 0: not a signal */
 	bool read_request;    /* the kind comes from what was sent, not from the argv */
 	bool split;	      /* to the listener of a daemon that negotiates in another process */
+	bool through_init;    /* a signal that init sent because `by` asked it to */
 	char request[40];     /* name of the request, or "" */
 	uint64_t served;      /* END: spi_i of the IKE_SA that went by it first; 0: none yet */
 	bool among;	      /* END: others came with it, and which was served first is a guess */

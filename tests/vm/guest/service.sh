@@ -195,7 +195,16 @@ active() { is ActiveState active && [ "$(show ActiveState strongswan)" = active 
 wait_for 120 'agent and IKE daemon run' active
 [ "$(show ActiveEnterTimestampMonotonic)" -gt 0 ] && [ "$(show ActiveEnterTimestampMonotonic)" -le "$(show ExecMainStartTimestampMonotonic strongswan)" ]
 verdict order $? "agent $(show ActiveEnterTimestampMonotonic), daemon $(show ExecMainStartTimestampMonotonic strongswan)"
+# who has init stop the daemon is who ordered it
+swanctl --load-all --noprompt --file $W/a/swanctl.conf >$W/swanctl.service 2>&1 && swanctl --initiate --child c1 --timeout 30 >>$W/swanctl.service 2>&1
+verdict stopped/up $? "$(tail -n 3 $W/swanctl.service)"
+wait_for 30 'SAs of the service' sas_are gwa 2
+OLD=$(spis gwa)
 systemctl stop strongswan
+wait_gone
+wait_for 30 'the alarm of what was stopped' alarmed '.offline_reason == "config modify or manual offline" and .ordered_by.comm == "systemctl"
+	and (.ordered_by.command | startswith("systemctl stop strongswan"))' 1
+verdict stopped/by_systemctl $? "$(alarms | tail -n 1 | jq -c '{offline_reason, confidence, by: .by.comm, ordered_by, blind_spots}')"
 rm /run/systemd/system/both.target
 
 # ---- what goes wrong around it ---------------------------------------------------------------------------------------
