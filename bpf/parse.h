@@ -51,7 +51,7 @@ enum ikw_start { IKW_START_ETHERNET = 0, IKW_START_IP = 1 };
 
 /* What to look for. Ports are in host order; 0 means "not used". */
 struct ikw_parse_cfg {
-	__u16 ike[IKW_IKE_PORTS];
+	__u16 ike[IKW_IKE_PORTS]; /* after the first, which has no marker: see ikw_use_of_bytes() */
 	__u16 natt;
 	__u16 radius[IKW_RADIUS_PORTS]; /* dynamic authorization (RFC 5176), authentication */
 	__u16 pad;
@@ -447,7 +447,13 @@ static __always_inline enum ikw_ip_result ikw_parse_exts(const __u8 *start, cons
 /* ---- UDP, ESP, IKE header --------------------------------------------- */
 
 /* What a UDP port pair says about the payload. */
-enum ikw_udp_use { IKW_UDP_OTHER = 0, IKW_UDP_IKE = 1, IKW_UDP_NATT = 2, IKW_UDP_WIRE = 3 };
+enum ikw_udp_use {
+	IKW_UDP_OTHER = 0,
+	IKW_UDP_IKE = 1,
+	IKW_UDP_NATT = 2,
+	IKW_UDP_WIRE = 3,
+	IKW_UDP_EITHER = 4, /* IKE or NATT, as the bytes say */
+};
 
 struct ikw_udp {
 	__u8 sport[2];
@@ -489,10 +495,12 @@ static __always_inline enum ikw_udp_use ikw_use_of_port(const volatile struct ik
 		return IKW_UDP_OTHER;
 	if (port == cfg->natt)
 		return IKW_UDP_NATT;
+	if (port == cfg->ike[0])
+		return IKW_UDP_IKE;
 	IKW_UNROLL
-	for (int i = 0; i < IKW_IKE_PORTS; i++)
+	for (int i = 1; i < IKW_IKE_PORTS; i++)
 		if (port == cfg->ike[i])
-			return IKW_UDP_IKE;
+			return IKW_UDP_EITHER;
 	return IKW_UDP_OTHER;
 }
 
@@ -542,6 +550,11 @@ static __always_inline enum ikw_udp_use ikw_use_of_ports(const volatile struct i
 	return use;
 }
 
+static __always_inline int ikw_is_ike_version(__u8 version)
+{
+	return version >> 4 == 1 || version >> 4 == 2;
+}
+
 static __always_inline enum ikw_kind ikw_parse_ike(const __u8 *cursor, const __u8 *end,
 						   struct ikw_packet *pkt)
 {
@@ -551,7 +564,7 @@ static __always_inline enum ikw_kind ikw_parse_ike(const __u8 *cursor, const __u
 		return IKW_KIND_MALFORMED;
 	if ((const __u8 *)(ike + 1) > end)
 		return IKW_KIND_SHORT;
-	if (ike->version >> 4 != 1 && ike->version >> 4 != 2)
+	if (!ikw_is_ike_version(ike->version))
 		return IKW_KIND_MALFORMED;
 	if (ikw_be32(ike->length) < sizeof(*ike))
 		return IKW_KIND_MALFORMED;
@@ -594,6 +607,26 @@ static __always_inline enum ikw_kind ikw_parse_natt(const __u8 *cursor, const __
 	return ikw_parse_ike(cursor + 4, end, pkt);
 }
 
+/*
+ * On a port of a daemon's own: NAT-T, unless it is IKE without a marker, whose
+ * header has the datagram's length. That it is in ESP as well is by chance, once in
+ * 2^32. `whole` is that length, with what other fragments have of it.
+ */
+static __always_inline enum ikw_udp_use ikw_use_of_bytes(const __u8 *cursor, const __u8 *end,
+							 __u32 whole, const struct ikw_packet *pkt)
+{
+	const struct ikw_ike_header *ike = (const void *)cursor;
+
+	if (pkt->len < sizeof(*ike))
+		return IKW_UDP_NATT;
+	if ((const __u8 *)(ike + 1) > end) /* not to be told: SHORT, as ikw_parse_ike() says */
+		return IKW_UDP_IKE;
+	if (IKW_LOAD(__u32, ike->spi_i) == 0 || !ikw_is_ike_version(ike->version) ||
+	    ikw_be32(ike->length) != whole)
+		return IKW_UDP_NATT;
+	return IKW_UDP_IKE;
+}
+
 static __always_inline enum ikw_kind ikw_parse_udp(const __u8 *cursor, const __u8 *end,
 						   const volatile struct ikw_parse_cfg *cfg,
 						   enum ikw_dir dir, struct ikw_packet *pkt)
@@ -618,6 +651,8 @@ static __always_inline enum ikw_kind ikw_parse_udp(const __u8 *cursor, const __u
 		pkt->len = length;
 	pkt->len -= sizeof(*udp);
 	cursor = (const __u8 *)(udp + 1);
+	if (use == IKW_UDP_EITHER)
+		use = ikw_use_of_bytes(cursor, end, length - sizeof(*udp), pkt);
 	if (use == IKW_UDP_NATT)
 		return ikw_parse_natt(cursor, end, pkt);
 	if (use == IKW_UDP_IKE)
@@ -770,6 +805,8 @@ static __always_inline enum ikw_glance ikw_glance_ours(const __u8 *p, enum ikw_u
 {
 	const __u8 *length = ((const struct ikw_udp *)p)->length;
 
+	if (use == IKW_UDP_EITHER)
+		return IKW_GLANCE_LOOK;
 	/* read twice, or both questions would be asked at once, in more registers */
 	if (ikw_again16(length) != ikw_again16(total) - header ||
 	    ikw_again16(length) < IKW_GLANCE_NEED)

@@ -24,8 +24,8 @@
 #include <uthash.h>
 
 #define IKW_IFACES_MAX	64
-#define IKW_PORTS_MAX	16
 #define IKW_PORTS_USUAL 2 /* 500 and 4500, the first of ports[] */
+#define IKW_PORTS_MAX	(IKW_PORTS_USUAL + 3)
 #define IKW_DAEMONS_MAX 64
 #define IKW_MISSED_MAX	16
 

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "bpf/parse.h"
 #include "cli.h"
+
+_Static_assert(IKW_PORTS_MAX - IKW_PORTS_USUAL == IKW_IKE_PORTS - 1,
+	       "the packet programs look at so many");
 
 #define SETTLE_MAX_MS 600000
 #define RING_MAX_MIB  1024
@@ -61,7 +65,7 @@ static const char *add_port(struct ikw_run_options *options, const char *value)
 	if (!ikw_cli_number(value, 1, 65535, &port))
 		return "not a port";
 	if (options->port_count == IKW_PORTS_MAX)
-		return "too many ports";
+		return "more than three ports";
 	options->ports[options->port_count++] = (uint16_t)port;
 	return NULL;
 }

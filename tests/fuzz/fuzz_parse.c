@@ -4,7 +4,8 @@
  * parts lie inside it, a record's counts and flags agree, and a message that the
  * programs would tell in short is the parser's too, with the same record.
  *
- * First byte of the input: bit 0 raw IP, bits 1-2 direction, bit 3 all wire protocols.
+ * First byte of the input: bit 0 raw IP, bits 1-2 direction, bit 3 all wire protocols, bit 4 a
+ * further port of IKE, 14500.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +29,17 @@ static void check_parts(enum ikw_kind kind, const struct ikw_packet *pkt, const 
 	check(pkt->saddr >= start && pkt->saddr + (pkt->family == 4 ? 8 : 32) <= end);
 	check(pkt->at > pkt->saddr && pkt->at + (kind == IKW_KIND_IKE ? 28 : 8) <= end);
 	check(pkt->len <= pkt->ip_len);
+}
+
+/* What the port did not say the bytes did. */
+static void check_marker(enum ikw_kind kind, const struct ikw_packet *pkt)
+{
+	if (kind == IKW_KIND_ESP)
+		check(memcmp(pkt->at, "\0\0\0", 4) != 0);
+	else if (kind == IKW_KIND_IKE && pkt->natt)
+		check(!memcmp(pkt->at - 4, "\0\0\0", 4));
+	else if (kind == IKW_KIND_IKE && pkt->sport != 500 && pkt->dport != 500)
+		check(ikw_be32(pkt->at + 24) == pkt->len || pkt->fragment);
 }
 
 static void check_ike(const struct ikw_packet *pkt, const uint8_t *end, enum ikw_dir dir)
@@ -97,11 +109,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	from = data[0] & 1 ? IKW_START_IP : IKW_START_ETHERNET;
 	dir = (enum ikw_dir)(data[0] >> 1 & 3);
 	cfg.wire = data[0] & 8 ? ~0u : 0;
+	cfg.ike[1] = data[0] & 16 ? 14500 : 0;
 	start = data + 1;
 	end = data + size;
 	kind = ikw_parse(start, end, from, &cfg, dir, &pkt);
 	check((int)kind >= 0 && kind < IKW_KIND_EXTENDED);
 	check_parts(kind, &pkt, start, end);
+	check_marker(kind, &pkt);
 	if (kind == IKW_KIND_IKE)
 		check_ike(&pkt, end, dir);
 	if (from == IKW_START_ETHERNET)

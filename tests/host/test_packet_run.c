@@ -30,8 +30,9 @@
 #include "user/packet_skel.h"
 
 #define NETNS	 4026531840u
-#define ALIKE	 64 /* SAs */
-#define SHIFT	 3  /* 4,096 slots */
+#define ALIKE	 64    /* SAs */
+#define SHIFT	 3     /* 4,096 slots */
+#define OWN	 14500 /* a port that an operator named */
 #define MESSAGES 512
 
 struct fixture {
@@ -64,6 +65,10 @@ static const struct way ways[] = {
 };
 
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
+
+static const struct ikw_parse_cfg cfg = { .ike = { 500, 600, OWN },
+					  .natt = 4500,
+					  .radius = { 3799, 1812 } };
 
 static struct fixture fx;
 
@@ -110,6 +115,8 @@ static void open_skel(void)
 		fx.skel->progs.ikw_xdp,
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1);
 	fx.skel->rodata->ikw_netns = NETNS;
+	fx.skel->rodata->ikw_cfg.ike[1] = cfg.ike[1];
+	fx.skel->rodata->ikw_cfg.ike[2] = cfg.ike[2];
 }
 
 static void open_fixture(uint32_t shift)
@@ -187,7 +194,6 @@ static struct ikw_counts counts(void)
 /* What the parser makes of it here; false: no IKE message. */
 static int host_says(const struct way *way, const uint8_t *bytes, size_t len, struct ikw_ike *ike)
 {
-	static const struct ikw_parse_cfg cfg = IKW_PARSE_CFG_DEFAULT;
 	struct ikw_packet pkt = { 0 };
 
 	memset(ike, 0, sizeof(*ike));
@@ -249,6 +255,12 @@ static const struct message messages[] = {
 	MESSAGE(0, 0, 0, msg_esp),
 	MESSAGE(4500, 4500, 0, msg_keepalive),
 	MESSAGE(40000, 443, 0, msg_esp),
+	MESSAGE(600, 600, 0, msg_v1_main2),
+	MESSAGE(OWN, 61234, 0, msg_v2_init_response),
+	MESSAGE(OWN, OWN, 1, msg_v2_init_response),
+	MESSAGE(61234, OWN, 1, msg_v1_info),
+	MESSAGE(OWN, OWN, 0, msg_esp),
+	MESSAGE(61234, OWN, 0, msg_keepalive),
 };
 
 #define MESSAGE_COUNT (sizeof(messages) / sizeof(messages[0]))
@@ -331,6 +343,7 @@ static void test_forwarded(void **state)
 	const struct way *way = &ways[2]; /* XDP sees what comes in */
 	struct bpf_program *prog;
 	struct frame f;
+	int err;
 
 	(void)state;
 	for (; way < ways + WAYS; way++)
@@ -344,7 +357,13 @@ static void test_forwarded(void **state)
 			opts.data_size_in = (__u32)f.len;
 			prog = bpf_object__find_program_by_name(fx.skel->obj, way->name);
 			assert_non_null(prog);
-			assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), 0);
+			err = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
+			if (err == -EINVAL && from) {
+				print_message("skipped: this kernel's test runs take no "
+					      "ingress_ifindex in __sk_buff\n");
+				skip();
+			}
+			assert_int_equal(err, 0);
 			drain();
 			assert_int_equal(fx.count, 1);
 			assert_int_equal(fx.got[0].flags2 & IKW_IKE_FORWARDED,
@@ -714,6 +733,51 @@ static void test_esp_in_udp(void **state)
 	assert_int_equal(slot.packets, 1);
 	assert_int_equal(slot.bytes, 20 + 8 + sizeof(msg_esp));
 	assert_int_equal(slot.seq_high, 7);
+}
+
+static void send_own(const struct way *way, int net, int marked, const uint8_t *msg, size_t len)
+{
+	struct message m = { OWN, OWN, marked, msg, len };
+	struct frame f;
+
+	make(&f, &m, way->from == IKW_START_IP ? LINK_IP : LINK_ETH, net);
+	assert_int_equal(run(way, f.bytes, f.len), way->verdict);
+}
+
+/* Where the daemon has its NAT-T: IKE with a marker and without, ESP, and what keeps the NAT. */
+static void test_own_port(void **state)
+{
+	struct esp_frame e = { .spi = 0xc2d37a2c, .host = 2 };
+	struct ikw_esp_slot slot;
+	uint64_t done = 0;
+
+	(void)state;
+	for (const struct way *way = ways; way < ways + WAYS; way++)
+		for (e.v6 = 0; e.v6 < 2; e.v6++) {
+			int net = e.v6 ? NET_V6 : NET_V4;
+			uint64_t before = find(e, way->dir, &slot) < 0 ? 0 : slot.packets;
+
+			send_own(way, net, 1, msg_v2_dpd, sizeof(msg_v2_dpd));
+			send_own(way, net, 0, msg_v1_info, sizeof(msg_v1_info));
+			send_own(way, net, 0, msg_esp, sizeof(msg_esp));
+			send_own(way, net, 0, msg_keepalive, sizeof(msg_keepalive));
+			drain();
+			assert_int_equal(fx.count, 2);
+			for (int i = 0; i < 2; i++) {
+				assert_int_equal(fx.got[i].flags2, i ? 0 : IKW_IKE_NATT);
+				assert_int_equal(fx.got[i].version, i ? 0x10 : 0x20);
+				assert_int_equal(fx.got[i].dir, way->dir);
+				assert_int_equal(fx.got[i].sport, OWN);
+				assert_int_equal(fx.got[i].dport, OWN);
+			}
+			assert_true(find(e, way->dir, &slot) >= 0);
+			assert_int_equal(slot.packets, before + 1);
+			assert_int_equal(slot.bytes,
+					 slot.packets * ((e.v6 ? 40 : 20) + 8 + sizeof(msg_esp)));
+			assert_int_equal(counts().keepalive, ++done);
+		}
+	assert_int_equal(counts().ike, 2 * done);
+	assert_int_equal(counts().malformed, 0);
 }
 
 /* ESP behind extension headers is counted like any other. */
@@ -1089,6 +1153,7 @@ int main(int argc, char **argv)
 		ON(test_esp_unusual),
 		ON(test_esp_first_number),
 		ON(test_esp_in_udp),
+		ON(test_own_port),
 		ON(test_esp_extended),
 		ON(test_esp_wrap),
 		ON(test_esp_never_mixed),

@@ -40,6 +40,7 @@ wrong() {
 	verdict "wrong/$1" $? "$(cat "$dir/said")"
 }
 wrong port 's/4501/70000/' 70000 'not a port'
+wrong ports 's/{ 4501 }/{ 600, 601, 602, 603 }/' '601, 602' 'more than three ports'
 wrong reason 's/"dpd timeout"/"dpd"/' 'severity = critical' 'no such reason'
 wrong severity 's/= critical/= awful/' awful 'not critical, major'
 wrong action 's/= history/= none/' 'action = none' 'not alarm or history'

@@ -168,17 +168,25 @@ static void decode_args(struct output *o, int argc, char **argv)
 	read_back(err, o->err, sizeof(o->err));
 }
 
-static void decode(struct output *o, const void *bytes, size_t len, bool json)
+/* JSON is what comes unasked. option: another one, or NULL. */
+static void decode_with(struct output *o, const void *bytes, size_t len, const char *option)
 {
-	char path[] = "/tmp/ikewatch-decode-XXXXXX";
-	char *argv[] = { (char[]){ "decode" }, path, (char[]){ "--text" }, NULL };
+	char path[] = "/tmp/ikewatch-decode-XXXXXX", word[32];
+	char *argv[] = { (char[]){ "decode" }, path, word, NULL };
 	int fd = mkstemp(path);
+
+	snprintf(word, sizeof(word), "%s", option ? option : "");
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, len), (ssize_t)len);
 	close(fd);
-	decode_args(o, json ? 2 : 3, argv); /* JSON is what comes unasked */
+	decode_args(o, option ? 3 : 2, argv);
 	unlink(path);
+}
+
+static void decode(struct output *o, const void *bytes, size_t len, bool json)
+{
+	decode_with(o, bytes, len, json ? NULL : "--text");
 }
 
 /* The n-th line of output as JSON; the caller's. */
@@ -284,6 +292,43 @@ static void test_members(void **state)
 	assert_string_equal(text_of(o, "proto"), "keepalive");
 	assert_true(json_is_true(json_object_get(o, "natt")));
 	json_decref(o);
+}
+
+/* On a port that was named: IKE without a marker and with it, ESP, a keepalive. */
+static void test_port(void **state)
+{
+	static const char *const protos[] = { "ike", "ike", "esp", "keepalive" };
+	uint8_t marked[128];
+	struct frame f;
+
+	(void)state;
+	file.swapped = false;
+	pcap_begin(&file, 0xa1b2c3d4, 1);
+	frame_make(&f, LINK_ETH, NET_V4, 14500, 61234, msg_v2_dpd, sizeof(msg_v2_dpd));
+	pcap_packet(&file, 1, f.bytes, f.len);
+	frame_make(&f, LINK_ETH, NET_V4, 61234, 14500, marked,
+		   msg_marked(marked, msg_v2_dpd, sizeof(msg_v2_dpd)));
+	pcap_packet(&file, 2, f.bytes, f.len);
+	frame_make(&f, LINK_ETH, NET_V6, 14500, 14500, msg_esp, sizeof(msg_esp));
+	pcap_packet(&file, 3, f.bytes, f.len);
+	frame_make(&f, LINK_ETH, NET_V4, 14500, 14500, msg_keepalive, 1);
+	pcap_packet(&file, 4, f.bytes, f.len);
+	decode_with(&output, file.bytes, file.len, "--port=14500");
+	assert_int_equal(output.status, 0);
+	assert_string_equal(output.err, "");
+	assert_int_equal(lines(&output), 4);
+	for (int i = 0; i < 4; i++) {
+		json_t *o = line_json(&output, i);
+
+		assert_string_equal(text_of(o, "proto"), protos[i]);
+		assert_int_equal(json_is_true(json_object_get(o, "natt")), i != 0);
+		if (i < 2)
+			check_dpd(o, i);
+		json_decref(o);
+	}
+	decode(&output, file.bytes, file.len, true); /* not named: other UDP */
+	assert_string_equal(output.out, "");
+	assert_string_equal(output.err, "");
 }
 
 /* What is put before an IP packet for each link type. */
@@ -531,17 +576,12 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_members),
-		cmocka_unit_test(test_link_types),
-		cmocka_unit_test(test_nanoseconds),
-		cmocka_unit_test(test_pcapng),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_every_cut),
-		cmocka_unit_test(test_every_cut_pcapng),
-		cmocka_unit_test(test_snapped),
-		cmocka_unit_test(test_every_flip),
-		cmocka_unit_test(test_unknown_link),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_members),	     cmocka_unit_test(test_port),
+		cmocka_unit_test(test_link_types),   cmocka_unit_test(test_nanoseconds),
+		cmocka_unit_test(test_pcapng),	     cmocka_unit_test(test_text),
+		cmocka_unit_test(test_every_cut),    cmocka_unit_test(test_every_cut_pcapng),
+		cmocka_unit_test(test_snapped),	     cmocka_unit_test(test_every_flip),
+		cmocka_unit_test(test_unknown_link), cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,11 @@
 #include "bpf/ike.h"
 #include "tests/frames.h"
 
-static const struct ikw_parse_cfg cfg = IKW_PARSE_CFG_DEFAULT;
+#define OWN 14500 /* a port that an operator named */
+
+static const struct ikw_parse_cfg cfg = { .ike = { 500, 600, OWN },
+					  .natt = 4500,
+					  .radius = { 3799, 1812 } };
 
 struct result {
 	enum ikw_kind kind;
@@ -63,18 +67,29 @@ struct carry {
 	int marked;
 	enum ikw_kind kind;
 	size_t header; /* bytes of the message that must be there */
+	int natt;
 };
 
 static const struct carry carries[] = {
-	{ 500, 500, msg_v2_dpd, sizeof(msg_v2_dpd), 0, IKW_KIND_IKE, 28 },
-	{ 500, 500, msg_v2_init_response, sizeof(msg_v2_init_response), 0, IKW_KIND_IKE, 28 },
-	{ 500, 500, msg_v1_main2, sizeof(msg_v1_main2), 0, IKW_KIND_IKE, 28 },
-	{ 4500, 4500, msg_v2_dpd, sizeof(msg_v2_dpd), 1, IKW_KIND_IKE, 28 },
-	{ 61234, 4500, msg_v2_dpd, sizeof(msg_v2_dpd), 1, IKW_KIND_IKE, 28 },
-	{ 4500, 61234, msg_v2_dpd, sizeof(msg_v2_dpd), 1, IKW_KIND_IKE, 28 },
-	{ 0, 0, msg_esp, sizeof(msg_esp), 0, IKW_KIND_ESP, 8 },
-	{ 4500, 4500, msg_esp, sizeof(msg_esp), 0, IKW_KIND_ESP, 8 },
-	{ 61234, 4500, msg_keepalive, 1, 0, IKW_KIND_KEEPALIVE, 1 },
+	{ 500, 500, msg_v2_dpd, sizeof(msg_v2_dpd), 0, IKW_KIND_IKE, 28, 0 },
+	{ 500, 500, msg_v2_init_response, sizeof(msg_v2_init_response), 0, IKW_KIND_IKE, 28, 0 },
+	{ 500, 500, msg_v1_main2, sizeof(msg_v1_main2), 0, IKW_KIND_IKE, 28, 0 },
+	{ 4500, 4500, msg_v2_dpd, sizeof(msg_v2_dpd), 1, IKW_KIND_IKE, 28, 1 },
+	{ 61234, 4500, msg_v2_dpd, sizeof(msg_v2_dpd), 1, IKW_KIND_IKE, 28, 1 },
+	{ 4500, 61234, msg_v2_dpd, sizeof(msg_v2_dpd), 1, IKW_KIND_IKE, 28, 1 },
+	{ 0, 0, msg_esp, sizeof(msg_esp), 0, IKW_KIND_ESP, 8, 0 },
+	{ 4500, 4500, msg_esp, sizeof(msg_esp), 0, IKW_KIND_ESP, 8, 1 },
+	{ 61234, 4500, msg_keepalive, 1, 0, IKW_KIND_KEEPALIVE, 1, 1 },
+	/* ports of the daemon's own */
+	{ 600, 600, msg_v1_main2, sizeof(msg_v1_main2), 0, IKW_KIND_IKE, 28, 0 },
+	{ 61234, OWN, msg_v2_dpd, sizeof(msg_v2_dpd), 0, IKW_KIND_IKE, 28, 0 },
+	{ OWN, 500, msg_v2_dpd, sizeof(msg_v2_dpd), 0, IKW_KIND_IKE, 28, 0 },
+	{ OWN, OWN, msg_v2_dpd, sizeof(msg_v2_dpd), 1, IKW_KIND_IKE, 28, 1 },
+	{ OWN, 61234, msg_v1_main2, sizeof(msg_v1_main2), 1, IKW_KIND_IKE, 28, 1 },
+	/* what may be IKE is not taken for ESP before all of a header is there */
+	{ OWN, OWN, msg_esp, sizeof(msg_esp), 0, IKW_KIND_ESP, 28, 1 },
+	{ OWN, OWN, msg_esp, 27, 0, IKW_KIND_ESP, 8, 1 },
+	{ 61234, OWN, msg_keepalive, 1, 0, IKW_KIND_KEEPALIVE, 1, 1 },
 };
 
 #define CARRIES (sizeof(carries) / sizeof(carries[0]))
@@ -127,7 +142,7 @@ static void check_whole(const struct frame *f, const struct carry *c, enum frame
 	assert_int_equal(r.kind, c->kind);
 	assert_int_equal(r.pkt.sport, c->sport);
 	assert_int_equal(r.pkt.dport, c->dport);
-	assert_int_equal(r.pkt.natt, c->dport == 4500 || c->sport == 4500);
+	assert_int_equal(r.pkt.natt, c->natt);
 	assert_int_equal(r.pkt.family, net >= NET_V6 ? 6 : 4);
 	if (c->kind == IKW_KIND_KEEPALIVE)
 		return;
@@ -422,6 +437,87 @@ static void test_ports(void **state)
 	assert_int_equal(parse(&f).kind, IKW_KIND_OTHER);
 }
 
+/* ---- ports of a daemon's own ---------------------------------------------------------- */
+
+static enum ikw_kind own_kind(const void *msg, size_t len)
+{
+	struct frame f;
+
+	frame_make(&f, LINK_ETH, NET_V4, OWN, OWN, msg, len);
+	return parse(&f).kind;
+}
+
+/* What is neither IKE with a marker nor, by all its header says, IKE without, is ESP. */
+static void test_own_port(void **state)
+{
+	static const uint8_t zero[64] = { 0 };
+	uint8_t msg[sizeof(msg_v2_dpd) + 4];
+
+	(void)state;
+	memcpy(msg, msg_v2_dpd, sizeof(msg_v2_dpd));
+	msg[27]++; /* its length is another one */
+	assert_int_equal(own_kind(msg, sizeof(msg_v2_dpd)), IKW_KIND_ESP);
+	assert_int_equal(own_kind(msg, sizeof(msg_v2_dpd) + 1), IKW_KIND_IKE);
+	msg[17] = 0x30; /* and its version */
+	assert_int_equal(own_kind(msg, sizeof(msg_v2_dpd) + 1), IKW_KIND_ESP);
+	msg_marked(msg, msg_v2_dpd, sizeof(msg_v2_dpd));
+	msg[4 + 17] = 0x30;
+	assert_int_equal(own_kind(msg, sizeof(msg)), IKW_KIND_MALFORMED);
+	/* a marker, whatever the rest would be without */
+	memset(msg, 0, 4);
+	memcpy(msg + 4, msg_v2_dpd + 4, sizeof(msg_v2_dpd) - 4);
+	assert_int_equal(own_kind(msg, sizeof(msg_v2_dpd)), IKW_KIND_MALFORMED);
+	assert_int_equal(own_kind(zero, 31), IKW_KIND_MALFORMED); /* a marker and too little */
+	assert_int_equal(own_kind(msg_esp, 8), IKW_KIND_ESP);
+	assert_int_equal(own_kind(msg_esp, 7), IKW_KIND_MALFORMED);
+	assert_int_equal(own_kind("\xfe", 1), IKW_KIND_MALFORMED);
+	assert_int_equal(own_kind("", 0), IKW_KIND_MALFORMED);
+}
+
+/* The first fragment of a message: UDP knows the whole length, and so does IKE. */
+static void test_own_port_fragments(void **state)
+{
+	uint8_t marked[64];
+	struct result r;
+	struct frame f;
+
+	(void)state;
+	frame_make(&f, LINK_ETH, NET_V4, OWN, OWN, msg_v2_dpd, 56);
+	frame_set16(&f, f.payload - 4, 8 + 80);
+	frame_set16(&f, f.ip + 6, 0x2000);
+	r = parse(&f);
+	assert_int_equal(r.kind, IKW_KIND_IKE);
+	assert_int_equal(r.ike.flags2, IKW_IKE_FRAGMENT);
+	assert_int_equal(r.ike.length, 80);
+	frame_set16(&f, f.payload - 4, 8 + 88);
+	assert_int_equal(parse(&f).kind, IKW_KIND_ESP);
+	msg_marked(marked, msg_v2_dpd, 52);
+	frame_make(&f, LINK_ETH, NET_V4, OWN, OWN, marked, 56);
+	frame_set16(&f, f.payload - 4, 8 + 84);
+	frame_set16(&f, f.ip + 6, 0x2000);
+	r = parse(&f);
+	assert_int_equal(r.kind, IKW_KIND_IKE);
+	assert_int_equal(r.ike.flags2, IKW_IKE_FRAGMENT | IKW_IKE_NATT);
+}
+
+/* No glance decides there. */
+static void test_own_port_glance(void **state)
+{
+	struct frame f;
+
+	(void)state;
+	for (int net = NET_V4; net <= NET_V6; net += NET_V6 - NET_V4)
+		for (int theirs = 0; theirs < 2; theirs++) {
+			frame_make(&f, LINK_ETH, (enum frame_net)net, theirs ? OWN : 7,
+				   theirs ? 7 : OWN, msg_esp, sizeof(msg_esp));
+			assert_int_equal(glance_of(&f, 0), IKW_GLANCE_LOOK);
+			/* a port of the usual ones at our end says it all */
+			frame_make(&f, LINK_ETH, (enum frame_net)net, OWN, theirs ? 500 : 4500,
+				   msg_esp, sizeof(msg_esp));
+			assert_int_not_equal(glance_of(&f, 0), IKW_GLANCE_LOOK);
+		}
+}
+
 /* 4500 to 500 without a marker: what it is depends on which side is ours. */
 static void test_ports_own_side(void **state)
 {
@@ -672,6 +768,9 @@ int main(void)
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_malformed_natt),
 		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_own_port),
+		cmocka_unit_test(test_own_port_fragments),
+		cmocka_unit_test(test_own_port_glance),
 		cmocka_unit_test(test_ports_own_side),
 		cmocka_unit_test(test_v2_header),
 		cmocka_unit_test(test_v2_choice),
