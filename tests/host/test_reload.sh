@@ -25,10 +25,10 @@ verdict sample $? 'the sample is not sound'
 sed 's/^# \([a-z-]* = \|reason\|peer\|tunnel\|}\)/\1/; s/^# \t/\t/' scripts/ikewatch.conf >"$dir/all.conf"
 "$agent" check --config "$dir/all.conf" >/dev/null && [ "$(grep -c '^[a-z]' "$dir/all.conf")" -ge 18 ]
 verdict sample_all $? "$("$agent" check --config "$dir/all.conf" 2>&1)"
-missing=''
+missing='' manual=$(sed 's/\\-/-/g' scripts/ikewatch.conf.5)
 mapfile -t names < <(sed -n 's/^\t{ [A-Za-z"]*, "\([a-z-]*\)", .*/\1/p' user/config.c | sort -u)
 for name in "${names[@]}"; do
-	grep -q -- "$name" scripts/ikewatch.conf && sed 's/\\-/-/g' scripts/ikewatch.conf.5 | grep -q -- "$name" || missing+="$name "
+	grep -q -- "$name" scripts/ikewatch.conf && grep -q -- "$name" <<<"$manual" || missing+="$name "
 done
 [ -z "$missing" ] && [ "$(sed -n 's/^\t{ [A-Za-z"]*, "\([a-z-]*\)", .*/\1/p' user/config.c | wc -l)" -ge 18 ]
 verdict documented $? "not in the sample and the manual: $missing"
