@@ -57,6 +57,7 @@ enum ikw_event_type {
 	IKW_EV_ESP = 23,    /* struct ikw_esp: ESP counters of one SA */
 	IKW_EV_NETNS = 24,  /* struct ikw_netns: the watched namespace's name came or went */
 	IKW_EV_IKESA = 25,  /* struct ikw_ikesa: an IKE_SA that was known before */
+	IKW_EV_PORTS = 26,  /* struct ikw_ports: where IKE is looked for from now on */
 	IKW_EV_MAX
 };
 
@@ -377,6 +378,7 @@ enum ikw_proc_op {
 	IKW_PROC_DAEMON = 4, /* user space: this process owns an IKE socket or installed SAs */
 	IKW_PROC_PROBER = 5, /* opened a socket for ICMP: it sends probes */
 	IKW_PROC_PROBED = 6, /* such a process ended; see exit_code: ping fails without an answer */
+	IKW_PROC_UNHEARD = 7, /* user space: it may speak IKE over ports where none is looked for */
 };
 
 struct ikw_parent {
@@ -460,6 +462,15 @@ struct ikw_probes {
 	struct ikw_hdr hdr;
 	__u32 sees; /* mask of enum ikw_observable */
 	__u32 tier; /* enum ikw_tier of the SAD probes */
+};
+
+#define IKW_OWN_PORTS 3
+
+/* Told when it changes, and when the agent begins if there are any. */
+struct ikw_ports {
+	struct ikw_hdr hdr;
+	__u16 ike[IKW_OWN_PORTS]; /* where IKE is looked for beside 500 and 4500; 0: no more */
+	__u16 pad;
 };
 
 enum ikw_lost_where {
@@ -625,6 +636,7 @@ union ikw_event {
 	struct ikw_esp esp;
 	struct ikw_netns netns;
 	struct ikw_ikesa ikesa;
+	struct ikw_ports ports;
 };
 
 #define IKW_ASSERT_SIZE(type, bytes)                                                               \
@@ -655,5 +667,6 @@ IKW_ASSERT_SIZE(ikw_route, 56);
 IKW_ASSERT_SIZE(ikw_esp, 224);
 IKW_ASSERT_SIZE(ikw_netns, 104);
 IKW_ASSERT_SIZE(ikw_ikesa, 184);
+IKW_ASSERT_SIZE(ikw_ports, 40);
 
 #endif /* IKEWATCH_EVENT_H */

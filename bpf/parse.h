@@ -46,7 +46,7 @@ enum ikw_kind {
 /* What the first byte belongs to. */
 enum ikw_start { IKW_START_ETHERNET = 0, IKW_START_IP = 1 };
 
-#define IKW_IKE_PORTS	 4
+#define IKW_IKE_PORTS	 (1 + IKW_OWN_PORTS)
 #define IKW_RADIUS_PORTS 2
 
 /* What to look for. Ports are in host order; 0 means "not used". */

@@ -86,18 +86,37 @@ static uint32_t netlink_sees(const struct ikw_agent *agent)
 	return sees;
 }
 
+/* anew: nothing was told yet, but perhaps by the agent before this one. */
+static void tell_ports(struct ikw_agent *agent, bool anew)
+{
+	uint16_t ports[IKW_OWN_PORTS] = { 0 };
+	union ikw_event event;
+
+	for (size_t i = IKW_PORTS_USUAL; i < agent->options.port_count; i++)
+		ports[i - IKW_PORTS_USUAL] = agent->options.ports[i];
+	if (!memcmp(ports, agent->told_ports, sizeof(ports)) &&
+	    (!anew || (!ports[0] && !agent->known_till)))
+		return;
+	memcpy(agent->told_ports, ports, sizeof(ports));
+	ikw_stamp(&event, IKW_EV_PORTS, sizeof(event.ports), agent->netns.inode);
+	memcpy(event.ports.ike, ports, sizeof(ports));
+	push(agent, &event);
+}
+
 void ikw_agent_probes(struct ikw_agent *agent)
 {
 	uint32_t sees = ikw_witness_sees(agent) | netlink_sees(agent);
+	bool anew = !agent->seen[IKW_EV_PROBES];
 	union ikw_event event;
 
-	if (agent->seen[IKW_EV_PROBES] && sees == agent->sees)
-		return;
-	agent->sees = sees;
-	ikw_stamp(&event, IKW_EV_PROBES, sizeof(event.probes), agent->netns.inode);
-	event.probes.sees = sees;
-	event.probes.tier = agent->tier;
-	push(agent, &event);
+	if (anew || sees != agent->sees) {
+		agent->sees = sees;
+		ikw_stamp(&event, IKW_EV_PROBES, sizeof(event.probes), agent->netns.inode);
+		event.probes.sees = sees;
+		event.probes.tier = agent->tier;
+		push(agent, &event);
+	}
+	tell_ports(agent, anew);
 }
 
 /* A line a minute at most: losses come in floods. */
@@ -158,7 +177,7 @@ static void tell_process(struct ikw_agent *agent, uint32_t tgid, enum ikw_proc_o
 	if (!ikw_procfs_describe(tgid, &event.proc))
 		return;
 	event.proc.op = op;
-	if (op == IKW_PROC_DAEMON)
+	if (op == IKW_PROC_DAEMON || op == IKW_PROC_UNHEARD)
 		watch_parent(agent, &event.proc);
 	push(agent, &event);
 }
@@ -176,31 +195,89 @@ static void forget_daemon(struct ikw_agent *agent, uint32_t tgid)
 	for (size_t i = 0; i < agent->daemon_count; i++)
 		if (agent->daemons[i] == tgid)
 			agent->daemons[i] = agent->daemons[--agent->daemon_count];
+	for (size_t i = agent->unheard_count; i--;)
+		if (agent->unheard[i].tgid == tgid)
+			agent->unheard[i] = agent->unheard[--agent->unheard_count];
 }
 
-static void add_daemon(struct ikw_agent *agent, uint32_t tgid)
+static bool add_daemon(struct ikw_agent *agent, uint32_t tgid)
 {
 	if (ikw_agent_is_daemon(agent, tgid) || agent->daemon_count == IKW_DAEMONS_MAX)
-		return;
+		return false;
 	agent->daemons[agent->daemon_count++] = tgid;
 	agent->next_scan = ikw_boot_now() + SCAN_SOON;
 	ikw_witness_daemon(agent, tgid);
-	tell_process(agent, tgid, IKW_PROC_DAEMON);
+	return true;
+}
+
+/* Once for each process and port. */
+static void say_unheard(struct ikw_agent *agent, uint32_t tgid, uint16_t port)
+{
+	struct ikw_agent_unheard *unheard = &agent->unheard[agent->unheard_count];
+	struct ikw_proc proc = { 0 };
+
+	for (size_t i = 0; i < agent->unheard_count; i++)
+		if (agent->unheard[i].tgid == tgid && agent->unheard[i].port == port)
+			return;
+	if (agent->unheard_count == IKW_UNHEARD_MAX || !ikw_procfs_describe(tgid, &proc))
+		return;
+	agent->unheard_count++;
+	unheard->port = port;
+	unheard->tgid = tgid;
+	memcpy(unheard->comm, proc.comm, sizeof(unheard->comm));
+	ikw_error("%.16s (pid %u) listens on UDP port %u, which is not watched: if it speaks IKE "
+		  "there, add the port to ike-ports in ikewatch.conf",
+		  unheard->comm, tgid, port);
+}
+
+/* A process that may be an IKE daemon, by the UDP ports that it has. */
+struct listener {
+	uint32_t tgid;
+	bool ike;			 /* watched ones */
+	uint16_t ports[IKW_UNHEARD_MAX]; /* others */
+	size_t count;
+};
+
+/* In the namespace where the caller is. */
+static void ask_listener(const struct ikw_agent *agent, struct listener *l)
+{
+	if (!ikw_agent_is_daemon(agent, l->tgid))
+		l->count = ikw_procfs_other_ports(l->tgid, agent->options.ports,
+						  agent->options.port_count, l->ports,
+						  IKW_UNHEARD_MAX);
+}
+
+static void take_listener(struct ikw_agent *agent, const struct listener *l)
+{
+	if ((!l->ike && !l->count) || !add_daemon(agent, l->tgid))
+		return;
+	if (l->ike)
+		tell_process(agent, l->tgid, IKW_PROC_DAEMON);
+	if (l->count)
+		tell_process(agent, l->tgid, IKW_PROC_UNHEARD);
+	for (size_t i = 0; i < l->count; i++)
+		say_unheard(agent, l->tgid, l->ports[i]);
 }
 
 void ikw_agent_daemons(struct ikw_agent *agent)
 {
 	uint32_t tgids[IKW_DAEMONS_MAX];
-	size_t count;
+	struct listener found[IKW_DAEMONS_MAX];
+	size_t ike, count;
 
 	agent->next_scan = agent->other_pids ? UINT64_MAX : ikw_boot_now() + SCAN_LATER;
 	if (agent->other_pids || ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
 		return;
-	count = ikw_procfs_daemons(agent->options.ports, agent->options.port_count, tgids,
-				   IKW_DAEMONS_MAX);
+	ike = ikw_procfs_daemons(agent->options.ports, agent->options.port_count, tgids,
+				 IKW_DAEMONS_MAX);
+	count = ike + ikw_procfs_xfrm_holders(tgids + ike, IKW_DAEMONS_MAX - ike);
+	for (size_t i = 0; i < count; i++) {
+		found[i] = (struct listener){ .tgid = tgids[i], .ike = i < ike };
+		ask_listener(agent, &found[i]);
+	}
 	ikw_netns_leave(&agent->netns);
 	for (size_t i = 0; i < count; i++)
-		add_daemon(agent, tgids[i]);
+		take_listener(agent, &found[i]);
 }
 
 /*
@@ -211,8 +288,8 @@ void ikw_agent_daemons(struct ikw_agent *agent)
  */
 static void look_for_daemon(struct ikw_agent *agent, const struct ikw_actor *by)
 {
+	struct listener one = { .tgid = by->tgid };
 	uint64_t now = ikw_boot_now();
-	bool is;
 
 	if (!agent->attached || agent->next_scan == UINT64_MAX ||
 	    (by->tgid && ikw_agent_is_daemon(agent, by->tgid)))
@@ -225,12 +302,12 @@ static void look_for_daemon(struct ikw_agent *agent, const struct ikw_actor *by)
 	    (by->tgid == agent->no_daemon && now < agent->no_daemon_until) ||
 	    ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
 		return;
-	is = ikw_procfs_is_daemon(by->tgid, agent->options.ports, agent->options.port_count);
+	one.ike = ikw_procfs_is_daemon(by->tgid, agent->options.ports, agent->options.port_count);
+	ask_listener(agent, &one);
 	ikw_netns_leave(&agent->netns);
 	agent->next_ask = ikw_boot_now() + ASK_SHARE * (ikw_boot_now() - now);
-	if (is) {
-		add_daemon(agent, by->tgid);
-	} else {
+	take_listener(agent, &one);
+	if (!ikw_agent_is_daemon(agent, by->tgid)) {
 		agent->no_daemon = by->tgid;
 		agent->no_daemon_until = now + SCAN_LATER;
 	}

@@ -25,7 +25,7 @@
 
 #define IKW_IFACES_MAX	64
 #define IKW_PORTS_USUAL 2 /* 500 and 4500, the first of ports[] */
-#define IKW_PORTS_MAX	(IKW_PORTS_USUAL + 3)
+#define IKW_PORTS_MAX	(IKW_PORTS_USUAL + IKW_OWN_PORTS)
 #define IKW_DAEMONS_MAX 64
 #define IKW_MISSED_MAX	16
 
@@ -87,6 +87,14 @@ struct ikw_agent_lost_daemon {
 	size_t count;
 };
 
+/* A UDP port where a process that manages SAs listens, and IKE is not looked for. */
+#define IKW_UNHEARD_MAX 8
+struct ikw_agent_unheard {
+	uint16_t port;
+	uint32_t tgid;
+	char comm[IKW_COMM_LEN];
+};
+
 /* A deletion of a checkpoint whose alarm was given. */
 struct ikw_agent_done {
 	struct {
@@ -143,8 +151,11 @@ struct ikw_agent {
 	enum ikw_tier tier;
 	bool other_pids; /* /proc has other numbers of processes than the kernel probes give */
 	uint32_t sees;	 /* enum ikw_observable, as last told the model */
+	uint16_t told_ports[IKW_OWN_PORTS]; /* likewise */
 	uint32_t daemons[IKW_DAEMONS_MAX];
 	size_t daemon_count;
+	struct ikw_agent_unheard unheard[IKW_UNHEARD_MAX];
+	size_t unheard_count;
 	struct ikw_agent_lost_daemon lost_daemons[IKW_DAEMONS_LOST]; /* the latest */
 	uint64_t lost_daemon_count;				     /* of all */
 	uint64_t started;					     /* boot time ns */

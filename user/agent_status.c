@@ -136,6 +136,31 @@ static json_t *daemons_json(const struct ikw_agent *agent)
 	return json;
 }
 
+static bool is_watched(const struct ikw_agent *agent, uint16_t port)
+{
+	for (size_t i = 0; i < agent->options.port_count; i++)
+		if (agent->options.ports[i] == port)
+			return true;
+	return false;
+}
+
+/* Where IKE may be spoken and none is looked for. */
+static json_t *unheard_json(const struct ikw_agent *agent)
+{
+	json_t *json = json_array(), *one;
+
+	for (size_t i = 0; i < agent->unheard_count; i++) {
+		if (is_watched(agent, agent->unheard[i].port)) /* since a reload */
+			continue;
+		one = json_object();
+		json_object_set_new(one, "port", number(agent->unheard[i].port));
+		json_object_set_new(one, "comm", json_string(agent->unheard[i].comm));
+		json_object_set_new(one, "pid", number(agent->unheard[i].tgid));
+		json_array_append_new(json, one);
+	}
+	return json;
+}
+
 /* What was gone on with, and what nobody saw meanwhile; null: nothing was there. */
 static json_t *takeover_json(const struct ikw_agent *agent)
 {
@@ -173,6 +198,7 @@ static json_t *status_json(const struct ikw_agent *agent)
 	ikw_witness_status(agent, json);
 	json_object_set_new(json, "daemons", daemons_json(agent));
 	json_object_set_new(json, "daemons_lost", lost_daemons_json(agent));
+	json_object_set_new(json, "unwatched_ports", unheard_json(agent));
 	json_object_set_new(json, "events", events_json(agent));
 	json_object_set_new(json, "lost", number(agent->lost));
 	json_object_set_new(json, "model", model_json(agent));

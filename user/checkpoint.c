@@ -37,6 +37,10 @@ static void give_probes(const struct writer *w)
 	event.probes.sees = host->sees;
 	event.probes.tier = host->tier;
 	give(w, &event);
+	start(&event, IKW_EV_PORTS, sizeof(event.ports), host->ports_since);
+	memcpy(event.ports.ike, host->ike_ports, sizeof(host->ike_ports));
+	if (host->ike_ports[0])
+		give(w, &event);
 	if (!host->clock_wall)
 		return;
 	start(&event, IKW_EV_CLOCK, sizeof(event.clock), host->clock_boot);
@@ -135,6 +139,9 @@ static void give_processes(const struct writer *w)
 		event.proc.hdr.seq = 0;
 		event.proc.op = p->daemon ? IKW_PROC_DAEMON : IKW_PROC_SEEN;
 		give(w, &event);
+		event.proc.op = IKW_PROC_UNHEARD;
+		if (p->unheard)
+			give(w, &event);
 		if (!p->exited)
 			continue;
 		event.proc.hdr.time = p->exited;

@@ -670,6 +670,12 @@ static void fill_blind(struct report *r)
 			 "not read");
 		needs &= ~(uint32_t)(IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT);
 	}
+	if (ikw_case_unheard(r->c, r->w) &&
+	    (needs & (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT) || r->v->reason == IKW_REASON_UNKNOWN)) {
+		blind(r, "the IKE messages of this tunnel may be on UDP ports that are not "
+			 "watched: see ike-ports in ikewatch.conf(5)");
+		needs &= ~(uint32_t)(IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT);
+	}
 	missing = needs & ~host->sees;
 	for (size_t i = 0; i < sizeof(blind_texts) / sizeof(blind_texts[0]); i++)
 		if (missing & blind_texts[i].sees)

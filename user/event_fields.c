@@ -143,6 +143,7 @@ static const struct name proc_ops[] = {
 	{ IKW_PROC_DAEMON, "daemon" },
 	{ IKW_PROC_PROBER, "prober" },
 	{ IKW_PROC_PROBED, "probed" },
+	{ IKW_PROC_UNHEARD, "unheard" },
 	END
 };
 static const struct name control_ops[] = {
@@ -435,6 +436,12 @@ static const struct field probes_fields[] = {
 	E(ikw_probes, sees, MASK, observables),
 };
 
+static const struct field ports_fields[] = {
+	{ .name = "ike_1", AT(ikw_ports, ike[0]), .kind = UINT },
+	{ .name = "ike_2", AT(ikw_ports, ike[1]), .kind = UINT },
+	{ .name = "ike_3", AT(ikw_ports, ike[2]), .kind = UINT },
+};
+
 static const struct field lost_fields[] = {
 	E(ikw_lost, where, ENUM, lost_wheres),
 	F(ikw_lost, count, UINT),
@@ -543,6 +550,7 @@ static const struct layout layouts[IKW_EV_MAX] = {
 	[IKW_EV_ESP] = LAYOUT("esp", ikw_esp, esp_fields),
 	[IKW_EV_NETNS] = LAYOUT("netns", ikw_netns, netns_fields),
 	[IKW_EV_IKESA] = LAYOUT("ikesa", ikw_ikesa, ikesa_fields),
+	[IKW_EV_PORTS] = LAYOUT("ports", ikw_ports, ports_fields),
 };
 /* clang-format on */
 

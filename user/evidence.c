@@ -201,6 +201,12 @@ static const struct ikw_ike_sa *pick_ike(struct ikw_look *l)
 
 /* ---- the SAD ----------------------------------------------------------------- */
 
+/* Its IKE goes where none is read. */
+static bool unread(const struct ikw_look *l)
+{
+	return ikw_case_in_tcp(l->c) || ikw_case_unheard(l->c, l->w);
+}
+
 /*
  * A DELSA repeats the nlmsg_pid of the request it answers (xfrm_del_sa()): what
  * the requester wrote there, its port or always 0. A program does one or the other.
@@ -229,10 +235,11 @@ static void see_actor(struct ikw_look *l)
 		return;
 	}
 	if (gen->installer_tgid == tgid) {
-		if (!ike && !ikw_case_in_tcp(l->c))
+		if (!ike && !unread(l))
 			see(l, IKW_FACT(NO_DAEMON));
-	} else if (gen->installer_tgid ||
-		   (!(first->hdr.flags & IKW_F_NO_PROC) && (!ike || ikw_host_has_daemon(host)))) {
+	} else if (!ikw_host_unheard(host, tgid) &&
+		   (gen->installer_tgid ||
+		    (!(first->hdr.flags & IKW_F_NO_PROC) && (!ike || ikw_host_has_daemon(host))))) {
 		/* else: nobody saw who installed it, nor which process speaks IKE here */
 		see(l, IKW_FACT(FOREIGN_DELETER));
 	}
@@ -248,7 +255,7 @@ static void see_sad(struct ikw_look *l)
 		see(l, IKW_FACT(SAME_SPI_BACK));
 	if (l->c->same_spi_port)
 		see(l, IKW_FACT(SAME_SPI_PORT));
-	if (l->c->gen->quiet && !ikw_case_in_tcp(l->c))
+	if (l->c->gen->quiet && !unread(l))
 		see(l, IKW_FACT(HAND_MADE));
 	switch (first->cause) {
 	case IKW_CAUSE_TIMER:
@@ -754,8 +761,7 @@ static void see_unsent(struct ikw_look *l)
 	const struct ikw_peer *p = l->c->gen->tunnel->peer;
 	uint64_t reserved;
 
-	if (!l->f->ike || !l->f->ike->spoken || ikw_case_in_tcp(l->c) ||
-	    (l->f->seen & facts_of_wire()))
+	if (!l->f->ike || !l->f->ike->spoken || unread(l) || (l->f->seen & facts_of_wire()))
 		return;
 	reserved = ikw_peer_reserved(l->w, p);
 	if (unsent(l, reserved)) {
@@ -833,7 +839,7 @@ static uint64_t looked_from(const struct ikw_look *l)
 static void see_blind(struct ikw_look *l)
 {
 	uint32_t missed = ikw_host_missed(&l->w->host, looked_from(l), l->at) |
-			  (ikw_case_in_tcp(l->c) ? IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT : 0);
+			  (unread(l) ? IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT : 0);
 	uint64_t halves[2] = { 0, 0 };
 
 	for (unsigned int i = 0; missed && i < IKW_FACT_COUNT; i++)
@@ -877,6 +883,27 @@ static void see_away_blind(struct ikw_look *l)
 bool ikw_case_in_tcp(const struct ikw_case *c)
 {
 	return c->first.encap_type == TCP_ENCAP_ESPINTCP;
+}
+
+/* It reserved SPIs, or that could not be seen: who makes SAs by hand may have a
+ * UDP port as well. */
+static bool may_negotiate(const struct ikw_case *c, const struct ikw_world *w)
+{
+	const struct ikw_process *p = ikw_host_process(&w->host, c->gen->installer_tgid);
+
+	return !p || p->negotiates || c->gen->dumped ||
+	       (ikw_host_missed(&w->host, c->gen->born, c->anchor) & IKW_SEES_LARVAL);
+}
+
+bool ikw_case_unheard(const struct ikw_case *c, const struct ikw_world *w)
+{
+	const struct ikw_sa *sa = &c->first;
+
+	if (sa->encap_sport || sa->encap_dport)
+		return !ikw_host_watches(&w->host, sa->encap_sport, c->gen->born) &&
+		       !ikw_host_watches(&w->host, sa->encap_dport, c->gen->born);
+	return !ikw_ike_newest(c->gen->tunnel->peer->ikes) &&
+	       ikw_host_unheard(&w->host, c->gen->installer_tgid) && may_negotiate(c, w);
 }
 
 void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const struct ikw_world *w,

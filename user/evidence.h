@@ -187,6 +187,13 @@ struct ikw_facts {
  */
 bool ikw_case_in_tcp(const struct ikw_case *c);
 
+/*
+ * Its IKE may be over UDP ports where nothing is looked for: its SAs are
+ * encapsulated between such, or else, for all that was seen of IKE with the
+ * peer, who installed them has such a port.
+ */
+bool ikw_case_unheard(const struct ikw_case *c, const struct ikw_world *world);
+
 /* Collects the facts of a case as known now. */
 void ikw_facts_collect(struct ikw_facts *facts, const struct ikw_case *c,
 		       const struct ikw_world *world, uint64_t now);

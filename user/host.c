@@ -134,10 +134,11 @@ static void proc_event(struct ikw_host *host, const struct ikw_proc *ev)
 	}
 	reused = p->described && ev->start && p->seen.start && p->seen.start != ev->start;
 	if (reused || p->exited) {
-		p->daemon = p->negotiates = false;
+		p->daemon = p->negotiates = p->unheard = false;
 		p->exited = 0;
 	}
 	p->daemon = p->daemon || ev->op == IKW_PROC_DAEMON;
+	p->unheard = p->unheard || ev->op == IKW_PROC_UNHEARD;
 	if (ev->op == IKW_PROC_DAEMON && p->described && !ev->exe[0])
 		return;
 	p->seen = *ev;
@@ -175,6 +176,34 @@ bool ikw_host_is_daemon(const struct ikw_host *host, uint32_t tgid)
 	const struct ikw_process *p = ikw_host_process(host, tgid);
 
 	return p && p->daemon;
+}
+
+bool ikw_host_unheard(const struct ikw_host *host, uint32_t tgid)
+{
+	const struct ikw_process *p = tgid ? ikw_host_process(host, tgid) : host->newest;
+
+	while (!tgid && p && (!p->unheard || p->exited))
+		p = p->older;
+	return p && p->unheard;
+}
+
+/* ---- ports --------------------------------------------------------------- */
+
+static void ports_event(struct ikw_host *host, const struct ikw_ports *ev)
+{
+	if (memcmp(host->ike_ports, ev->ike, sizeof(host->ike_ports)))
+		host->ports_since = ev->hdr.time;
+	memcpy(host->ike_ports, ev->ike, sizeof(host->ike_ports));
+}
+
+bool ikw_host_watches(const struct ikw_host *host, uint16_t port, uint64_t since)
+{
+	if (port == 500 || port == 4500)
+		return true;
+	for (unsigned int i = 0; i < IKW_OWN_PORTS; i++)
+		if (port && host->ike_ports[i] == port)
+			return since >= host->ports_since;
+	return false;
 }
 
 /* ---- orders ------------------------------------------------------------ */
@@ -955,6 +984,9 @@ void ikw_host_event(struct ikw_host *host, const union ikw_event *ev)
 		host->sees = ev->probes.sees;
 		host->netns = ev->hdr.netns;
 		host->tier = ev->probes.tier;
+		break;
+	case IKW_EV_PORTS:
+		ports_event(host, &ev->ports);
 		break;
 	default:
 		break;

@@ -23,6 +23,7 @@ struct ikw_process {
 	bool unasked;	   /* ... or has done without: nothing follows from it then */
 	bool daemon;	   /* owns an IKE socket, or reserved SPIs: an IKE daemon */
 	bool negotiates;   /* it reserved an SPI, or installed what an IKE exchange had agreed on */
+	bool unheard;	   /* may speak IKE over ports where none is looked for */
 };
 
 /* What was asked of a daemon, as far as its end goes. */
@@ -114,7 +115,9 @@ struct ikw_host {
 	uint64_t started; /* time of the first event */
 	uint32_t sees;	  /* enum ikw_observable */
 	uint32_t tier;
-	uint32_t netns; /* the watched one's inode */
+	uint32_t netns;			   /* the watched one's inode */
+	uint16_t ike_ports[IKW_OWN_PORTS]; /* where IKE is looked for beside 500 and 4500 */
+	uint64_t ports_since;		   /* boot time ns of the last change; 0: there was none */
 };
 
 int ikw_host_init(struct ikw_host *host);
@@ -130,6 +133,10 @@ void ikw_host_daemon(struct ikw_host *host, const struct ikw_actor *actor, uint6
 /* Is any living IKE daemon known? */
 bool ikw_host_has_daemon(const struct ikw_host *host);
 bool ikw_host_is_daemon(const struct ikw_host *host, uint32_t tgid);
+/* May that process speak IKE where none is looked for? 0: may any that lives? */
+bool ikw_host_unheard(const struct ikw_host *host, uint32_t tgid);
+/* Was IKE looked for on that UDP port all the time since (boot ns)? */
+bool ikw_host_watches(const struct ikw_host *host, uint16_t port, uint64_t since);
 
 /* Is it (or was it, if gone is not NULL and says when it went) an address of this host? */
 const struct ikw_address *ikw_host_address(const struct ikw_host *host, const uint8_t *addr);

@@ -242,27 +242,48 @@ static void netlink_line(void *ctx, const char *line)
 		inodes_add(inodes, inode);
 }
 
-static bool holds_socket(uint32_t tgid, const struct inodes *inodes)
+/* The inode of each socket of a process, until fn says that it is enough. */
+static void each_socket(uint32_t tgid, bool (*fn)(void *ctx, unsigned long inode), void *ctx)
 {
 	char path[64], link[64];
 	struct dirent *entry;
 	unsigned long inode;
-	bool found = false;
+	bool enough = false;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%u/fd", tgid);
 	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir))) {
+	while (dir && !enough && (entry = readdir(dir))) {
 		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
 
 		if (n <= 0)
 			continue;
 		link[n] = 0;
-		found = sscanf(link, "socket:[%lu]", &inode) == 1 && inodes_have(inodes, inode);
+		enough = sscanf(link, "socket:[%lu]", &inode) == 1 && fn(ctx, inode);
 	}
 	if (dir)
 		closedir(dir);
-	return found;
+}
+
+struct held {
+	const struct inodes *inodes;
+	bool found;
+};
+
+static bool is_held(void *ctx, unsigned long inode)
+{
+	struct held *held = ctx;
+
+	held->found = inodes_have(held->inodes, inode);
+	return held->found;
+}
+
+static bool holds_socket(uint32_t tgid, const struct inodes *inodes)
+{
+	struct held held = { .inodes = inodes };
+
+	each_socket(tgid, is_held, &held);
+	return held.found;
 }
 
 static size_t find_holders(const struct inodes *inodes, uint32_t *tgids, size_t max)
@@ -302,6 +323,89 @@ bool ikw_procfs_is_daemon(uint32_t tgid, const uint16_t *ports, size_t port_coun
 
 	find_udp(&search);
 	return search.inodes.count && holds_socket(tgid, &search.inodes);
+}
+
+size_t ikw_procfs_xfrm_holders(uint32_t *tgids, size_t max)
+{
+	struct inodes inodes = { .count = 0 };
+
+	each_line("/proc/thread-self/net/netlink", netlink_line, &inodes);
+	return find_holders(&inodes, tgids, max);
+}
+
+struct other_ports {
+	const uint16_t *known;
+	size_t known_count;
+	unsigned int given_from, given_to; /* by the kernel */
+	struct inodes inodes;
+	uint16_t port_of[INODES_MAX]; /* of inodes.at */
+	uint16_t *found;
+	size_t max, count;
+};
+
+/* DNS, DHCP, RADIUS (dynamic authorization as well), strongSwan's ha plugin. */
+static bool is_beside_ike(unsigned int port)
+{
+	static const uint16_t ports[] = { 53, 67, 68, 546, 547, 1812, 1813, 3799, 4510 };
+
+	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+		if (ports[i] == port)
+			return true;
+	return false;
+}
+
+static void other_line(void *ctx, const char *line)
+{
+	struct other_ports *other = ctx;
+	unsigned int port, peer;
+	unsigned long inode;
+
+	if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*u %*u %lu",
+		   &port, &peer, &inode) != 3 ||
+	    !port || peer || is_beside_ike(port) ||
+	    (port >= other->given_from && port <= other->given_to))
+		return;
+	for (size_t i = 0; i < other->known_count; i++)
+		if (other->known[i] == port)
+			return;
+	inodes_add(&other->inodes, inode);
+	if (other->inodes.count && other->inodes.at[other->inodes.count - 1] == inode)
+		other->port_of[other->inodes.count - 1] = (uint16_t)port;
+}
+
+static bool other_socket(void *ctx, unsigned long inode)
+{
+	struct other_ports *other = ctx;
+	size_t i = 0, k = 0;
+
+	while (i < other->inodes.count && other->inodes.at[i] != inode)
+		i++;
+	if (i == other->inodes.count)
+		return false;
+	while (k < other->count && other->found[k] != other->port_of[i])
+		k++;
+	if (k == other->count)
+		other->found[other->count++] = other->port_of[i];
+	return other->count == other->max;
+}
+
+size_t ikw_procfs_other_ports(uint32_t tgid, const uint16_t *ports, size_t port_count,
+			      uint16_t *found, size_t max)
+{
+	struct other_ports other = {
+		.known = ports, .known_count = port_count, .found = found, .max = max
+	};
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+	if (file && fscanf(file, "%u %u", &other.given_from, &other.given_to) != 2)
+		other.given_from = other.given_to = 0;
+	if (file)
+		fclose(file);
+	each_line("/proc/thread-self/net/udp", other_line, &other);
+	each_line("/proc/thread-self/net/udp6", other_line, &other);
+	if (max)
+		each_socket(tgid, other_socket, &other);
+	return other.count;
 }
 
 uint32_t ikw_procfs_xfrm_port(uint32_t portid)

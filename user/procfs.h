@@ -40,6 +40,22 @@ size_t ikw_procfs_daemons(const uint16_t *ports, size_t port_count, uint32_t *tg
 bool ikw_procfs_is_daemon(uint32_t tgid, const uint16_t *ports, size_t port_count);
 
 /*
+ * The processes with a socket of NETLINK_XFRM in the caller's current network
+ * namespace, the caller's own left out; likewise.
+ */
+size_t ikw_procfs_xfrm_holders(uint32_t *tgids, size_t max);
+
+/*
+ * Where else the process may speak IKE: its UDP sockets of the caller's current
+ * network namespace that are bound and have no peer, by their ports, each once.
+ * Not those of `ports`, nor of protocols that daemons speak beside IKE, nor
+ * what the kernel gives to who asks for none (ip_local_port_range). At most
+ * max; returns how many.
+ */
+size_t ikw_procfs_other_ports(uint32_t tgid, const uint16_t *ports, size_t port_count,
+			      uint16_t *found, size_t max);
+
+/*
  * The process behind a netlink port, for NETLINK_XFRM in the caller's current
  * network namespace: a port is by default its owner's pid, so the process of
  * that number counts if it holds an XFRM socket there. 0: could not be told.

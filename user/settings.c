@@ -7,11 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "bpf/parse.h"
 #include "cli.h"
-
-_Static_assert(IKW_PORTS_MAX - IKW_PORTS_USUAL == IKW_IKE_PORTS - 1,
-	       "the packet programs look at so many");
 
 #define SETTLE_MAX_MS 600000
 #define RING_MAX_MIB  1024

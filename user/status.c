@@ -94,6 +94,19 @@ static void print_lost_daemons(const json_t *status)
 		       json_array_size(json_object_get(one, "tunnels")), ikw_live_plain());
 }
 
+/* Where IKE may be spoken and is not looked for. */
+static void print_unwatched(const json_t *status)
+{
+	const json_t *list = json_object_get(status, "unwatched_ports"), *one;
+	size_t i;
+
+	json_array_foreach (list, i, one)
+		printf("unwatched  %sUDP port %" PRIu64 ", where %s (pid %" PRIu64
+		       ") listens: see ike-ports in ikewatch.conf%s\n",
+		       ikw_live_colour(false), ikw_live_integer(one, "port"),
+		       ikw_live_text(one, "comm"), ikw_live_integer(one, "pid"), ikw_live_plain());
+}
+
 /* What the packet programs saw, and whose IKE messages came too thick. */
 static void print_packets(const json_t *packets)
 {
@@ -152,6 +165,7 @@ static void print_status(void *ctx, const char *line, const json_t *status)
 	printf("lost       %s%" PRIu64 " records%s\n", ikw_live_colour(!lost), lost,
 	       ikw_live_plain());
 	print_lost_daemons(status);
+	print_unwatched(status);
 	print_stdout(json_object_get(status, "stdout"));
 	print_store(status);
 	print_probes(status);

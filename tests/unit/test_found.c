@@ -362,6 +362,33 @@ static void test_next_knows_cipher(void **state)
 	}
 }
 
+/* Where IKE is looked for, and who may speak it elsewhere. */
+static void test_next_knows_ports(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int what = 0; what < 4; what++) {
+		begin(&s, ALL_SEES);
+		NEW(&s, p, ports, PORTS, 1);
+		p.ports.ike[0] = 600;
+		p.ports.ike[1] = 14500;
+		if (what & 1)
+			feed(&s, &p);
+		NEW(&s, e, proc, PROC, 1);
+		e.proc.op = IKW_PROC_UNHEARD;
+		e.proc.tgid = OTHER;
+		if (what & 2)
+			feed(&s, &e);
+		another_agent(&s);
+		assert_int_equal(ikw_host_watches(&ikw_model_world(s.model)->host, 14500, s.now),
+				 what & 1);
+		assert_int_equal(ikw_host_unheard(&ikw_model_world(s.model)->host, OTHER),
+				 what >> 1);
+		end(&s);
+	}
+}
+
 static struct sa_spec other_tunnel(uint8_t dir)
 {
 	struct sa_spec spec = dir == IKW_DIR_IN ? IN(1) : OUT(1);
@@ -524,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_sa_to_nowhere),
 		cmocka_unit_test(test_sas_told),
 		cmocka_unit_test(test_next_knows_cipher),
+		cmocka_unit_test(test_next_knows_ports),
 		cmocka_unit_test(test_next_knows_owner),
 		cmocka_unit_test(test_next_knows_successor),
 		cmocka_unit_test(test_next_knows_how),

@@ -9,6 +9,7 @@ UNIT_SRC_test_hand := $(IKW_PURE)
 UNIT_SRC_test_init := $(IKW_PURE)
 UNIT_SRC_test_redirect := $(IKW_PURE)
 UNIT_SRC_test_unsent := $(IKW_PURE)
+UNIT_SRC_test_unheard := $(IKW_PURE)
 
 UNIT_SRC_test_reason := $(IKW_PURE)
 UNIT_SRC_test_links := $(IKW_PURE)
