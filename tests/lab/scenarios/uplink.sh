@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # shellcheck shell=bash disable=SC2034,SC2154  # P and OLD are those of lib.sh
-# The interface towards the peer stands on another one (a VLAN, a bond, a bridge, a macvlan), or is a port of a VRF. What
+# The interface towards the peer stands on another one (a VLAN, a bond, a bridge, a macvlan), or is a port of a VRF, or a
+# tunnel without a link header (GRE; so are PPP and what modems have). What
 # ends the tunnel is as plain as over a card, each message is one message, and what is set down is what was set down.
 variations() {
 	local kind gcm='ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16'
 	# shellcheck disable=SC2086  # words
-	for kind in vlan bond bridge macvlan vrf; do
+	for kind in vlan bond bridge macvlan vrf gre; do
 		variation $kind-silent on=$kind how=silent dpd_a=2
 		variation $kind-peer on=$kind how=peer $gcm
 		variation $kind-ordered on=$kind how=order init=b
@@ -44,6 +45,15 @@ uplink_make() {
 		ip -n router link set ra name raport
 		ip -n router link set raport up
 		ip -n router link add link raport name ra type vlan id 100 ;;
+	gre) # no link header
+		ip -n gwa addr add 203.0.113.129/30 dev port
+		ip -n router addr flush dev ra
+		ip -n router link set ra down
+		ip -n router link set ra name raport
+		ip -n router link set raport up
+		ip -n router addr add 203.0.113.130/30 dev raport
+		ip -n router link add ra type gre local 203.0.113.130 remote 203.0.113.129 ttl 64 || skip 'no GRE in this kernel'
+		ip -n gwa link add out type gre local 203.0.113.129 remote 203.0.113.130 ttl 64 ;;
 	macvlan) ip -n gwa link add link port name out type macvlan mode bridge || skip 'no macvlan in this kernel' ;;
 	bond)
 		ip -n gwa link add out type bond mode active-backup miimon 100 || skip 'no bonds in this kernel'
