@@ -676,6 +676,11 @@ static void fill_blind(struct report *r)
 			 "watched: see ike-ports in ikewatch.conf(5)");
 		needs &= ~(uint32_t)(IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT);
 	}
+	if (!ikw_ike_newest(r->c->gen->tunnel->peer->ikes) &&
+	    ikw_peer_speaks_elsewhere(r->w, r->c->gen->tunnel->peer))
+		blind(r,
+		      "IKE with this peer was seen at another address of this host: what belongs "
+		      "to this tunnel, whose own address may be translated, is not known");
 	missing = needs & ~host->sees;
 	for (size_t i = 0; i < sizeof(blind_texts) / sizeof(blind_texts[0]); i++)
 		if (missing & blind_texts[i].sees)

@@ -589,6 +589,7 @@ void ikw_see_wire(struct ikw_look *l)
 	if (ikw_ike_newest(peer->ikes))
 		see(l, IKW_FACT(IKE_SEEN));
 	else if (!l->c->gen->dumped && !ikw_case_in_tcp(l->c) && !ikw_case_unheard(l->c, l->w) &&
+		 !ikw_peer_speaks_elsewhere(l->w, peer) &&
 		 !(ikw_host_missed(&l->w->host, l->c->gen->born, l->at) &
 		   (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)))
 		see(l, IKW_FACT(NO_IKE));

@@ -878,6 +878,21 @@ void ikw_generation_attribute(const struct ikw_world *w, struct ikw_generation *
 	ike->installed = now;
 }
 
+bool ikw_peer_speaks_elsewhere(const struct ikw_world *w, const struct ikw_peer *peer)
+{
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->remotes, remote_hash(peer->remote));
+
+	for (; node; node = ikw_find_next(&find)) {
+		const struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, by_remote);
+
+		if (p != peer && !memcmp(p->remote, peer->remote, IKW_ADDR_LEN) &&
+		    ikw_ike_newest(p->ikes))
+			return true;
+	}
+	return false;
+}
+
 /* ---- routes -------------------------------------------------------------- */
 
 void ikw_route_event(struct ikw_world *w, const struct ikw_route *ev)

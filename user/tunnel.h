@@ -335,6 +335,11 @@ bool ikw_ike_not_asked(const struct ikw_ike_sa *ike, const struct ikw_exchange *
 bool ikw_ike_asks(const struct ikw_ike_sa *ike, const struct ikw_process *daemon, uint64_t at);
 
 /*
+ * Was IKE with this peer's remote address seen at another address of this host?
+ * It may be the tunnel's: a host that translates its own daemon's address.
+ */
+bool ikw_peer_speaks_elsewhere(const struct ikw_world *world, const struct ikw_peer *peer);
+/*
  * When a message of any IKE_SA of that peer was last seen, either way; boot time ns,
  * 0: none was.
  */
