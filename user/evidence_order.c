@@ -324,43 +324,51 @@ void ikw_see_link(struct ikw_look *l)
 
 /*
  * This host lost the tunnel's own address, which nothing arrives at any more. What
- * the daemon began before that, it did not begin for that.
+ * the daemon began before that, it did not begin for that. 0: it did not lose it.
  */
-static void see_own_address(struct ikw_look *l, const struct ikw_generation *next)
+static uint64_t address_gone(const struct ikw_look *l)
 {
-	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
-	const struct ikw_address *a = ikw_host_address(&l->w->host, peer->local);
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_address *a = ikw_host_address(&l->w->host, gen->tunnel->peer->local);
 	uint64_t since = l->f->gave_up ? l->f->gave_up->first + IKW_SECOND : l->at;
 
-	if (!a || !within(a->gone, l->c->gen->born, since))
-		return;
-	l->f->address_gone = a->gone;
-	see(l, IKW_FACT(ADDRESS_GONE));
-	if (next && memcmp(next->tunnel->peer->local, peer->local, IKW_ADDR_LEN) &&
-	    next->born > a->gone)
-		see(l, IKW_FACT(BACK_FROM_OTHER));
+	return a && within(a->gone, gen->born, since) ? a->gone : 0;
 }
 
-/* Our daemon answered the peer at another address at last, and there the flow is now. */
-static void see_peer_address(struct ikw_look *l, const struct ikw_generation *next)
-{
-	const struct ikw_peer *peer = l->c->gen->tunnel->peer;
-	const struct ikw_peer *last = l->f->ike ? l->f->ike->peer : peer;
-
-	if (last != peer && next && next->tunnel->peer == last &&
-	    memcmp(last->remote, peer->remote, IKW_ADDR_LEN))
-		see(l, IKW_FACT(PEER_ELSEWHERE));
-}
-
-void ikw_see_address(struct ikw_look *l)
+/* Where the flow is now, between other addresses; NULL: nowhere. */
+static const struct ikw_generation *flow_elsewhere(const struct ikw_look *l)
 {
 	const struct ikw_generation *gen = l->c->gen;
 	const struct ikw_generation *next = ikw_flow_usable(l->w, gen->tunnel, gen);
 
-	if (next && (next->tunnel == gen->tunnel || next->born < gen->born))
-		next = NULL;
-	see_own_address(l, next);
-	see_peer_address(l, next);
-	if (next && (l->f->seen & (IKW_FACT(BACK_FROM_OTHER) | IKW_FACT(PEER_ELSEWHERE))))
+	return next && next->tunnel != gen->tunnel && next->born >= gen->born ? next : NULL;
+}
+
+/* Where our daemon answered the peer at last, under this tunnel's IKE_SA. */
+static const struct ikw_peer *answered_at(const struct ikw_look *l)
+{
+	return l->f->ike ? l->f->ike->peer : l->c->gen->tunnel->peer;
+}
+
+void ikw_see_address(struct ikw_look *l)
+{
+	const struct ikw_peer *peer = l->c->gen->tunnel->peer, *last = answered_at(l);
+	const struct ikw_generation *next;
+	uint64_t gone = address_gone(l);
+
+	if (!gone && last == peer) /* nearly always */
+		return;
+	l->f->address_gone = gone;
+	if (gone)
+		see(l, IKW_FACT(ADDRESS_GONE));
+	next = flow_elsewhere(l);
+	if (!next)
+		return;
+	if (gone && next->born > gone &&
+	    memcmp(next->tunnel->peer->local, peer->local, IKW_ADDR_LEN))
+		see(l, IKW_FACT(BACK_FROM_OTHER));
+	if (next->tunnel->peer == last && memcmp(last->remote, peer->remote, IKW_ADDR_LEN))
+		see(l, IKW_FACT(PEER_ELSEWHERE));
+	if (l->f->seen & (IKW_FACT(BACK_FROM_OTHER) | IKW_FACT(PEER_ELSEWHERE)))
 		l->f->next_gen = next;
 }
