@@ -97,9 +97,9 @@
 	X(BY_TRACKER, "ordered_by_tracker", IKW_SEES_CONTROL)                                      \
 	X(BY_SERVICE, "ordered_without_session", IKW_SEES_CONTROL)                                 \
 	X(BY_LEASES, "ordered_by_dhcp_server", IKW_SEES_CONTROL)                                   \
-	X(HAND_TRACKER, "deleted_by_tracker", IKW_SEES_ACTOR)                                      \
-	X(HAND_SERVICE, "deleted_without_session", IKW_SEES_ACTOR)                                 \
-	X(HAND_LEASES, "deleted_by_dhcp_server", IKW_SEES_ACTOR)                                   \
+	X(HAND_TRACKER, "deleted_by_tracker", 0) /* see_hand() says when it cannot be seen */      \
+	X(HAND_SERVICE, "deleted_without_session", 0)                                              \
+	X(HAND_LEASES, "deleted_by_dhcp_server", 0)                                                \
 	X(TRACK_CHANGED, "tracked_state_changed", IKW_SEES_WIRE)                                   \
 	X(PROBE_SILENT, "probe_unanswered", IKW_SEES_WIRE)                                         \
 	X(DNS_CHANGED, "dns_changed", IKW_SEES_WIRE)                                               \

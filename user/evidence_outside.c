@@ -7,6 +7,7 @@
 	(20 * IKW_SECOND) /* from a change to the order that follows it: scripts poll */
 #define ADDRESS_FOLLOWS (5 * IKW_SECOND)  /* from a change to the address that goes with it */
 #define JUST_AFTER	(1 * IKW_SECOND)  /* and what is told of it then: chosen */
+#define DESCRIBED	(2 * IKW_SECOND)  /* from its description to what a process does: chosen */
 #define PROBE_BEFORE	(60 * IKW_SECOND) /* probes that fail some times before something is done */
 #define DNS_BEFORE	(60 * IKW_SECOND) /* likewise for a name that is asked for now and then */
 #define DNS_AFTER	(10 * IKW_SECOND)
@@ -159,7 +160,11 @@ static void see_who(struct outer *o)
 static void see_hand(struct outer *o, uint64_t at)
 {
 	uint32_t tgid = o->c->first.by.tgid;
+	const struct ikw_process *p = ikw_host_process(&o->w->host, tgid);
 
+	if ((!p || !p->described) &&
+	    (ikw_host_missed(&o->w->host, before(at, DESCRIBED), at) & IKW_SEES_ACTOR))
+		o->f->blind |= IKW_FACT(HAND_TRACKER);
 	switch (ikw_host_who(&o->w->host, tgid)) {
 	case IKW_WHO_TRACKER:
 		o->f->seen |= IKW_FACT(HAND_TRACKER);
