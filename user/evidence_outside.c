@@ -123,9 +123,38 @@ static void see_tracked_address(struct outer *o)
 		o->f->seen |= IKW_FACT(ADDRESS_TRACKED);
 }
 
-/* What that process did then may follow from what had changed, and from probes that failed. */
-static void see_moved_by(struct outer *o, uint32_t tgid, uint64_t time)
+/* What is seen of who is behind a process. */
+struct behind {
+	ikw_fact_set tracker;
+	ikw_fact_set leases;
+	ikw_fact_set service;
+};
+static const struct behind ordered = { IKW_FACT(BY_TRACKER),
+				       IKW_FACT(BY_LEASES) | IKW_FACT(BY_SERVICE),
+				       IKW_FACT(BY_SERVICE) };
+static const struct behind deleted = { IKW_FACT(HAND_TRACKER),
+				       IKW_FACT(HAND_LEASES) | IKW_FACT(HAND_SERVICE),
+				       IKW_FACT(HAND_SERVICE) };
+
+/*
+ * What a person does is the person's, whatever changed shortly before. What a
+ * script did then may follow from that, or from probes that failed.
+ */
+static void see_behind(struct outer *o, const struct behind *as, uint32_t tgid, uint64_t time)
 {
+	switch (ikw_host_who(&o->w->host, tgid)) {
+	case IKW_WHO_TRACKER:
+		o->f->seen |= as->tracker;
+		break;
+	case IKW_WHO_LEASES:
+		o->f->seen |= as->leases;
+		break;
+	case IKW_WHO_SERVICE:
+		o->f->seen |= as->service;
+		break;
+	default:
+		return;
+	}
 	o->f->track =
 		ikw_outside_track(&o->w->outside, since_begun(o->c->gen, time, TRACK_BEFORE), time);
 	if (o->f->track)
@@ -133,27 +162,12 @@ static void see_moved_by(struct outer *o, uint32_t tgid, uint64_t time)
 	see_probe(o, tgid, time);
 }
 
-/* What a person does is the person's, whatever changed shortly before. */
 static void see_who(struct outer *o)
 {
 	const struct ikw_order *order = o->f->order;
 
-	if (!order || order->kind == IKW_ORDER_REKEY)
-		return;
-	switch (ikw_host_who(&o->w->host, order->by.tgid)) {
-	case IKW_WHO_TRACKER:
-		o->f->seen |= IKW_FACT(BY_TRACKER);
-		break;
-	case IKW_WHO_LEASES:
-		o->f->seen |= IKW_FACT(BY_LEASES) | IKW_FACT(BY_SERVICE);
-		break;
-	case IKW_WHO_SERVICE:
-		o->f->seen |= IKW_FACT(BY_SERVICE);
-		break;
-	default:
-		return;
-	}
-	see_moved_by(o, order->by.tgid, order->time);
+	if (order && order->kind != IKW_ORDER_REKEY)
+		see_behind(o, &ordered, order->by.tgid, order->time);
 }
 
 /* Likewise who deletes SAs past the daemon: a script may do that as well as a person. */
@@ -165,20 +179,7 @@ static void see_hand(struct outer *o, uint64_t at)
 	if ((!p || !p->described) &&
 	    (ikw_host_missed(&o->w->host, before(at, DESCRIBED), at) & IKW_SEES_ACTOR))
 		o->f->blind |= IKW_FACT(HAND_TRACKER);
-	switch (ikw_host_who(&o->w->host, tgid)) {
-	case IKW_WHO_TRACKER:
-		o->f->seen |= IKW_FACT(HAND_TRACKER);
-		break;
-	case IKW_WHO_LEASES:
-		o->f->seen |= IKW_FACT(HAND_LEASES) | IKW_FACT(HAND_SERVICE);
-		break;
-	case IKW_WHO_SERVICE:
-		o->f->seen |= IKW_FACT(HAND_SERVICE);
-		break;
-	default:
-		return;
-	}
-	see_moved_by(o, tgid, at);
+	see_behind(o, &deleted, tgid, at);
 }
 
 static bool past_the_daemon(const struct ikw_facts *f)
