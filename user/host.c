@@ -560,8 +560,9 @@ static void control_event(struct ikw_host *host, const struct ikw_control *ev)
 #define INIT_ASKED UINT64_C(30000000000)
 #define INIT_LOOKS 256 /* processes looked at, from the newest on */
 
-/* What has systemd(1) end a unit, or all of them (also a command of that name), or reload it. */
-enum { ENDS_UNIT = 1, ENDS_ALL = 2, RELOADS_UNIT = 4 };
+/* What has systemd(1) end a unit, perhaps with --now only, or all (also a command), or reload it.
+ */
+enum { ENDS_UNIT = 1, ENDS_ALL = 2, RELOADS_UNIT = 4, ENDS_NOW = 8 };
 
 static const struct {
 	const char *word;
@@ -571,8 +572,8 @@ static const struct {
 	{ "restart", ENDS_UNIT },
 	{ "try-restart", ENDS_UNIT },
 	{ "condrestart", ENDS_UNIT },
-	{ "disable", ENDS_UNIT },
-	{ "mask", ENDS_UNIT },
+	{ "disable", ENDS_NOW },
+	{ "mask", ENDS_NOW },
 	{ "force-reload", ENDS_UNIT | RELOADS_UNIT },
 	{ "reload-or-restart", ENDS_UNIT | RELOADS_UNIT },
 	{ "try-reload-or-restart", ENDS_UNIT | RELOADS_UNIT },
@@ -613,18 +614,21 @@ static unsigned int init_word(const char *word)
 /* May this command have had init send that signal to an IKE daemon? */
 static bool asks_init(const struct ikw_proc *proc, bool ends)
 {
-	unsigned int does = init_word(proc->comm);
+	unsigned int does = init_word(proc->comm) & ENDS_ALL;
 	const char *end = proc->args + proc->args_len, *word = proc->args;
-	bool unit = false;
+	bool unit = false, now = false;
 
 	if (!does && strcmp(proc->comm, "systemctl"))
 		return false;
 	for (; word < end; word += strnlen(word, (size_t)(end - word)) + 1) {
 		does = does ? does : init_word(word);
 		unit = unit || is_ike_unit(word);
+		now = now || !strcmp(word, "--now");
 	}
 	if (ends && (does & ENDS_ALL))
 		return true;
+	if (now && (does & ENDS_NOW))
+		does |= ENDS_UNIT;
 	return unit && (does & (ends ? ENDS_UNIT : RELOADS_UNIT));
 }
 

@@ -58,10 +58,12 @@ static void expect_by(struct story *s, enum ikw_reason reason, const char *comma
 	end(s);
 	assert_int_equal(s->count, 1);
 	assert_string_equal(ikw_reason_text(s->told[0].reason), ikw_reason_text(reason));
-	if (command)
+	if (command) {
 		assert_non_null(strstr(s->told[0].detail, command));
-	else
+	} else {
 		assert_null(strstr(s->told[0].detail, "systemctl"));
+		assert_null(strstr(s->told[0].detail, "kill charon"));
+	}
 }
 
 static void test_asked(void **state)
@@ -73,6 +75,11 @@ static void test_asked(void **state)
 	ASKS(&s, 19900, "systemctl", "systemctl\0restart\0strongswan", "bash", "pts/1");
 	stops(&s, 20000, 1);
 	expect_by(&s, IKW_REASON_MANUAL, "systemctl restart strongswan");
+
+	begun(&s);
+	ASKS(&s, 19900, "systemctl", "systemctl\0disable\0--now\0ipsec", "bash", "pts/1");
+	stops(&s, 20000, 1);
+	expect_by(&s, IKW_REASON_MANUAL, "systemctl disable --now ipsec");
 
 	begun(&s);
 	ASKS(&s, 19900, "reboot", "reboot", "bash", "pts/1");
@@ -92,7 +99,7 @@ static void test_not_asked(void **state)
 	struct story s;
 
 	(void)state;
-	for (unsigned int way = 0; way < 5; way++) {
+	for (unsigned int way = 0; way < 7; way++) {
 		begun(&s);
 		if (way == 0)
 			ASKS(&s, 19900, "systemctl", "systemctl\0restart\0nginx", "bash", "pts/1");
@@ -102,6 +109,10 @@ static void test_not_asked(void **state)
 			ASKS(&s, 10100, "systemctl", "systemctl\0stop\0ipsec", "bash", "pts/1");
 		if (way == 4)
 			ASKS(&s, 49900, "systemctl", "systemctl\0stop\0ipsec", "bash", "pts/1");
+		if (way == 5) /* the next time only */
+			ASKS(&s, 49900, "systemctl", "systemctl\0disable\0ipsec", "bash", "pts/1");
+		if (way == 6) /* not of init's */
+			ASKS(&s, 49900, "kill", "kill\0charon", "bash", "pts/1");
 		stops(&s, 50000, way == 4 ? 300 : 1);
 		if (way == 3)
 			ASKS(&s, 50100, "systemctl", "systemctl\0stop\0ipsec", "bash", "pts/1");
