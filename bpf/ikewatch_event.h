@@ -339,7 +339,7 @@ struct ikw_policy {
 	struct ikw_selector sel;
 	__u8 tmpl_saddr[IKW_ADDR_LEN]; /* first template; zero in transport mode */
 	__u8 tmpl_daddr[IKW_ADDR_LEN];
-	__u32 tmpl_reqid;
+	__u32 tmpl_reqid; /* these and tmpl_proto: of the first that is not IPComp */
 	__u32 tmpl_spi;
 	__u32 index;
 	__u32 priority;

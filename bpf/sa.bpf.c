@@ -313,10 +313,17 @@ static __always_inline void fill_template(struct ikw_policy *policy, const struc
 	family = BPF_CORE_READ(tmpl, encap_family);
 	fill_addr(policy->tmpl_saddr, &tmpl->saddr, family);
 	fill_addr(policy->tmpl_daddr, &tmpl->id.daddr, family);
-	policy->tmpl_reqid = BPF_CORE_READ(tmpl, reqid);
-	policy->tmpl_spi = bpf_ntohl(BPF_CORE_READ(tmpl, id.spi));
 	policy->tmpl_mode = BPF_CORE_READ(tmpl, mode);
 	policy->tmpl_proto = BPF_CORE_READ(tmpl, id.proto);
+	if (policy->tmpl_proto == IPPROTO_COMP && policy->tmpl_count > 1) {
+		/* a constant index: CO-RE has to know the size of what it skips */
+		policy->tmpl_proto = BPF_CORE_READ(xp, xfrm_vec[1].id.proto);
+		policy->tmpl_reqid = BPF_CORE_READ(xp, xfrm_vec[1].reqid);
+		policy->tmpl_spi = bpf_ntohl(BPF_CORE_READ(xp, xfrm_vec[1].id.spi));
+		return;
+	}
+	policy->tmpl_reqid = BPF_CORE_READ(tmpl, reqid);
+	policy->tmpl_spi = bpf_ntohl(BPF_CORE_READ(tmpl, id.spi));
 }
 
 /* The index carries the direction in its low bits (xfrm_policy_id2dir); 3 and 4: of a socket. */

@@ -267,14 +267,18 @@ static void fill_tmpl(struct ikw_policy *policy, const struct attrs *attrs)
 		return;
 	policy->tmpl_count =
 		(uint8_t)(mnl_attr_get_payload_len(attrs->at[XFRMA_TMPL]) / sizeof(tmpl));
-	policy->tmpl_reqid = tmpl.reqid;
-	policy->tmpl_spi = ntohl(tmpl.id.spi);
 	policy->tmpl_mode = tmpl.mode;
-	policy->tmpl_proto = tmpl.id.proto;
 	if (family_ok(tmpl.family) && tmpl.mode != XFRM_MODE_TRANSPORT) {
 		ikw_addr_set(policy->tmpl_saddr, &tmpl.saddr, tmpl.family);
 		ikw_addr_set(policy->tmpl_daddr, &tmpl.id.daddr, tmpl.family);
 	}
+	if (tmpl.id.proto == IPPROTO_COMP && policy->tmpl_count > 1)
+		memcpy(&tmpl,
+		       (const char *)mnl_attr_get_payload(attrs->at[XFRMA_TMPL]) + sizeof(tmpl),
+		       sizeof(tmpl));
+	policy->tmpl_reqid = tmpl.reqid;
+	policy->tmpl_spi = ntohl(tmpl.id.spi);
+	policy->tmpl_proto = tmpl.id.proto;
 }
 
 static int fill_policy(const struct nlmsghdr *nlh, union ikw_event *event, uint8_t op,

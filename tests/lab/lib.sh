@@ -155,6 +155,8 @@ net_reset() {
 	on router nft -f - <<-NFT
 		table ip nat
 		delete table ip nat
+		table ip here
+		delete table ip here
 		flush chain inet lab path
 	NFT
 	on router conntrack -F # or the next one's NAT keeps this one's ports
@@ -445,7 +447,7 @@ charon_conn() {
 					mode = ${V[mode]}
 					local_ts = ${V[local_ts]:-$(child_ts "$side" "$n")}
 					remote_ts = ${V[remote_ts]:-$(child_ts "$peer" "$n")}
-					esp_proposals = ${V[esp]}
+					${V[esp]:+esp_proposals = ${V[esp]}}
 					start_action = ${V[start]}
 					close_action = ${V[close]}
 					dpd_action = ${V[dpd_action]}
@@ -566,7 +568,7 @@ wait_log() { wait_for "${3:-60}" "gw$1 says '$2'" log_has "$1" "$2"; }
 pluto_ends() {
 	local side=$1 n=$2
 	cat <<-CONF
-		left=$(addr "$side")
+		left=$(opt "$side" pluto_left "$(addr "$side")")
 		leftid=@gw$side
 		leftsubnet=$(child_ts "$side" "$n")
 		right=$(opt "$side" pluto_right "$(peer_of "$side")")
@@ -594,7 +596,7 @@ pluto_conf() {
 					leftupdown=%disabled
 					ike=$(opt "$side" pluto_ike aes128-sha2_256-ecp_256)
 					esp=$(opt "$side" pluto_esp aes128-sha2_256)
-					pfs=no
+					pfs=$(opt "$side" pluto_pfs no)
 					retransmit-interval=$(opt "$side" pluto_interval 500)
 					retransmit-timeout=$(opt "$side" pluto_timeout 3s)
 					ikelifetime=$(opt "$side" pluto_ike_life 8h)
@@ -685,12 +687,14 @@ initiate() {
 	esac
 }
 
-# full SAs only: a larval one has no algorithm yet
-sas() { ip -n "$1" xfrm state | grep -cE '^	(enc|aead) '; }
+# full SAs only: a larval one has no algorithm yet; AH has no other than that
+# shellcheck disable=SC2016  # fields of awk
+full_sas='/^src/ {ah = 0} /spi 0x/ {spi = $4; reqid = $6; ah = / ah /} /^\t(enc|aead) / || (ah && /^\tauth/)'
+sas() { ip -n "$1" xfrm state | awk "$full_sas"' {n++} END {print n + 0}'; }
 sas_are() { [ "$(sas "$1")" -eq "$2" ]; }
 sas_below() { [ "$(sas "$1")" -lt "$2" ]; }
 # spi GW in|out: the SPIs of full SAs, one a line
-spis() { ip -n "$1" xfrm state | awk '/^src/ {src=$2} /spi 0x/ {spi=$4} /^\t(enc|aead) / {print spi}'; }
+spis() { ip -n "$1" xfrm state | awk "$full_sas"' {print spi}'; }
 spi_gone() { ! spis "$1" | grep -qx "$2"; }
 # spis_gone GW SPIS: none of them is there
 spis_gone() {
@@ -712,7 +716,7 @@ spis_into() {
 	local side=$1 ts=$2 reqid
 	reqid=$(ip -n "gw$side" xfrm policy | awk -v ts="$ts" '/^src/ {hit = $4 == ts} hit && /dir (in|fwd)/ {hit = 0}
 		hit && /reqid/ {for (i = 1; i < NF; i++) if ($i == "reqid") {print $(i + 1); exit}}')
-	ip -n "gw$side" xfrm state | awk -v reqid="$reqid" '/spi 0x/ {spi = $4; mine = $6 == reqid} /^\t(enc|aead) / && mine {print spi}'
+	ip -n "gw$side" xfrm state | awk -v want="$reqid" "$full_sas"' {if (reqid == want) print spi}'
 }
 
 # hand_made: a tunnel without any daemon, both ends

@@ -320,6 +320,33 @@ static void test_policy(void **state)
 	assert_int_equal(e.policy.op, IKW_POLICY_INSERT);
 }
 
+/* IPComp's template comes first: it has the addresses, that of ESP says which SA it is. */
+static void test_policy_of_ipcomp(void **state)
+{
+	struct nlmsghdr *nlh = start(XFRM_MSG_NEWPOLICY, sizeof(struct xfrm_userpolicy_info));
+	struct xfrm_user_tmpl tmpl[2] = {
+		{ .family = AF_INET, .reqid = 9, .mode = XFRM_MODE_TUNNEL },
+		{ .family = AF_INET, .reqid = 7, .mode = XFRM_MODE_TRANSPORT },
+	};
+	union ikw_event e;
+
+	(void)state;
+	fill_policy_info(mnl_nlmsg_get_payload(nlh));
+	tmpl[0].id.proto = IPPROTO_COMP;
+	tmpl[1].id.proto = IPPROTO_ESP;
+	tmpl[1].id.spi = htonl(0x1234);
+	inet_pton(AF_INET, "192.0.2.1", &tmpl[0].saddr);
+	inet_pton(AF_INET, "198.51.100.1", &tmpl[0].id.daddr);
+	mnl_attr_put(nlh, XFRMA_TMPL, sizeof(tmpl), tmpl);
+	assert_int_equal(ikw_xfrm_parse(nlh, &e), 1);
+	assert_int_equal(e.policy.tmpl_count, 2);
+	assert_int_equal(e.policy.tmpl_reqid, 7);
+	assert_int_equal(e.policy.tmpl_spi, 0x1234);
+	assert_int_equal(e.policy.tmpl_proto, IPPROTO_ESP);
+	assert_int_equal(e.policy.tmpl_mode, XFRM_MODE_TUNNEL);
+	assert_addr(e.policy.tmpl_daddr, "198.51.100.1");
+}
+
 static void test_policy_ends(void **state)
 {
 	union ikw_event e;
@@ -527,6 +554,7 @@ int main(void)
 		cmocka_unit_test(test_expire),
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_policy_of_ipcomp),
 		cmocka_unit_test(test_policy_ends),
 		cmocka_unit_test(test_socket_policy),
 		cmocka_unit_test(test_other_types),
