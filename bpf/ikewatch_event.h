@@ -53,11 +53,12 @@ enum ikw_event_type {
 	IKW_EV_DUMP = 19,   /* struct ikw_dump: a SAD/SPD dump begins or ends */
 	IKW_EV_LINK = 20,   /* struct ikw_link */
 	IKW_EV_ADDR = 21,   /* struct ikw_addr */
-	IKW_EV_ROUTE = 22,  /* struct ikw_route: the interface towards a peer */
+	IKW_EV_ROUTE = 22,  /* struct ikw_route: the interface towards a peer, from any address */
 	IKW_EV_ESP = 23,    /* struct ikw_esp: ESP counters of one SA */
 	IKW_EV_NETNS = 24,  /* struct ikw_netns: the watched namespace's name came or went */
 	IKW_EV_IKESA = 25,  /* struct ikw_ikesa: an IKE_SA that was known before */
 	IKW_EV_PORTS = 26,  /* struct ikw_ports: where IKE is looked for from now on */
+	IKW_EV_WAY = 27,    /* struct ikw_way: the interface towards a peer from one address */
 	IKW_EV_MAX
 };
 
@@ -528,6 +529,14 @@ struct ikw_route {
 	__u32 pad;
 };
 
+struct ikw_way {
+	struct ikw_hdr hdr;
+	__u8 peer[IKW_ADDR_LEN];
+	__u8 local[IKW_ADDR_LEN];
+	__u32 ifindex; /* 0: no route */
+	__u32 pad;
+};
+
 /* How traffic went: packets in spans of so many seconds. */
 #define IKW_ESP_SPAN_S 10
 #define IKW_ESP_SPANS  30
@@ -637,6 +646,7 @@ union ikw_event {
 	struct ikw_netns netns;
 	struct ikw_ikesa ikesa;
 	struct ikw_ports ports;
+	struct ikw_way way;
 };
 
 #define IKW_ASSERT_SIZE(type, bytes)                                                               \
@@ -668,5 +678,6 @@ IKW_ASSERT_SIZE(ikw_esp, 224);
 IKW_ASSERT_SIZE(ikw_netns, 104);
 IKW_ASSERT_SIZE(ikw_ikesa, 184);
 IKW_ASSERT_SIZE(ikw_ports, 40);
+IKW_ASSERT_SIZE(ikw_way, 72);
 
 #endif /* IKEWATCH_EVENT_H */

@@ -141,6 +141,11 @@ static void fill_interface(struct report *r, const struct ikw_tunnel *t)
 {
 	const struct ikw_link_state *link = ikw_tunnel_link(&r->w->host, t);
 
+	/* what led there until it was off: another may do so since */
+	if (!ikw_host_xfrm_link(&r->w->host, t->if_id) && r->f->way &&
+	    (r->v->rule->needs & (IKW_FACT(LINK_GONE) | IKW_FACT(LINK_DOWN))) &&
+	    (!link || strcmp(link->name, r->f->way->name) != 0))
+		link = r->f->way;
 	if (link) {
 		r->a->ifindex = link->ifindex;
 		memcpy(r->a->ifname, link->name, sizeof(r->a->ifname));

@@ -475,6 +475,12 @@ static const struct field route_fields[] = {
 	F(ikw_route, ifindex, UINT),
 };
 
+static const struct field way_fields[] = {
+	F(ikw_way, peer, ADDR),
+	F(ikw_way, local, ADDR),
+	F(ikw_way, ifindex, UINT),
+};
+
 static const struct field span_fields[] = {
 	F(ikw_esp_span, packets, UINT),
 };
@@ -551,6 +557,7 @@ static const struct layout layouts[IKW_EV_MAX] = {
 	[IKW_EV_NETNS] = LAYOUT("netns", ikw_netns, netns_fields),
 	[IKW_EV_IKESA] = LAYOUT("ikesa", ikw_ikesa, ikesa_fields),
 	[IKW_EV_PORTS] = LAYOUT("ports", ikw_ports, ports_fields),
+	[IKW_EV_WAY] = LAYOUT("way", ikw_way, way_fields),
 };
 /* clang-format on */
 

@@ -918,8 +918,10 @@ static void addr_event(struct ikw_host *host, const struct ikw_addr *ev)
 			address_gone(host, a, ev->hdr.time);
 		return;
 	}
-	if (a->ifindex != ev->ifindex)
+	if (a->ifindex != ev->ifindex) {
 		a->was_ifindex = a->ifindex;
+		a->moved = ev->hdr.time;
+	}
 	a->ifindex = ev->ifindex;
 	a->gone = 0;
 }

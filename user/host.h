@@ -81,6 +81,7 @@ struct ikw_address {
 	uint8_t addr[IKW_ADDR_LEN];
 	uint32_t ifindex;
 	uint32_t was_ifindex; /* the link that had it before; 0: none */
+	uint64_t moved;	      /* when it came from that one, boot time ns */
 	uint64_t gone;	      /* 0: still there */
 };
 

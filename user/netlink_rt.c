@@ -277,9 +277,13 @@ int ikw_rt_dump(struct ikw_rt *rt, ikw_event_fn fn, void *ctx)
 /* ---- routes ------------------------------------------------------------- */
 
 struct ikw_rt_peer {
-	uint8_t addr[IKW_ADDR_LEN];
+	struct ends {
+		uint8_t peer[IKW_ADDR_LEN];
+		uint8_t local[IKW_ADDR_LEN]; /* zero: any */
+	} ends;
 	uint32_t ifindex; /* 0: no route */
-	bool local;	  /* an address of this host */
+	bool local;	  /* the peer is an address of this host */
+	bool nowhere;	  /* no route, or ends.local is none of this host's */
 	uint64_t told_at; /* boot time ns; 0: not yet */
 	uint32_t told_ifindex;
 	uint64_t asked; /* boot time ns */
@@ -297,6 +301,8 @@ void ikw_rt_forget(struct ikw_rt *rt)
 	}
 }
 
+static const uint8_t any[IKW_ADDR_LEN];
+
 static bool is_v4(const uint8_t addr[IKW_ADDR_LEN])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -310,9 +316,13 @@ static void take_route(const struct nlmsghdr *nlh, struct ikw_rt_peer *peer)
 	const struct nlattr *a;
 
 	peer->ifindex = 0;
-	peer->local = false;
-	if (nlh->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*route))
-		return; /* an error: unreachable */
+	peer->local = peer->nowhere = false;
+	if (nlh->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*route)) {
+		/* unreachable, or from there nothing is sent: the kernel's word is the same for
+		 * both */
+		peer->nowhere = true;
+		return;
+	}
 	peer->local = route->rtm_type == RTN_LOCAL;
 	mnl_attr_for_each(a, nlh, sizeof(*route))
 	{
@@ -321,10 +331,18 @@ static void take_route(const struct nlmsghdr *nlh, struct ikw_rt_peer *peer)
 	}
 }
 
+static void put_addr(struct nlmsghdr *nlh, uint16_t type, const uint8_t addr[IKW_ADDR_LEN])
+{
+	if (is_v4(addr))
+		mnl_attr_put(nlh, type, 4, addr + 12);
+	else
+		mnl_attr_put(nlh, type, IKW_ADDR_LEN, addr);
+}
+
 static void ask_route(struct ikw_rt *rt, struct ikw_rt_peer *peer)
 {
 	char buf[8192] __attribute__((aligned(8)));
-	bool v4 = is_v4(peer->addr);
+	bool v4 = is_v4(peer->ends.peer);
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct rtmsg *route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
 	ssize_t n;
@@ -334,7 +352,11 @@ static void ask_route(struct ikw_rt *rt, struct ikw_rt_peer *peer)
 	nlh->nlmsg_seq = ++rt->seq;
 	route->rtm_family = v4 ? AF_INET : AF_INET6;
 	route->rtm_dst_len = v4 ? 32 : 128;
-	mnl_attr_put(nlh, RTA_DST, v4 ? 4 : IKW_ADDR_LEN, v4 ? peer->addr + 12 : peer->addr);
+	put_addr(nlh, RTA_DST, peer->ends.peer);
+	if (memcmp(peer->ends.local, any, IKW_ADDR_LEN)) {
+		route->rtm_src_len = route->rtm_dst_len;
+		put_addr(nlh, RTA_SRC, peer->ends.local);
+	}
 	if (send(rt->dump_fd, nlh, nlh->nlmsg_len, 0) < 0)
 		return;
 	do {
@@ -345,12 +367,16 @@ static void ask_route(struct ikw_rt *rt, struct ikw_rt_peer *peer)
 		take_route((struct nlmsghdr *)buf, peer);
 }
 
-static struct ikw_rt_peer *peer_get(struct ikw_rt *rt, const uint8_t addr[IKW_ADDR_LEN])
+static struct ikw_rt_peer *peer_get(struct ikw_rt *rt, const uint8_t addr[IKW_ADDR_LEN],
+				    const uint8_t local[IKW_ADDR_LEN])
 {
 	struct ikw_rt_peer *peer;
 	uint64_t now = ikw_boot_now();
+	struct ends ends;
 
-	HASH_FIND(hh, rt->peers, addr, IKW_ADDR_LEN, peer);
+	memcpy(ends.peer, addr, IKW_ADDR_LEN);
+	memcpy(ends.local, local, IKW_ADDR_LEN);
+	HASH_FIND(hh, rt->peers, &ends, sizeof(ends), peer);
 	if (peer && peer->changes == rt->changes && now - peer->asked < ROUTE_FRESH_NS)
 		return peer;
 	if (!peer) {
@@ -359,13 +385,32 @@ static struct ikw_rt_peer *peer_get(struct ikw_rt *rt, const uint8_t addr[IKW_AD
 		peer = calloc(1, sizeof(*peer));
 		if (!peer)
 			return NULL;
-		memcpy(peer->addr, addr, IKW_ADDR_LEN);
-		HASH_ADD(hh, rt->peers, addr, IKW_ADDR_LEN, peer);
+		peer->ends = ends;
+		HASH_ADD(hh, rt->peers, ends, sizeof(ends), peer);
 	}
 	peer->asked = now;
 	peer->changes = rt->changes;
 	ask_route(rt, peer);
 	return peer;
+}
+
+/* The peer, as the kernel takes the two ends; NULL: both are this host's, or memory is short. */
+static struct ikw_rt_peer *peer_of(struct ikw_rt *rt, const struct ikw_sa *sa)
+{
+	const uint8_t *const ends[] = { sa->daddr, sa->saddr };
+	struct ikw_rt_peer *peer;
+
+	for (unsigned int i = 0; i < 2; i++) { /* rules may look at the source */
+		peer = peer_get(rt, ends[i], ends[!i]);
+		if (!peer || (!peer->local && !peer->nowhere))
+			return peer;
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		peer = peer_get(rt, ends[i], any);
+		if (!peer || !peer->local)
+			return peer;
+	}
+	return NULL;
 }
 
 bool ikw_rt_route(struct ikw_rt *rt, const struct ikw_sa *sa, union ikw_event *event)
@@ -374,10 +419,8 @@ bool ikw_rt_route(struct ikw_rt *rt, const struct ikw_sa *sa, union ikw_event *e
 
 	if (rt->dump_fd < 0)
 		return false;
-	peer = peer_get(rt, sa->daddr);
-	if (peer && peer->local)
-		peer = peer_get(rt, sa->saddr);
-	if (!peer || peer->local)
+	peer = peer_of(rt, sa);
+	if (!peer)
 		return false;
 	/* A route that goes while the tunnel dies does not change where the tunnel was. */
 	if (peer->told_at && (!peer->ifindex || (peer->told_ifindex == peer->ifindex &&
@@ -385,9 +428,16 @@ bool ikw_rt_route(struct ikw_rt *rt, const struct ikw_sa *sa, union ikw_event *e
 		return false;
 	peer->told_at = peer->asked;
 	peer->told_ifindex = peer->ifindex;
-	ikw_stamp(event, IKW_EV_ROUTE, sizeof(event->route), rt->netns);
+	if (!memcmp(peer->ends.local, any, IKW_ADDR_LEN)) {
+		ikw_stamp(event, IKW_EV_ROUTE, sizeof(event->route), rt->netns);
+		memcpy(event->route.peer, peer->ends.peer, IKW_ADDR_LEN);
+		event->route.ifindex = peer->ifindex;
+	} else {
+		ikw_stamp(event, IKW_EV_WAY, sizeof(event->way), rt->netns);
+		memcpy(event->way.peer, peer->ends.peer, IKW_ADDR_LEN);
+		memcpy(event->way.local, peer->ends.local, IKW_ADDR_LEN);
+		event->way.ifindex = peer->ifindex;
+	}
 	event->hdr.flags = IKW_F_NETLINK | IKW_F_LATE;
-	memcpy(event->route.peer, peer->addr, IKW_ADDR_LEN);
-	event->route.ifindex = peer->ifindex;
 	return true;
 }

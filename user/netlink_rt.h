@@ -40,8 +40,10 @@ int ikw_rt_read(struct ikw_rt *rt, ikw_event_fn fn, void *ctx);
 int ikw_rt_dump(struct ikw_rt *rt, ikw_event_fn fn, void *ctx);
 
 /*
- * The interface towards the SA's peer (the end that is not this host's).
- * Fills a ROUTE event and returns true when that is news: a new peer, one told
+ * The interface towards the SA's peer (the end that is not this host's) from the
+ * other end's address, which routing rules may look at (ip-rule(8)).
+ * Fills a WAY event, or ROUTE where the kernel takes neither end for this host's,
+ * and returns true when that is news: a new peer, one told
  * ten minutes ago (the model may have forgotten it), or another interface than
  * last told. Asks the kernel at most once per peer and change of links or
  * addresses, and again after half a minute.

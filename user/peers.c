@@ -602,12 +602,13 @@ static void ike_speaks(const struct ikw_world *w, struct ikw_ike_sa *ike, const 
 		ike_succeed(ike);
 }
 
-/* Over that link; 0: not known. */
-static void peer_reached(struct ikw_peer *p, uint32_t ifindex)
+/* Over that link, from then on; 0: not known. */
+static void peer_reached(struct ikw_peer *p, uint32_t ifindex, uint64_t time)
 {
 	if (!ifindex || ifindex == p->ifindex)
 		return;
 	p->was_ifindex = p->ifindex;
+	p->way_changed = time;
 	p->ifindex = ifindex;
 }
 
@@ -615,10 +616,30 @@ static void peer_reached(struct ikw_peer *p, uint32_t ifindex)
  * Packets are seen where they pass at last, on a bond's port and not on the bond
  * that the route leads over: the bond stays what leads to the peer.
  */
-static void peer_seen_on(const struct ikw_world *w, struct ikw_peer *p, uint32_t ifindex)
+static void peer_seen_on(const struct ikw_world *w, struct ikw_peer *p, const struct ikw_ike *m)
 {
-	if (ifindex != p->ifindex && !ikw_host_link_stands_on(&w->host, p->ifindex, ifindex))
-		peer_reached(p, ifindex);
+	/* what comes in may come another way than what goes out */
+	if (m->dir != IKW_DIR_OUT && p->way_seen)
+		return;
+	p->way_seen = m->dir == IKW_DIR_OUT;
+	if (m->ifindex != p->ifindex && !ikw_host_link_stands_on(&w->host, p->ifindex, m->ifindex))
+		peer_reached(p, m->ifindex, m->hdr.time);
+}
+
+/*
+ * The kernel was asked for a packet without a mark, of no port: where a rule
+ * looks at those, what was seen to leave tells more, while that link is there.
+ * What the route's link stands on is no other way.
+ */
+static void peer_routed(const struct ikw_world *w, struct ikw_peer *p, uint32_t ifindex,
+			uint64_t time)
+{
+	const struct ikw_link_state *way = ikw_host_link(&w->host, p->ifindex);
+
+	if (ifindex && way && ikw_host_link_stands_on(&w->host, ifindex, p->ifindex))
+		p->ifindex = ifindex;
+	else if (!p->way_seen || !way || way->gone || !way->up)
+		peer_reached(p, ifindex, time);
 }
 
 /*
@@ -665,7 +686,7 @@ void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 	p = ikw_peer_get(w, local, remote);
 	if (!p || !m->spi_i)
 		return;
-	peer_seen_on(w, p, m->ifindex);
+	peer_seen_on(w, p, m);
 	if (!out && (m->flags2 & IKW_IKE_NOTIFY) && (m->notify == 4 || m->notify == 11)) {
 		p->notify = m->notify;
 		p->notify_spi = m->notify_spi;
@@ -905,6 +926,14 @@ void ikw_route_event(struct ikw_world *w, const struct ikw_route *ev)
 		struct ikw_peer *p = IKW_CONTAINER(node, struct ikw_peer, by_remote);
 
 		if (!memcmp(p->remote, ev->peer, IKW_ADDR_LEN))
-			peer_reached(p, ev->ifindex);
+			peer_routed(w, p, ev->ifindex, ev->hdr.time);
 	}
+}
+
+void ikw_way_event(struct ikw_world *w, const struct ikw_way *ev)
+{
+	struct ikw_peer *p = ikw_world_peer(w, ev->local, ev->peer);
+
+	if (p)
+		peer_routed(w, p, ev->ifindex, ev->hdr.time);
 }

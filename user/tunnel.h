@@ -39,7 +39,9 @@ struct ikw_peer {
 	uint32_t notify_spi;
 	uint32_t ifindex;     /* towards the peer; 0: not known */
 	uint32_t was_ifindex; /* before that one; 0: none */
+	uint64_t way_changed; /* when it ceased to be that, boot time ns */
 	uint16_t notify;
+	bool way_seen; /* IKE was seen to leave over it */
 	bool idle;
 	bool guessed; /* which of the two is ours: nothing told when its SAs came */
 };

@@ -43,6 +43,9 @@ void ikw_world_event(struct ikw_world *w, const union ikw_event *ev)
 	case IKW_EV_ROUTE:
 		ikw_route_event(w, &ev->route);
 		break;
+	case IKW_EV_WAY:
+		ikw_way_event(w, &ev->way);
+		break;
 	case IKW_EV_IKESA:
 		ikw_ikesa_event(w, &ev->ikesa);
 		break;

@@ -58,6 +58,7 @@ void ikw_ike_event(struct ikw_world *world, const struct ikw_ike *event);
 void ikw_peer_asking(struct ikw_world *world, const uint8_t *local, const uint8_t *remote,
 		     struct ikw_reserved *reserved);
 void ikw_route_event(struct ikw_world *world, const struct ikw_route *event);
+void ikw_way_event(struct ikw_world *world, const struct ikw_way *event);
 
 /* ---- tunnel.c: tunnels, their flows, policies ------------------------------- */
 

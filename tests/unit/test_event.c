@@ -38,7 +38,7 @@ static bool is_padding(unsigned int type, size_t at)
 		PAD(IKW_EV_ADDR, ikw_addr, pad),       PAD(IKW_EV_ROUTE, ikw_route, pad),
 		PAD(IKW_EV_ESP, ikw_esp, pad),	       PAD(IKW_EV_ESP, ikw_esp, pad2),
 		PAD(IKW_EV_NETNS, ikw_netns, pad),     PAD(IKW_EV_IKESA, ikw_ikesa, pad),
-		PAD(IKW_EV_PORTS, ikw_ports, pad),
+		PAD(IKW_EV_PORTS, ikw_ports, pad),     PAD(IKW_EV_WAY, ikw_way, pad),
 #undef PAD
 	};
 
@@ -265,7 +265,7 @@ static void test_every_byte_is_told(void **state)
 		}
 		free(before);
 	}
-	assert_int_equal(types, 19);
+	assert_int_equal(types, 20);
 }
 
 static void test_default_members_are_left_out(void **state)

@@ -111,6 +111,7 @@ static bool always(const union ikw_event *e)
 	case IKW_EV_LINK:
 	case IKW_EV_ADDR:
 	case IKW_EV_ROUTE:
+	case IKW_EV_WAY:
 	case IKW_EV_LOST:
 	case IKW_EV_DUMP:
 		return true;
