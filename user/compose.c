@@ -573,6 +573,13 @@ static void tell_host(struct report *r)
 			 o->request[0] ? ", request " : "", o->request,
 			 r->a->ordered_by.command[0] ? r->a->ordered_by.command
 						     : "command not known");
+	if (r->f->aside && r->f->aside != r->f->order)
+		evidence(r, r->f->aside->time, "order_aside",
+			 "%.16s (pid %u) spoke to the IKE daemon (%s): not taken for the cause",
+			 r->f->aside->by.comm, r->f->aside->by.tgid,
+			 ikw_host_order_routine(&r->w->host, r->f->aside, NULL)
+				 ? "the same as again and again before, without effect"
+				 : "more than a second before");
 	if (r->f->link)
 		evidence(r, r->f->link->off, gone ? "interface_gone" : "interface_down",
 			 "interface %s %s", link_text(r, link, sizeof(link)),

@@ -155,6 +155,7 @@ struct ikw_facts {
 	const struct ikw_ike_sa *failed_ike;   /* reauthentication that had failed before */
 	const struct ikw_generation *next_gen; /* that carries the flow on */
 	const struct ikw_order *order;
+	const struct ikw_order *aside;	   /* one that was given just before, hardly for this */
 	const struct ikw_link_state *link; /* that was off, which took ... */
 	const struct ikw_link_state *dark; /* towards the peer, and without a carrier */
 	const struct ikw_link_state *way;  /* ... the interface towards the peer with it */

@@ -26,6 +26,7 @@ struct ikw_look {
 	const struct ikw_world *w;
 	uint64_t at; /* the anchor */
 	uint64_t now;
+	bool plain_orders; /* no others are looked at: none aside, and nothing loaded */
 };
 
 static inline uint64_t before(uint64_t t, uint64_t d)

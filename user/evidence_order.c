@@ -5,6 +5,14 @@
 
 #define FORCED (500 * IKW_MS) /* from an order to the deletion that waits for no peer: chosen */
 #define SLACK  (5 * IKW_MS)   /* events of several CPUs may pass each other */
+/* To know whether something is loaded over and over, so long: chosen. */
+#define LOADS_BEFORE (60 * IKW_SECOND)
+/*
+ * What has been given in vain n times has its effect the next time with a chance of
+ * 1 in n + 2 (the rule of succession); that something else happens d after it when
+ * it is given every g, with one of d in g. The latter may be so much the rarer.
+ */
+#define BY_CHANCE 4
 
 /* The first thing that the daemon did about it. */
 static uint64_t first_act(const struct ikw_look *l)
@@ -37,6 +45,8 @@ static bool of_others(const struct ikw_look *l, const struct ikw_order *order)
 
 static void see_order_kind(struct ikw_look *l, const struct ikw_order *order)
 {
+	const struct ikw_process *p = ikw_host_process(&l->w->host, order->by.tgid);
+
 	l->f->order = order;
 	if (order->time + ORDER_AT_ONCE >= first_act(l) && !served_another(l, order))
 		see(l, IKW_FACT(ORDER_NEAR));
@@ -46,6 +56,11 @@ static void see_order_kind(struct ikw_look *l, const struct ikw_order *order)
 		break;
 	case IKW_ORDER_RELOAD:
 		see(l, IKW_FACT(ORDER_RELOAD));
+		/* whether it is the same that is loaded again and again is not known */
+		if (!p || !p->described ||
+		    (ikw_host_missed(&l->w->host, before(order->time, LOADS_BEFORE), order->time) &
+		     IKW_SEES_CONTROL))
+			l->f->vague |= IKW_FACT(ORDER_RELOAD);
 		break;
 	case IKW_ORDER_REKEY:
 		see(l, IKW_FACT(ORDER_REKEY));
@@ -121,19 +136,64 @@ static bool not_of_others(const struct ikw_look *l, const struct ikw_order *orde
 	return !of_others(l, order);
 }
 
-/* The latest order between these times that fits, the weightiest first; NULL: none. */
+/* What is given over and over: does what follows it do so by chance? */
+static bool by_chance(const struct ikw_look *l, const struct ikw_order *order)
+{
+	unsigned int in_vain;
+	uint64_t gap = ikw_host_order_routine(&l->w->host, order, &in_vain), act = first_act(l);
+
+	if (!gap || act + SLACK < order->time)
+		return gap;
+	return act > order->time && (act - order->time) * BY_CHANCE * (in_vain + 2) > gap;
+}
+
+/* A daemon does what a configuration asks for as it is loaded. */
+static bool long_loaded(const struct ikw_look *l, const struct ikw_order *order)
+{
+	return (order->kind == IKW_ORDER_RELOAD || order->kind == IKW_ORDER_UNKNOWN) &&
+	       order->time + ORDER_AT_ONCE < first_act(l);
+}
+
+/* Given just before, but hardly for this: it explains what nothing else explains. */
+static bool aside(const struct ikw_look *l, const struct ikw_order *order)
+{
+	return long_loaded(l, order) || by_chance(l, order);
+}
+
+struct order_look {
+	const struct ikw_look *l;
+	bool (*fits)(const struct ikw_look *l, const struct ikw_order *order);
+};
+
+static bool order_fits(const void *ctx, const struct ikw_order *order)
+{
+	const struct order_look *look = ctx;
+
+	return look->fits(look->l, order);
+}
+
+static bool fits_well(const void *ctx, const struct ikw_order *order)
+{
+	const struct order_look *look = ctx;
+
+	return look->fits(look->l, order) && !aside(look->l, order) &&
+	       (!look->l->plain_orders || order->kind != IKW_ORDER_RELOAD);
+}
+
+/* The latest order between these times that fits, the weightiest first, those aside last; NULL:
+ * none. */
 static const struct ikw_order *
 order_that(const struct ikw_look *l, uint32_t daemon, uint64_t from, uint64_t to,
 	   bool (*fits)(const struct ikw_look *l, const struct ikw_order *order))
 {
-	const struct ikw_order *order;
+	const struct order_look look = { l, fits };
+	const struct ikw_host *host = &l->w->host;
+	const struct ikw_order *order =
+		ikw_host_order_that(host, daemon, from, to, fits_well, &look);
 
-	for (; to >= from; to = order->time - 1) {
-		order = ikw_host_order(&l->w->host, daemon, from, to);
-		if (!order || fits(l, order))
-			return order;
-	}
-	return NULL;
+	if (order || l->plain_orders)
+		return order;
+	return ikw_host_order_that(host, daemon, from, to, order_fits, &look);
 }
 
 /* Did the request's time run out, as the gaps between its copies foretell? Then nobody hurried it.
@@ -167,6 +227,13 @@ static bool order_cut_short(const struct ikw_look *l, const struct ikw_order *or
 	return x->copies >= 3 || !served_another(l, order);
 }
 
+static bool any(const struct ikw_look *l, const struct ikw_order *order)
+{
+	(void)l;
+	(void)order;
+	return true;
+}
+
 static const struct ikw_order *order_amid_silence(struct ikw_look *l, uint32_t daemon)
 {
 	const struct ikw_generation *gen = l->c->gen;
@@ -184,8 +251,7 @@ static const struct ikw_order *order_amid_silence(struct ikw_look *l, uint32_t d
 	}
 	if (order_that(l, daemon, from, to, order_beside))
 		l->f->vague |= IKW_FACT(GAVE_UP_LIVENESS);
-	order = ikw_host_order(&l->w->host, daemon, since_birth(gen, before(l->at, 1500 * IKW_MS)),
-			       l->at);
+	order = order_that(l, daemon, since_birth(gen, before(l->at, 1500 * IKW_MS)), l->at, any);
 	return order && order_cut_short(l, order) ? order : NULL;
 }
 
@@ -263,8 +329,11 @@ void ikw_see_order(struct ikw_look *l)
 		see(l, IKW_FACT(ORDER_AWAY));
 	if (!order)
 		order = away;
-	if (order)
-		see_order_kind(l, order);
+	if (!order)
+		return;
+	see_order_kind(l, order);
+	if (aside(l, order))
+		l->f->aside = order;
 }
 
 /* Was the peer heard between these times? Then it was not this interface that mattered. */

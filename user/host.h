@@ -51,6 +51,7 @@ struct ikw_order {
 	bool unsure;	      /* END: what its IKE_SA did may have been a check of its own */
 	bool away;	      /* END: sends the peers to another gateway (RFC 5685) */
 	uint64_t followed; /* END: the last deletion that went by it, boot time ns; 0: none yet */
+	uint64_t acted;	   /* when its daemon deleted SAs at once after it; 0: it did not */
 };
 #define IKW_ORDERS 128
 
@@ -161,12 +162,38 @@ void ikw_host_link_event(struct ikw_host *host, const struct ikw_link *event);
 void ikw_host_links_free(struct ikw_host *host);
 
 /*
+ * The name of the vici request that this CONTROL event has (or ends with): true, and
+ * name gets it, up to size; false: none that is known.
+ */
+bool ikw_host_request_name(const struct ikw_control *event, char *name, size_t size);
+
+/* Take a CONTROL and a SIGNAL event. */
+void ikw_host_control_event(struct ikw_host *host, const struct ikw_control *event);
+void ikw_host_signal_event(struct ikw_host *host, const struct ikw_signal *event);
+
+/*
  * The weightiest order to that daemon between two times (boot ns), newest
  * first among equals; NULL: none. daemon 0 takes an order to any daemon.
  * Orders that only look are not orders.
  */
 const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t daemon_tgid,
 				       uint64_t from, uint64_t to);
+/* Likewise, of those that fit. */
+const struct ikw_order *
+ikw_host_order_that(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t from, uint64_t to,
+		    bool (*fits)(const void *ctx, const struct ikw_order *order), const void *ctx);
+
+/* That daemon deleted SAs at that time (boot ns), which orders just before may have made it do. */
+void ikw_host_acted(struct ikw_host *host, uint32_t daemon_tgid, uint64_t at);
+
+/*
+ * How long (ns) after the same command before it an order was given that has been
+ * given again and again and that no deletion has followed: by cron, by a
+ * configuration system, by a watchdog. 0: it is no such order. in_vain: how often
+ * none followed; may be NULL.
+ */
+uint64_t ikw_host_order_routine(const struct ikw_host *host, const struct ikw_order *order,
+				unsigned int *in_vain);
 
 /* Time of the latest order between those times to send peers to another gateway; 0: none. */
 uint64_t ikw_host_order_away(const struct ikw_host *host, uint64_t from, uint64_t to);

@@ -185,7 +185,7 @@ static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, boo
 	}
 	ikw_facts_collect(&f, c, &m->world, now);
 	v = ikw_infer(&f);
-	if (!final && (!v.rule->now || more_follows(m, c, &f)))
+	if (!final && (!v.rule->now || f.aside || more_follows(m, c, &f)))
 		return false;
 	if (!v.rule->now && waits_for_outcome(c, &f, now)) {
 		case_unlink(m, c);
@@ -274,6 +274,8 @@ static void on_deletion(void *ctx, struct ikw_generation *gen, const struct ikw_
 	c->by_spi.hash = spi_hash(ev->spi);
 	ikw_table_add(&m->by_spi, &c->by_spi);
 	case_link(m, c);
+	if (ev->cause == IKW_CAUSE_CALL || ev->cause == IKW_CAUSE_UNKNOWN)
+		ikw_host_acted(&m->world.host, ev->by.tgid, c->opened);
 	case_anchor(m, c);
 	case_look(m, c, c->opened, false);
 }
