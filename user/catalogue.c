@@ -513,7 +513,7 @@ static const struct ikw_catalogue_entry entries[] = {
 			    "stayed unanswered or was refused (a short IKE_AUTH response, no SA "
 			    "installed), and the SAs' end.",
 		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(ASKED) | BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
+		.helps = BIT(ACTOR) | BIT(ASKED) | BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(reauth_timeout),
 	},
 	[IKW_REASON_AAA_CUT] = {
@@ -667,9 +667,9 @@ static const struct ikw_catalogue_entry entries[] = {
 			 "replaced, or the daemon did at the end of its life.",
 		.evidence = "The SA deleted by the kernel's timer, with the limit that was hit, while no "
 			    "younger SA carries the flow; or our own Delete of the CHILD_SA alone at the age at "
-			    "which the one before ended.",
+			    "which the one before ended, or after the peer had refused to rekey it.",
 		.needs = BIT(SA),
-		.helps = BIT(CAUSE) | BIT(IKE_OUT) | BIT(CONTROL) | BIT(SIGNAL),
+		.helps = BIT(CAUSE) | IKE_BOTH | BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(phase2_hard_expiry),
 	},
 	[IKW_REASON_HEARTBEAT_TIMEOUT] = {

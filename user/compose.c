@@ -620,6 +620,12 @@ static void fill_evidence(struct report *r)
 	tell_silence(r);
 	if (f->gave_up)
 		tell_exchange(r, f->ike, f->gave_up);
+	if (f->refused) {
+		tell_exchange(r, f->ike, f->refused);
+		evidence(r, f->refused->answered, "rekey_refused",
+			 "the peer answered, and no SA came of it: it refused")
+			->kind = IKW_EVIDENCE_NOTE;
+	}
 	if (f->local)
 		tell_exchange(r, f->ike, f->local);
 	if (f->peer)
@@ -750,11 +756,16 @@ static const char *answer_text(const struct report *r, const struct ikw_exchange
 	return "no answer";
 }
 
+/* Of those that set it up: what tells the peer that it failed is not always answered. */
 static bool answered_last(const struct ikw_ike_sa *ike)
 {
-	const struct ikw_exchange *x = ikw_ike_exchange(ike, 0);
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
 
-	return x && x->answered;
+		if (ikw_exchange_sets_up(x->type))
+			return x->answered;
+	}
+	return false;
 }
 
 static void fill_detail(struct report *r)
@@ -778,8 +789,11 @@ static void fill_detail(struct report *r)
 			   answered_last(r->f->failed_ike) ? "it was refused"
 							   : "it was not answered");
 	else if (r->c->first.cause == IKW_CAUSE_TIMER)
-		ikw_format(more, sizeof(more), " (%s limit)",
-			   r->c->first.limit == IKW_LIMIT_VOLUME ? "byte or packet" : "time");
+		ikw_format(more, sizeof(more), " (%s limit%s)",
+			   r->c->first.limit == IKW_LIMIT_VOLUME ? "byte or packet" : "time",
+			   (r->f->seen & ~r->f->vague & IKW_FACT(REKEY_REFUSED))
+				   ? "; the peer had refused to rekey it"
+				   : "");
 	else if (r->f->link && (r->v->rule->needs & (IKW_FACT(LINK_GONE) | IKW_FACT(LINK_DOWN))))
 		ikw_format(more, sizeof(more), " (%s)", link_text(r, link, sizeof(link)));
 	else if (r->a->has_ordered_by && r->a->ordered_by.command[0])

@@ -90,6 +90,7 @@
 	X(CHILD_ONLY, "delete_of_child_only", IKW_SEES_IKE_OUT)                                    \
 	X(DELETE_ASKED, "use_time_read_before_delete", IKW_SEES_ASKED)                             \
 	X(LIFE_AGAIN, "as_old_as_the_one_before", IKW_SEES_IKE_OUT)                                \
+	X(REKEY_REFUSED, "rekey_refused", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_LARVAL)    \
 	/* other protocols, and who is behind an order */                                          \
 	X(AAA_ORDER, "aaa_order_acknowledged", IKW_SEES_WIRE)                                      \
 	X(AAA_USER, "aaa_order_names_inner_address", IKW_SEES_WIRE)                                \
@@ -150,6 +151,7 @@ struct ikw_facts {
 	const struct ikw_exchange *peer;       /* the peer's Delete */
 	const struct ikw_exchange *sent_away;  /* its request that sent us to another peer */
 	const struct ikw_exchange *late;       /* our Delete, told after the deed */
+	const struct ikw_exchange *refused;    /* our rekey of the CHILD_SA that came to nothing */
 	uint64_t unsent;		       /* when that began of which nothing left this host */
 	const struct ikw_ike_sa *new_ike;      /* negotiation that was to follow */
 	const struct ikw_ike_sa *failed_ike;   /* reauthentication that had failed before */

@@ -424,14 +424,17 @@ static void see_deletes(struct ikw_look *l)
 static bool negotiation_failed(const struct ikw_ike_sa *ike, uint64_t now)
 {
 	const struct ikw_exchange *x = ikw_ike_exchange(ike, 0);
+	bool told;
 
 	if (ike->installed)
 		return false;
 	if (!x || now - ike->created > OUTCOME_LIMIT)
 		return true;
-	if (x->ours && !x->answered)
+	/* RFC 7296 2.21.2: that it failed is said, and nobody waits for an answer */
+	told = x->type == IKW_V2_INFORMATIONAL || x->type == IKW_V1_INFO;
+	if (x->ours && !x->answered && !told)
 		return x->copies >= 3;
-	if (ike->version == 2 && !x->answered) /* our daemon may be asking an AAA server */
+	if (ike->version == 2 && !x->answered && !told) /* our daemon may be asking an AAA server */
 		return false;
 	return now - (x->answered > x->last ? x->answered : x->last) > OUTCOME_QUIET;
 }
@@ -561,6 +564,30 @@ static void see_new_ikes(struct ikw_look *l)
 }
 
 /*
+ * A CREATE_CHILD_SA for which our daemon reserved an SPI, and which was answered,
+ * but brought no SA: the peer answered with an error (RFC 7296 1.3, 2.25). Of
+ * several CHILD_SAs it may have been another's.
+ */
+static void see_refused(struct ikw_look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+
+	for (unsigned int k = 0; ike && k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x->type != IKW_V2_CHILD || !x->ours || !x->answered || x->answered > l->at)
+			continue;
+		if (!x->reserved || x->brought || ikw_before_birth(l->c->gen, x->first))
+			return;
+		l->f->refused = x;
+		see(l, IKW_FACT(REKEY_REFUSED));
+		if (ike->generations > 1)
+			l->f->vague |= IKW_FACT(REKEY_REFUSED);
+		return;
+	}
+}
+
+/*
  * RFC 7296 1.5: INVALID_SPI holds the SPI of the ESP packet it complains of,
  * INVALID_IKE_SPI is a response with the SPIs of the request. Who forges one
  * without seeing our packets knows neither.
@@ -597,5 +624,6 @@ void ikw_see_wire(struct ikw_look *l)
 	see_deletes(l);
 	ikw_see_left_behind(l);
 	see_new_ikes(l);
+	see_refused(l);
 	see_notify(l);
 }

@@ -446,6 +446,10 @@ static const struct ikw_rule rules[] = {
 	  "no traffic, and the daemon closed it by itself (it had just looked when the SAs were "
 	  "last used)" },
 	/* who was asked for nothing and begins nothing: what has come to its end */
+	{ "child_refused", R(PHASE2_HARD_EXPIRY), LIKELY, false,
+	  F(LOCAL_DELETE) | F(CHILD_ONLY) | F(REKEY_REFUSED), ORDERS, 0,
+	  "the peer had refused to rekey the CHILD_SA, and the daemon deleted it by itself: its "
+	  "life was over" },
 	{ "child_life_over", R(PHASE2_HARD_EXPIRY), LIKELY, false,
 	  F(LOCAL_DELETE) | F(CHILD_ONLY) | F(LIFE_AGAIN), ORDERS, 0,
 	  "the daemon deleted the CHILD_SA by itself at the age at which the one before had "
@@ -487,6 +491,12 @@ static const struct ikw_rule rules[] = {
 	  "something on this host spoke to the IKE daemon just before the tunnel was deleted" },
 	{ "other_daemon", R(MANUAL), LIKELY, false, F(OTHER_DAEMON), F(LOCAL_DELETE), 0,
 	  "another IKE daemon process than the one that installed it deleted it" },
+	/* IKEv1: the new IKE_SA that was refused had taken the old one's SAs over */
+	{ "reauth_failed_quietly", R(REAUTH_TIMEOUT), LIKELY, false,
+	  F(NEW_IKE_FIRST) | F(NEW_IKE_FAILED),
+	  NOTHING_ELSE | ORDERS | F(NEW_IKE_OPEN) | F(FOREIGN_DELETER) | F(RETURNED), 0,
+	  "a reauthentication did not come about, and the daemon dropped the tunnel without a "
+	  "Delete" },
 	{ "spi_conflict", R(SPI_CONFLICT), LIKELY, false, F(SPI_TAKEN), NOTHING_ELSE, 0,
 	  "an install for this peer failed because its SPI was taken, then the tunnel went" },
 	{ "replaced_plain", R(PHASE2_REPLACE), LIKELY, false, F(REPLACED_PLAIN),
