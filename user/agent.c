@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "cli.h"
 #include "procfs.h"
+#include "scrub.h"
 #include "witness.h"
 
 #define LINES_MAX   1024 /* alarms that wait for the store's commit */
@@ -179,6 +180,7 @@ static void tell_process(struct ikw_agent *agent, uint32_t tgid, enum ikw_proc_o
 	event.proc.op = op;
 	if (op == IKW_PROC_DAEMON || op == IKW_PROC_UNHEARD)
 		watch_parent(agent, &event.proc);
+	ikw_scrub_proc(&event.proc);
 	push(agent, &event);
 }
 
@@ -436,6 +438,7 @@ static void feed_proc(struct ikw_agent *agent, union ikw_event *event)
 		ikw_procfs_complete(&event->proc);
 	if (event->proc.op == IKW_PROC_EXIT)
 		forget_daemon(agent, event->proc.tgid);
+	ikw_scrub_proc(&event->proc);
 	push(agent, event);
 }
 
@@ -457,6 +460,9 @@ void ikw_agent_feed(struct ikw_agent *agent, union ikw_event *event)
 	case IKW_EV_PROC:
 		feed_proc(agent, event);
 		return;
+	case IKW_EV_CONTROL:
+		ikw_scrub_control(&event->control);
+		break;
 	default:
 		break;
 	}

@@ -6,6 +6,7 @@ UNIT_SRC_test_doubt := $(IKW_PURE)
 UNIT_SRC_test_found := $(IKW_PURE) user/checkpoint.c
 UNIT_SRC_test_readdress := $(IKW_PURE)
 UNIT_SRC_test_hand := $(IKW_PURE)
+UNIT_SRC_test_scrub := user/scrub.c $(IKW_PURE)
 UNIT_SRC_test_refused := $(IKW_PURE)
 UNIT_SRC_test_ways := $(IKW_PURE)
 UNIT_SRC_test_routine := $(IKW_PURE)
