@@ -3,7 +3,7 @@
 # The peer goes silent: the liveness check of gwa is never answered.
 variations() {
 	variation cbc dpd_a=2 rt='0.7 1.5 2'
-	variation aead-responder dpd_a=2 rt='0.5 2 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b daemon_a=charon-systemd traffic=yes
+	variation aead-responder core=yes dpd_a=2 rt='0.5 2 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b daemon_a=charon-systemd traffic=yes
 	variation ipv6 core=yes dpd_a=1 family=6 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305 rt='0.6 1.8 3'
 	variation natt core=yes dpd_a=2 nat_a=yes ike=aes256-sha512-modp2048 esp=aes256-sha512 traffic=yes
 	variation three-children core=yes dpd_a=2 children=3 ike=aes128gcm16-prfsha256-ecp256 rt='0.8 1.8 2'

@@ -3,7 +3,7 @@
 # A request of gwa other than a liveness check is never answered: the rekey's CREATE_CHILD_SA, IKEv1's Quick Mode.
 variations() {
 	variation child-rekey rekey_a=12 rt='0.7 1.5 2'
-	variation child-rekey-aead rekey_a=12 rt='0.5 2 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b daemon_a=charon-systemd traffic=yes
+	variation child-rekey-aead core=yes rekey_a=12 rt='0.5 2 2' ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b daemon_a=charon-systemd traffic=yes
 	variation answer-lost core=yes rekey_a=12 rt='0.7 1.5 3' lost=yes ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 	variation held-here rekey_a=12 rt='0.7 1.5 2' lost=out
 	variation held-here-aead rekey_a=12 rt='0.7 1.5 2' lost=out ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 init=b

@@ -3,7 +3,7 @@
 # gwa is Libreswan, gwb strongSwan.
 variations() {
 	variation liveness daemon_a=pluto what=silent dpd_a=2
-	variation liveness-aead daemon_a=pluto what=silent dpd_a=1 ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 pluto_interval=400 init=b
+	variation liveness-aead core=yes daemon_a=pluto what=silent dpd_a=1 ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 pluto_interval=400 init=b
 	variation liveness-held daemon_a=pluto what=silent dpd_a=2 lost=out
 	variation local-terminate core=yes daemon_a=pluto what=local
 	variation local-terminate-aead daemon_a=pluto what=local ike=aes256gcm16-prfsha384-ecp256 pluto_ike=aes_gcm256-sha2_384-ecp_256 esp=aes256gcm16 pluto_esp=aes_gcm256 init=b

@@ -3,7 +3,7 @@
 # An operator of gwa takes the tunnel down with swanctl, also while the peer is silent.
 variations() {
 	variation ike dpd_a=2
-	variation ike-aead-responder init=b ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd dpd_a=3 traffic=yes
+	variation ike-aead-responder core=yes init=b ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd dpd_a=3 traffic=yes
 	variation child core=yes children=2 what=child dpd_a=5
 	variation child-natt what=child nat_a=yes ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 	variation silent core=yes silent=yes dpd_a=30 rt='0.7 1.5 2'

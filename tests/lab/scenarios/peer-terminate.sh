@@ -3,7 +3,7 @@
 # gwb asks: it deletes the IKE_SA or the CHILD_SA.
 variations() {
 	variation ike dpd_a=2
-	variation ike-aead-responder init=b ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd traffic=yes
+	variation ike-aead-responder core=yes init=b ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd traffic=yes
 	variation ike-two core=yes children=2 ike=aes128gcm16-prfsha256-ecp256 dpd_a=3
 	variation child children=2 what=child ike=aes256-sha384-ecp384
 	variation child-ipv6 core=yes what=child family=6 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305 init=b

@@ -3,7 +3,7 @@
 # gwb loses its state and comes back, at the same or at another address: gwa drops the old SAs for the new (INITIAL_CONTACT).
 variations() {
 	variation restart remote_addrs_a=%any unique_a=replace init=b
-	variation restart-aead remote_addrs_a=%any unique_a=replace init=b ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd
+	variation restart-aead core=yes remote_addrs_a=%any unique_a=replace init=b ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16 daemon_a=charon-systemd
 	variation other-address core=yes remote_addrs_a=%any unique_a=replace init=b move=198.51.100.2
 	variation other-address-chacha remote_addrs_a=%any unique_a=replace init=b move=198.51.100.2 ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 	variation restart-unique-marks remote_addrs_a=%any unique_a=replace init=b unique_marks=yes
