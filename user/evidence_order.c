@@ -366,11 +366,12 @@ static bool removed(const struct ikw_link_state *link, uint64_t at)
 }
 
 /* One that another took the place of when it went off; 0: it did so before, for another cause. */
-static uint32_t until_off(const struct ikw_host *host, uint32_t ifindex, uint64_t replaced)
+static uint32_t until_off(const struct ikw_host *host, uint32_t ifindex, uint32_t replaced)
 {
 	const struct ikw_link_state *link = ikw_host_link(host, ifindex);
+	uint32_t off = link ? (uint32_t)(link->off / IKW_WAY_TICK) : 0;
 
-	return link && replaced + NEAR >= link->off ? ifindex : 0;
+	return link && (int32_t)(off - replaced) <= (int32_t)(NEAR / IKW_WAY_TICK) ? ifindex : 0;
 }
 
 void ikw_see_link(struct ikw_look *l)
@@ -379,10 +380,11 @@ void ikw_see_link(struct ikw_look *l)
 	const struct ikw_tunnel *t = l->c->gen->tunnel;
 	const struct ikw_address *a = ikw_host_address(host, t->peer->local);
 	/* one that is gone may have been made anew, which then has the address */
-	const uint32_t all[] = { a ? a->ifindex : 0,
-				 a ? until_off(host, a->was_ifindex, a->moved) : 0,
-				 t->peer->ifindex,
-				 until_off(host, t->peer->was_ifindex, t->peer->way_changed) };
+	const uint32_t all[] = {
+		a ? a->ifindex : 0,
+		a ? until_off(host, a->was_ifindex, (uint32_t)(a->moved / IKW_WAY_TICK)) : 0,
+		t->peer->ifindex, until_off(host, t->peer->was_ifindex, t->peer->way_changed)
+	};
 	const struct ikw_link_state *link = NULL;
 	uint64_t since = l->f->gave_up ? l->f->gave_up->first + IKW_SECOND : l->at;
 

@@ -397,7 +397,8 @@ static struct ikw_rt_peer *peer_get(struct ikw_rt *rt, const uint8_t addr[IKW_AD
 /* The peer, as the kernel takes the two ends; NULL: both are this host's, or memory is short. */
 static struct ikw_rt_peer *peer_of(struct ikw_rt *rt, const struct ikw_sa *sa)
 {
-	const uint8_t *const ends[] = { sa->daddr, sa->saddr };
+	bool in = sa->dir == IKW_DIR_IN;
+	const uint8_t *const ends[] = { in ? sa->saddr : sa->daddr, in ? sa->daddr : sa->saddr };
 	struct ikw_rt_peer *peer;
 
 	for (unsigned int i = 0; i < 2; i++) { /* rules may look at the source */

@@ -608,7 +608,7 @@ static void peer_reached(struct ikw_peer *p, uint32_t ifindex, uint64_t time)
 	if (!ifindex || ifindex == p->ifindex)
 		return;
 	p->was_ifindex = p->ifindex;
-	p->way_changed = time;
+	p->way_changed = (uint32_t)(time / IKW_WAY_TICK);
 	p->ifindex = ifindex;
 }
 

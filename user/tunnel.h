@@ -20,6 +20,9 @@ struct ikw_generation;
 struct ikw_case;
 
 /* A pair of outer addresses. */
+/* There are as many peers as tunnels mostly: 32 bits of such, which wrap, will do. */
+#define IKW_WAY_TICK 10000000ULL /* ns */
+
 struct ikw_peer {
 	struct ikw_node node;
 	struct ikw_node by_remote;
@@ -39,11 +42,11 @@ struct ikw_peer {
 	uint32_t notify_spi;
 	uint32_t ifindex;     /* towards the peer; 0: not known */
 	uint32_t was_ifindex; /* before that one; 0: none */
-	uint64_t way_changed; /* when it ceased to be that, boot time ns */
+	uint32_t way_changed; /* when it ceased to be that, IKW_WAY_TICKs of boot time */
 	uint16_t notify;
-	bool way_seen; /* IKE was seen to leave over it */
-	bool idle;
-	bool guessed; /* which of the two is ours: nothing told when its SAs came */
+	bool way_seen : 1; /* IKE was seen to leave over it */
+	bool idle : 1;
+	bool guessed : 1; /* which of the two is ours: nothing told when its SAs came */
 };
 
 /* How an SA's traffic went until it was deleted: struct ikw_esp. */
