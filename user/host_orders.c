@@ -567,10 +567,9 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 
 /* ---- what is ordered over and over ------------------------------------------ */
 
-#define ACTS                                                                                       \
-	UINT64_C(500000000) /* from an order to what it ends, where no peer is waited for: chosen  \
-			     */
-#define ROUTINE 2	    /* so often in vain before: chosen */
+/* From an order to what it ends, where no peer is waited for: chosen. */
+#define ACTS	UINT64_C(500000000)
+#define ROUTINE 2 /* so often in vain before: chosen */
 
 void ikw_host_acted(struct ikw_host *host, uint32_t daemon_tgid, uint64_t at)
 {
@@ -601,8 +600,9 @@ static bool same_words(const struct ikw_host *host, const struct ikw_order *a,
 		return false;
 	p = ikw_host_process(host, a->by.tgid);
 	q = ikw_host_process(host, b->by.tgid);
+	/* what fills its place may go on */
 	return p && q && p->described && q->described && p->seen.args_len &&
-	       p->seen.args_len == q->seen.args_len &&
+	       p->seen.args_len < IKW_ARGS_LEN && p->seen.args_len == q->seen.args_len &&
 	       !memcmp(p->seen.args, q->seen.args, p->seen.args_len);
 }
 
