@@ -365,13 +365,19 @@ static bool removed(const struct ikw_link_state *link, uint64_t at)
 	return link->gone && link->changed <= at && link->changed <= link->off + NEAR;
 }
 
-/* One that another took the place of when it went off; 0: it did so before, for another cause. */
+/*
+ * One that another took the place of when it went off or lost its carrier; 0: it
+ * did so before, for another cause.
+ */
 static uint32_t until_off(const struct ikw_host *host, uint32_t ifindex, uint32_t replaced)
 {
 	const struct ikw_link_state *link = ikw_host_link(host, ifindex);
-	uint32_t off = link ? (uint32_t)(link->off / IKW_WAY_TICK) : 0;
+	uint64_t lost = !link ? 0 : link->off > link->stopped ? link->off : link->stopped;
 
-	return link && (int32_t)(off - replaced) <= (int32_t)(NEAR / IKW_WAY_TICK) ? ifindex : 0;
+	return lost && (int32_t)((uint32_t)(lost / IKW_WAY_TICK) - replaced) <=
+				       (int32_t)(NEAR / IKW_WAY_TICK)
+		       ? ifindex
+		       : 0;
 }
 
 void ikw_see_link(struct ikw_look *l)

@@ -96,6 +96,30 @@ static void test_other_link_down(void **state)
 	}
 }
 
+/* Nor is it told of when it loses its carrier. */
+static void test_other_without_carrier(void **state)
+{
+	struct story s;
+	NEW(&s, l, link, LINK, 30000);
+
+	(void)state;
+	two_uplinks(&s);
+	established_on(&s, 10000, SECOND);
+	l.link.ifindex = FIRST;
+	l.link.ifi_flags = 1;
+	l.link.op = IKW_LINK_SET;
+	strcpy(l.link.name, "eth0");
+	for (unsigned int running = 2; running-- > 0;) { /* 0x40: IFF_RUNNING */
+		l.link.ifi_flags = running ? 0x41 : 1;
+		feed(&s, &l);
+		l.hdr.time += 1000000;
+	}
+	silent_on(&s, 33000, SECOND);
+	down(&s, 39000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+	assert_null(strstr(s.told[0].facts, " no_carrier "));
+}
+
 /* Where the second is gone the first has to do: it is not what led there. */
 static void test_own_link_down(void **state)
 {
@@ -143,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_other_link_down),
+		cmocka_unit_test(test_other_without_carrier),
 		cmocka_unit_test(test_own_link_down),
 		cmocka_unit_test(test_way_from_address),
 	};
