@@ -578,7 +578,7 @@ static void tell_host(struct report *r)
 			 "%.16s (pid %u) spoke to the IKE daemon (%s): not taken for the cause",
 			 r->f->aside->by.comm, r->f->aside->by.tgid,
 			 ikw_host_order_routine(&r->w->host, r->f->aside, NULL)
-				 ? "the same as again and again before, without effect"
+				 ? "with words that had been without effect before"
 				 : "more than a second before");
 	if (r->f->link)
 		evidence(r, r->f->link->off, gone ? "interface_gone" : "interface_down",
@@ -623,7 +623,7 @@ static void fill_evidence(struct report *r)
 	if (f->refused) {
 		tell_exchange(r, f->ike, f->refused);
 		evidence(r, f->refused->answered, "rekey_refused",
-			 "the peer answered, and no SA came of it: it refused")
+			 "no SA came of what the peer answered, as when it refuses")
 			->kind = IKW_EVIDENCE_NOTE;
 	}
 	if (f->local)
@@ -792,7 +792,7 @@ static void fill_detail(struct report *r)
 		ikw_format(more, sizeof(more), " (%s limit%s)",
 			   r->c->first.limit == IKW_LIMIT_VOLUME ? "byte or packet" : "time",
 			   (r->f->seen & ~r->f->vague & IKW_FACT(REKEY_REFUSED))
-				   ? "; the peer had refused to rekey it"
+				   ? "; a rekey that the peer answered had brought no SA"
 				   : "");
 	else if (r->f->link && (r->v->rule->needs & (IKW_FACT(LINK_GONE) | IKW_FACT(LINK_DOWN))))
 		ikw_format(more, sizeof(more), " (%s)", link_text(r, link, sizeof(link)));

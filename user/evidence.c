@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 #include "evidence_look.h"
-#include "reason.h"
 
 #define CROSSING   (30 * IKW_SECOND)
 #define IDLE_LEAST (5 * IKW_SECOND)
@@ -907,62 +906,29 @@ bool ikw_case_unheard(const struct ikw_case *c, const struct ikw_world *w)
 	       ikw_host_unheard(&w->host, c->gen->installer_tgid) && may_negotiate(c, w);
 }
 
-static void collect(struct ikw_look *l)
-{
-	memset(l->f, 0, sizeof(*l->f));
-	l->f->ike = pick_ike(l);
-	see_sad(l);
-	see_replaced(l);
-	ikw_see_wire(l);
-	see_return(l);
-	see_sent_away(l);
-	ikw_see_order(l);
-	ikw_see_link(l);
-	ikw_see_address(l);
-	see_mishap(l);
-	see_idle(l);
-	see_life(l);
-	see_unsent(l);
-	ikw_facts_outside(l->f, l->c, l->w, l->at);
-	see_blind(l);
-	see_away_blind(l);
-	see_doubt(l);
-}
-
-/*
- * An order that was hardly for this explains nothing that is explained without
- * it; and what is loaded is mostly what was loaded before: where something else
- * explains as much, that it did is not certain.
- */
-static void settle_orders(const struct ikw_look *l)
-{
-	const ikw_fact_set orders = IKW_FACT(ORDER_END) | IKW_FACT(ORDER_NEAR) |
-				    IKW_FACT(ORDER_RELOAD) | IKW_FACT(ORDER_REKEY) |
-				    IKW_FACT(ORDER_OTHER);
-	struct ikw_facts without;
-	struct ikw_look look = *l;
-	enum ikw_reason reason;
-	bool explained;
-
-	look.f = &without;
-	look.plain_orders = true;
-	collect(&look);
-	reason = ikw_infer(&without).reason;
-	explained = reason != IKW_REASON_UNKNOWN && reason != IKW_REASON_MANUAL;
-	if (explained && l->f->aside) {
-		without.aside = l->f->aside;
-		*l->f = without;
-	} else if (explained || l->f->aside) {
-		l->f->vague |= orders & l->f->seen;
-	}
-}
-
 void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const struct ikw_world *w,
-		       uint64_t now)
+		       uint64_t now, bool plain)
 {
-	struct ikw_look l = { .f = f, .c = c, .w = w, .at = c->anchor, .now = now };
+	struct ikw_look l = {
+		.f = f, .c = c, .w = w, .at = c->anchor, .now = now, .plain_orders = plain
+	};
 
-	collect(&l);
-	if (f->aside || (f->seen & IKW_FACT(ORDER_RELOAD)))
-		settle_orders(&l);
+	memset(f, 0, sizeof(*f));
+	f->ike = pick_ike(&l);
+	see_sad(&l);
+	see_replaced(&l);
+	ikw_see_wire(&l);
+	see_return(&l);
+	see_sent_away(&l);
+	ikw_see_order(&l);
+	ikw_see_link(&l);
+	ikw_see_address(&l);
+	see_mishap(&l);
+	see_idle(&l);
+	see_life(&l);
+	see_unsent(&l);
+	ikw_facts_outside(f, c, w, l.at);
+	see_blind(&l);
+	see_away_blind(&l);
+	see_doubt(&l);
 }

@@ -197,9 +197,12 @@ bool ikw_case_in_tcp(const struct ikw_case *c);
  */
 bool ikw_case_unheard(const struct ikw_case *c, const struct ikw_world *world);
 
-/* Collects the facts of a case as known now. */
+/*
+ * Collects the facts of a case as known now. plain: of the orders none that was
+ * given hardly for this (facts->aside), and none that loads a configuration.
+ */
 void ikw_facts_collect(struct ikw_facts *facts, const struct ikw_case *c,
-		       const struct ikw_world *world, uint64_t now);
+		       const struct ikw_world *world, uint64_t now, bool plain);
 
 /*
  * Those of other protocols, once the rest is known (evidence_outside.c); at:

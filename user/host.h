@@ -162,10 +162,10 @@ void ikw_host_link_event(struct ikw_host *host, const struct ikw_link *event);
 void ikw_host_links_free(struct ikw_host *host);
 
 /*
- * The name of the vici request that this CONTROL event has (or ends with): true, and
- * name gets it, up to size; false: none that is known.
+ * What of a CONTROL event's request says which one it is, as this model reads it: the
+ * name of a vici request, length and type of stroke's. Into kept; bytes of it, 0: none.
  */
-bool ikw_host_request_name(const struct ikw_control *event, char *name, size_t size);
+size_t ikw_host_request_tells(const struct ikw_control *event, uint8_t kept[IKW_REQUEST_LEN]);
 
 /* Take a CONTROL and a SIGNAL event. */
 void ikw_host_control_event(struct ikw_host *host, const struct ikw_control *event);

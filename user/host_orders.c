@@ -232,13 +232,6 @@ static int order_of_request(const uint8_t *request, uint32_t len, char *name, si
 	return -1;
 }
 
-bool ikw_host_request_name(const struct ikw_control *ev, char *name, size_t size)
-{
-	size_t len = ev->request_len < IKW_REQUEST_LEN ? ev->request_len : IKW_REQUEST_LEN;
-
-	return order_of_request(ev->request, (uint32_t)len, name, size) >= 0;
-}
-
 static struct ikw_order *order_push(struct ikw_host *host, const struct ikw_actor *by,
 				    uint32_t daemon, uint64_t time)
 {
@@ -265,6 +258,8 @@ static struct ikw_order *order_of_client(struct ikw_host *host, uint32_t tgid)
 	return NULL;
 }
 
+#define STROKE_HEAD 8 /* length and type */
+
 /*
  * stroke_msg_t (strongSwan src/stroke/stroke_msg.h): length (16 bits), then at
  * offset 4 the type: 2 unroute, 4 del_conn, 5 terminate, 6 terminate_srcip, 7 rekey.
@@ -273,7 +268,7 @@ static int stroke_kind(const struct ikw_control *ev)
 {
 	uint32_t type;
 
-	if (!strstr(ev->path, "charon.ctl") || ev->request_len < 8)
+	if (!strstr(ev->path, "charon.ctl") || ev->request_len < STROKE_HEAD)
 		return -1;
 	memcpy(&type, ev->request + 4, sizeof(type));
 	switch (type) {
@@ -291,6 +286,22 @@ static int stroke_kind(const struct ikw_control *ev)
 	default:
 		return type < 64 ? IKW_ORDER_READ : -1;
 	}
+}
+
+size_t ikw_host_request_tells(const struct ikw_control *ev, uint8_t kept[IKW_REQUEST_LEN])
+{
+	size_t len = ev->request_len < IKW_REQUEST_LEN ? ev->request_len : IKW_REQUEST_LEN;
+	char name[IKW_REQUEST_LEN];
+
+	if (order_of_request(ev->request, (uint32_t)len, name, sizeof(name)) >= 0) {
+		len = strlen(name);
+		memcpy(kept, name, len);
+		return len;
+	}
+	if (stroke_kind(ev) < 0)
+		return 0;
+	memcpy(kept, ev->request, STROKE_HEAD);
+	return STROKE_HEAD;
 }
 
 /* OpenIKED listens in another process than negotiates. Its peers' daemons may run on this host,

@@ -173,6 +173,38 @@ static bool more_follows(const struct ikw_model *m, const struct ikw_case *c,
 	return (f->seen & all) && ikw_flow_usable(&m->world, c->gen->tunnel, c->gen);
 }
 
+/*
+ * The facts, and what follows from them. An order that was hardly for this
+ * explains nothing that is explained without it; and what is loaded is mostly
+ * what was loaded before: where something else explains as much, that it did is
+ * not certain.
+ */
+static struct ikw_verdict case_judge(const struct ikw_model *m, const struct ikw_case *c,
+				     uint64_t now, struct ikw_facts *f)
+{
+	const ikw_fact_set orders = IKW_FACT(ORDER_END) | IKW_FACT(ORDER_NEAR) |
+				    IKW_FACT(ORDER_RELOAD) | IKW_FACT(ORDER_REKEY) |
+				    IKW_FACT(ORDER_OTHER);
+	struct ikw_facts plain;
+	struct ikw_verdict v;
+	bool explained;
+
+	ikw_facts_collect(f, c, &m->world, now, false);
+	if (!f->aside && !(f->seen & IKW_FACT(ORDER_RELOAD)))
+		return ikw_infer(f);
+	ikw_facts_collect(&plain, c, &m->world, now, true);
+	v = ikw_infer(&plain);
+	explained = v.reason != IKW_REASON_UNKNOWN && v.reason != IKW_REASON_MANUAL;
+	if (explained && f->aside) {
+		plain.aside = f->aside;
+		*f = plain;
+		return v;
+	}
+	if (explained || f->aside)
+		f->vague |= orders & f->seen;
+	return ikw_infer(f);
+}
+
 /* Looks at a case again. final: its time has come. Returns true when it closed. */
 static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, bool final)
 {
@@ -183,8 +215,7 @@ static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, boo
 		c->held = true;
 		return false;
 	}
-	ikw_facts_collect(&f, c, &m->world, now);
-	v = ikw_infer(&f);
+	v = case_judge(m, c, now, &f);
 	if (!final && (!v.rule->now || f.aside || more_follows(m, c, &f)))
 		return false;
 	if (!v.rule->now && waits_for_outcome(c, &f, now)) {
@@ -240,7 +271,7 @@ static void case_anchor(struct ikw_model *m, struct ikw_case *c)
 
 	if (!ikw_ike_newest(c->gen->tunnel->peer->ikes))
 		return;
-	ikw_facts_collect(&f, c, &m->world, c->opened);
+	case_judge(m, c, c->opened, &f);
 	ike = (struct ikw_ike_sa *)f.ike;
 	case_keep(c, f.local ? f.local : f.peer);
 	order_learn(&m->world.host, &f, c->opened);

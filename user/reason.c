@@ -448,8 +448,8 @@ static const struct ikw_rule rules[] = {
 	/* who was asked for nothing and begins nothing: what has come to its end */
 	{ "child_refused", R(PHASE2_HARD_EXPIRY), LIKELY, false,
 	  F(LOCAL_DELETE) | F(CHILD_ONLY) | F(REKEY_REFUSED), ORDERS, 0,
-	  "the peer had refused to rekey the CHILD_SA, and the daemon deleted it by itself: its "
-	  "life was over" },
+	  "a rekey of the CHILD_SA that the peer answered had brought no SA, and the daemon then "
+	  "deleted it by itself: most likely refused, and its life over" },
 	{ "child_life_over", R(PHASE2_HARD_EXPIRY), LIKELY, false,
 	  F(LOCAL_DELETE) | F(CHILD_ONLY) | F(LIFE_AGAIN), ORDERS, 0,
 	  "the daemon deleted the CHILD_SA by itself at the age at which the one before had "

@@ -5,25 +5,15 @@
 #include "host.h"
 
 #define KEY_DIGITS 32 /* of 16 bytes */
-#define STROKE	   8  /* length and type (stroke_msg_t) */
 
 void ikw_scrub_control(struct ikw_control *control)
 {
 	uint8_t kept[IKW_REQUEST_LEN] = { 0 };
-	char name[IKW_REQUEST_LEN] = "";
-	size_t len = 0;
 
 	if (control->op != IKW_CONTROL_REQUEST)
 		return;
-	if (ikw_host_request_name(control, name, sizeof(name))) {
-		len = strlen(name);
-		memcpy(kept, name, len);
-	} else if (strstr(control->path, "charon.ctl") && control->request_len >= STROKE) {
-		len = STROKE;
-		memcpy(kept, control->request, len);
-	}
+	control->request_len = (uint16_t)ikw_host_request_tells(control, kept);
 	memcpy(control->request, kept, sizeof(kept));
-	control->request_len = (uint16_t)len;
 }
 
 static void hide(char *word, size_t len)

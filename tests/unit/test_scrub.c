@@ -40,15 +40,16 @@ static void test_requests(void **state)
 	static const char payload[] = "\x03\x02id\0\x07ike-tun\x03\x04"
 				      "data\0\x06geheim";
 	struct ikw_control c = request("/run/charon.vici", load, sizeof(load) - 1);
-	char name[40];
+	uint8_t name[IKW_REQUEST_LEN];
 
 	(void)state;
 	ikw_scrub_control(&c);
-	assert_true(ikw_host_request_name(&c, name, sizeof(name)));
-	assert_string_equal(name, "load-shared");
+	assert_int_equal(ikw_host_request_tells(&c, name), strlen("load-shared"));
+	assert_memory_equal(name, "load-shared", strlen("load-shared"));
 	assert_false(holds(c.request, sizeof(c.request), "geheim"));
 	ikw_scrub_control(&c); /* once more changes nothing */
-	assert_true(ikw_host_request_name(&c, name, sizeof(name)));
+	assert_int_equal(ikw_host_request_tells(&c, name), strlen("load-shared"));
+	assert_memory_equal(name, "load-shared", strlen("load-shared"));
 
 	c = request("/run/charon.vici", payload, sizeof(payload) - 1);
 	ikw_scrub_control(&c);

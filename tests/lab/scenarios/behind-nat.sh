@@ -60,7 +60,7 @@ story() {
 	rekey) order a --rekey --child c1 || : ;;
 	reauth) order a --rekey --ike tun --reauth || : ;;
 	forgets)
-		# what comes for the old ports is nobody's, and what goes out no more leaves
+		# what the peer sends gets no further than the NAT
 		path_drop iifname rb udp sport '{ 500, 4500 }'
 		nat_here 40000 ;;
 	forgets-quiet)
