@@ -120,7 +120,6 @@ static const struct {
 	{ "ordered", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, true },
 	{ "reauth_beside_order", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "ordered_earlier", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
-	{ "reauth_beside_reload", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "reloaded", IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN, false },
 	{ "ordered_reauth", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
 	{ "ordered_somehow", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
