@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uthash.h>
@@ -16,6 +17,7 @@
 #define ROUTE_FRESH_NS (30 * IKW_S)
 #define TOLD_FOR       (600 * IKW_S) /* a peer that was told may have been forgotten since */
 #define ATTR_IF_ID     2	     /* IFLA_XFRM_IF_ID */
+#define DUMP_TRIES     8	     /* of a dump that what changes meanwhile interrupts */
 
 static uint32_t attr_u32(const struct nlattr *a)
 {
@@ -110,10 +112,18 @@ bool ikw_rt_stacked(const struct ikw_link *link)
 	       (link->lower && is_one_of(link->kind, uppers, sizeof(uppers) / sizeof(uppers[0])));
 }
 
-static int parse_addr(const struct nlmsghdr *nlh, union ikw_event *event)
+/* One way in which a link has an address. */
+struct holder {
+	uint32_t ifindex;
+	uint32_t prefixlen;
+	uint8_t peer[IKW_ADDR_LEN]; /* on a point-to-point link the other end, else the address */
+	unsigned int round;	    /* when it was last told of */
+};
+
+static int parse_addr(const struct nlmsghdr *nlh, union ikw_event *event, struct holder *holder)
 {
 	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *a, *own = NULL;
+	const struct nlattr *a, *own = NULL, *peer = NULL;
 	size_t len;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*info))
@@ -123,6 +133,8 @@ static int parse_addr(const struct nlmsghdr *nlh, union ikw_event *event)
 	len = info->ifa_family == AF_INET ? 4 : IKW_ADDR_LEN;
 	mnl_attr_for_each(a, nlh, sizeof(*info))
 	{
+		if (mnl_attr_get_type(a) == IFA_ADDRESS && mnl_attr_get_payload_len(a) >= len)
+			peer = a;
 		/* On a point-to-point link IFA_ADDRESS is the other end. */
 		if (mnl_attr_get_type(a) == IFA_LOCAL ||
 		    (mnl_attr_get_type(a) == IFA_ADDRESS && !own))
@@ -135,15 +147,19 @@ static int parse_addr(const struct nlmsghdr *nlh, union ikw_event *event)
 	event->addr.op = nlh->nlmsg_type == RTM_DELADDR ? IKW_ADDR_GONE : IKW_ADDR_SET;
 	event->addr.ifindex = info->ifa_index;
 	ikw_addr_set(event->addr.addr, mnl_attr_get_payload(own), info->ifa_family);
+	memset(holder, 0, sizeof(*holder));
+	holder->ifindex = info->ifa_index;
+	holder->prefixlen = info->ifa_prefixlen;
+	ikw_addr_set(holder->peer, mnl_attr_get_payload(peer ? peer : own), info->ifa_family);
 	return 1;
 }
 
 /*
- * One message as a LINK or ADDR event. Returns 1, 0 if it is none of ours
- * (bridge and other families' link messages included), -1 if it is malformed.
- * hdr.netns is the caller's.
+ * One message as a LINK or ADDR event, and then its holder. Returns 1, 0 if it is
+ * none of ours (bridge and other families' link messages included), -1 if it is
+ * malformed. hdr.netns is the caller's.
  */
-static int parse(const struct nlmsghdr *nlh, union ikw_event *event)
+static int parse(const struct nlmsghdr *nlh, union ikw_event *event, struct holder *holder)
 {
 	switch (nlh->nlmsg_type) {
 	case RTM_NEWLINK:
@@ -151,10 +167,112 @@ static int parse(const struct nlmsghdr *nlh, union ikw_event *event)
 		return parse_link(nlh, event);
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
-		return parse_addr(nlh, event);
+		return parse_addr(nlh, event, holder);
 	default:
 		return 0;
 	}
+}
+
+/* ---- who has an address ------------------------------------------------- */
+
+/* A link may have one twice, with two prefixes, while one takes the other's place. */
+struct ikw_rt_address {
+	uint8_t addr[IKW_ADDR_LEN];
+	size_t count;
+	struct holder *holders;
+	UT_hash_handle hh;
+};
+
+static void address_drop(struct ikw_rt *rt, struct ikw_rt_address *a)
+{
+	HASH_DEL(rt->addresses, a);
+	free(a->holders);
+	free(a);
+}
+
+static void addresses_forget(struct ikw_rt *rt)
+{
+	struct ikw_rt_address *a, *next;
+
+	HASH_ITER (hh, rt->addresses, a, next) {
+		address_drop(rt, a);
+	}
+}
+
+static struct ikw_rt_address *address_find(const struct ikw_rt *rt,
+					   const uint8_t addr[IKW_ADDR_LEN])
+{
+	struct ikw_rt_address *a;
+
+	HASH_FIND(hh, rt->addresses, addr, IKW_ADDR_LEN, a);
+	return a;
+}
+
+static struct holder *holder_find(struct ikw_rt_address *a, const struct holder *like)
+{
+	for (size_t i = 0; a && i < a->count; i++)
+		if (a->holders[i].ifindex == like->ifindex &&
+		    a->holders[i].prefixlen == like->prefixlen &&
+		    !memcmp(a->holders[i].peer, like->peer, IKW_ADDR_LEN))
+			return &a->holders[i];
+	return NULL;
+}
+
+static void holder_add(struct ikw_rt *rt, const uint8_t addr[IKW_ADDR_LEN],
+		       const struct holder *holder)
+{
+	struct ikw_rt_address *a = address_find(rt, addr);
+	struct holder *at = holder_find(a, holder), *more;
+
+	if (!a) {
+		a = calloc(1, sizeof(*a));
+		if (!a)
+			return;
+		memcpy(a->addr, addr, IKW_ADDR_LEN);
+		HASH_ADD(hh, rt->addresses, addr, IKW_ADDR_LEN, a);
+	}
+	if (!at) {
+		more = realloc(a->holders, (a->count + 1) * sizeof(*more));
+		if (!more)
+			return;
+		a->holders = more;
+		at = &a->holders[a->count++];
+		*at = *holder;
+	}
+	at->round = rt->round;
+}
+
+/* What the end of one of its holders makes of the event. False: nothing that is news. */
+static bool holder_gone(struct ikw_rt *rt, struct ikw_rt_address *a, struct holder *holder,
+			struct ikw_addr *event)
+{
+	uint32_t ifindex = holder->ifindex;
+
+	*holder = a->holders[--a->count];
+	if (!a->count) {
+		address_drop(rt, a);
+		return true;
+	}
+	for (size_t i = 0; i < a->count; i++)
+		if (a->holders[i].ifindex == ifindex)
+			return false;
+	event->op = IKW_ADDR_SET;
+	event->ifindex = a->holders[0].ifindex;
+	return true;
+}
+
+static bool address_event(struct ikw_rt *rt, struct ikw_addr *event, const struct holder *holder)
+{
+	struct ikw_rt_address *a;
+	struct holder *at;
+
+	if (event->op == IKW_ADDR_SET) {
+		holder_add(rt, event->addr, holder);
+		return true;
+	}
+	a = address_find(rt, event->addr);
+	at = holder_find(a, holder);
+	return at ? holder_gone(rt, a, at, event) : !a;
 }
 
 /* ---- sockets ------------------------------------------------------------ */
@@ -203,6 +321,7 @@ void ikw_rt_close(struct ikw_rt *rt)
 		close(rt->dump_fd);
 	rt->fd = rt->dump_fd = -1;
 	ikw_rt_forget(rt);
+	addresses_forget(rt);
 }
 
 /* Who reads, and where the events go. */
@@ -216,13 +335,15 @@ static void deliver(void *ctx, const struct nlmsghdr *nlh)
 {
 	const struct reading *r = ctx;
 	struct ikw_rt *rt = r->rt;
+	struct holder holder;
 	union ikw_event event;
 
-	if (parse(nlh, &event) <= 0)
+	if (parse(nlh, &event, &holder) <= 0)
 		return;
 	event.hdr.netns = rt->netns;
 	rt->changes++;
-	r->fn(r->ctx, &event);
+	if (event.hdr.type != IKW_EV_ADDR || address_event(rt, &event.addr, &holder))
+		r->fn(r->ctx, &event);
 }
 
 int ikw_rt_read(struct ikw_rt *rt, ikw_event_fn fn, void *ctx)
@@ -234,9 +355,11 @@ int ikw_rt_read(struct ikw_rt *rt, ikw_event_fn fn, void *ctx)
 
 /* ---- requests ----------------------------------------------------------- */
 
+/* 0; 1: not all need have been shown, for something changed meanwhile; negative errno. */
 static int dump(struct ikw_rt *rt, uint16_t type, ikw_event_fn fn, void *ctx)
 {
 	struct reading r = { rt, fn, ctx };
+	bool interrupted = false;
 	static char buf[IKW_NL_BUFFER] __attribute__((aligned(8)));
 	struct {
 		struct nlmsghdr nlh;
@@ -258,8 +381,9 @@ static int dump(struct ikw_rt *rt, uint16_t type, ikw_event_fn fn, void *ctx)
 		     h = mnl_nlmsg_next(h, &left)) {
 			if (h->nlmsg_seq != rt->seq)
 				continue;
+			interrupted = interrupted || (h->nlmsg_flags & NLM_F_DUMP_INTR);
 			if (h->nlmsg_type == NLMSG_DONE)
-				return 0;
+				return interrupted;
 			if (h->nlmsg_type == NLMSG_ERROR)
 				return ikw_nl_error(h);
 			deliver(&r, h);
@@ -267,11 +391,53 @@ static int dump(struct ikw_rt *rt, uint16_t type, ikw_event_fn fn, void *ctx)
 	}
 }
 
+static int dump_whole(struct ikw_rt *rt, uint16_t type, ikw_event_fn fn, void *ctx)
+{
+	int err = 1;
+
+	for (int i = 0; err == 1 && i < DUMP_TRIES; i++)
+		err = dump(rt, type, fn, ctx);
+	return err;
+}
+
+/* The notification of their end was lost. */
+static void addresses_sweep(struct ikw_rt *rt, ikw_event_fn fn, void *ctx)
+{
+	struct ikw_rt_address *a, *next;
+	union ikw_event event;
+
+	HASH_ITER (hh, rt->addresses, a, next) {
+		for (size_t i = a->count; i--;) {
+			bool last = a->count == 1;
+
+			if (a->holders[i].round == rt->round)
+				continue;
+			ikw_stamp(&event, IKW_EV_ADDR, sizeof(event.addr), rt->netns);
+			event.hdr.flags = IKW_F_NETLINK | IKW_F_LATE;
+			event.addr.op = IKW_ADDR_GONE;
+			event.addr.ifindex = a->holders[i].ifindex;
+			memcpy(event.addr.addr, a->addr, IKW_ADDR_LEN);
+			if (holder_gone(rt, a, &a->holders[i], &event.addr))
+				fn(ctx, &event);
+			if (last)
+				break;
+		}
+	}
+}
+
 int ikw_rt_dump(struct ikw_rt *rt, ikw_event_fn fn, void *ctx)
 {
-	int err = dump(rt, RTM_GETLINK, fn, ctx);
+	int links = dump_whole(rt, RTM_GETLINK, fn, ctx), addresses;
 
-	return err ? err : dump(rt, RTM_GETADDR, fn, ctx);
+	if (links < 0)
+		return links;
+	rt->round++;
+	addresses = dump_whole(rt, RTM_GETADDR, fn, ctx);
+	if (addresses < 0)
+		return addresses;
+	if (!addresses)
+		addresses_sweep(rt, fn, ctx);
+	return links || addresses;
 }
 
 /* ---- routes ------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 bool ikw_rt_stacked(const struct ikw_link *link);
 
 struct ikw_rt_peer;
+struct ikw_rt_address;
 
 struct ikw_rt {
 	int fd;	     /* notifications */
@@ -23,7 +24,9 @@ struct ikw_rt {
 	uint32_t seq;
 	uint64_t changes; /* links and addresses told so far; a new one makes routes stale */
 	uint64_t overruns;
-	struct ikw_rt_peer *peers; /* routes told so far, a hash table */
+	struct ikw_rt_peer *peers;	  /* routes told so far, a hash table */
+	struct ikw_rt_address *addresses; /* this host's, a hash table */
+	unsigned int round;		  /* of dumps of these */
 };
 
 /*
@@ -33,10 +36,18 @@ struct ikw_rt {
 int ikw_rt_open(struct ikw_rt *rt, uint32_t netns);
 void ikw_rt_close(struct ikw_rt *rt);
 
-/* As ikw_xfrm_read(): 1 more may wait, 0 none does, -ENOBUFS loss, other negative errno. */
+/*
+ * As ikw_xfrm_read(): 1 more may wait, 0 none does, -ENOBUFS loss, other negative errno.
+ * An address is GONE when no link has it any more, with whatever prefix; while another
+ * link has it still, it is SET there.
+ */
 int ikw_rt_read(struct ikw_rt *rt, ikw_event_fn fn, void *ctx);
 
-/* A SET event for every link, then for every address. 0 or a negative errno. */
+/*
+ * A SET event for every link, then for every address, and GONE for each address told
+ * before that is not there any more. 0; 1 where links came and went meanwhile, again and
+ * again, so that not all need have been shown; or a negative errno.
+ */
 int ikw_rt_dump(struct ikw_rt *rt, ikw_event_fn fn, void *ctx);
 
 /*

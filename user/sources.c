@@ -229,7 +229,7 @@ static int read_links(struct ikw_agent *agent)
 	err = ikw_rt_dump(&agent->rt, take_rt, agent);
 	if (!err)
 		sweep_links(agent);
-	return err;
+	return err < 0 ? err : 0;
 }
 
 /* ---- draining ------------------------------------------------------------ */
