@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cli.h"
+#include "format.h"
 #include "procfs.h"
 #include "scrub.h"
 #include "witness.h"
@@ -227,6 +228,7 @@ static void say_unheard(struct ikw_agent *agent, uint32_t tgid, uint16_t port)
 	unheard->port = port;
 	unheard->tgid = tgid;
 	memcpy(unheard->comm, proc.comm, sizeof(unheard->comm));
+	ikw_plain(unheard->comm);
 	ikw_error("%.16s (pid %u) listens on UDP port %u, which is not watched: if it speaks IKE "
 		  "there, add the port to ike-ports in ikewatch.conf",
 		  unheard->comm, tgid, port);
@@ -570,6 +572,7 @@ void ikw_agent_daemon_lost(void *ctx, const struct ikw_daemon_lost *lost)
 	d->pid = lost->pid;
 	d->exit_code = lost->exit_code;
 	memcpy(d->comm, lost->comm, sizeof(d->comm));
+	ikw_plain(d->comm);
 	d->tunnels = calloc(lost->count, sizeof(*d->tunnels));
 	d->count = d->tunnels ? lost->count : 0;
 	if (d->tunnels)

@@ -81,21 +81,32 @@ int ikw_alarm_line(const struct ikw_alarm *a, char *buf, size_t size)
 	return n < 0 || (size_t)n >= size ? -1 : n;
 }
 
-/* Text that may hold any byte (comm, argv) as JSON: what is not UTF-8 becomes '?'. */
+/* Nothing but what is printed as it is. */
+static bool is_printable(const char *text)
+{
+	while (*text >= ' ' && *text < 0x7f)
+		text++;
+	return !*text;
+}
+
+/* Text that may hold any byte (comm, argv) as JSON: what is not UTF-8 or a control becomes '?'. */
 static json_t *text_json(const char *text)
 {
-	json_t *json = json_string(text);
+	json_t *json;
 	char *copy;
 
-	if (json)
-		return json;
+	if (is_printable(text))
+		return json_string(text);
 	copy = strdup(text);
 	if (!copy)
 		return NULL;
-	for (char *c = copy; *c; c++)
+	ikw_plain(copy);
+	json = json_string(copy);
+	for (char *c = copy; !json && *c; c++)
 		if ((unsigned char)*c >= 0x80)
 			*c = '?';
-	json = json_string(copy);
+	if (!json)
+		json = json_string(copy);
 	free(copy);
 	return json;
 }

@@ -10,6 +10,7 @@
 #include "alarms.h"
 #include "cli.h"
 #include "control.h"
+#include "format.h"
 
 /* ---- one row ---------------------------------------------------------- */
 
@@ -73,6 +74,7 @@ const char *ikw_alarms_state_text(const struct ikw_store_row *row, char *to, siz
 		snprintf(to, size, "down%s", times_text(row, ", ", times, sizeof(times)));
 	else
 		snprintf(to, size, "closed");
+	ikw_plain(to);
 	return to;
 }
 

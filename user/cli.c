@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "format.h"
 
 /* Options that several commands share; each fills one row. */
 #define JSON	  'j', "json", NULL, "machine output: JSON, JSON Lines for streams"
@@ -258,6 +259,7 @@ __attribute__((format(printf, 1, 0))) static void say(const char *format, va_lis
 	int n = snprintf(line, sizeof(line), "ikewatch: ");
 
 	vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, args);
+	ikw_plain(line);
 	strcat(line, "\n");
 	fputs(line, stderr);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include "alarms.h"
+#include "format.h"
 #include "incident.h"
 
 #define NSEC   UINT64_C(1000000000)
@@ -88,6 +89,26 @@ static void make_line(struct ikw_incident *incident)
 		incident->line[0] = 0;
 }
 
+/* What an ikewatch before this one has stored may hold anything. */
+static void make_plain(json_t *json)
+{
+	const char *name;
+	json_t *value;
+	char *text;
+	size_t i;
+
+	json_object_foreach (json, name, value)
+		make_plain(value);
+	json_array_foreach (json, i, value)
+		make_plain(value);
+	text = json_is_string(json) ? strdup(json_string_value(json)) : NULL;
+	if (text) {
+		ikw_plain(text);
+		json_string_set(json, text);
+	}
+	free(text);
+}
+
 static int load_row(void *ctx, const struct ikw_store_row *row)
 {
 	struct ikw_incident *incident = ctx;
@@ -97,6 +118,7 @@ static int load_row(void *ctx, const struct ikw_store_row *row)
 	incident->alarm = json_loads(row->json, 0, NULL);
 	if (incident->alarm && state)
 		json_object_update(incident->alarm, state);
+	make_plain(incident->alarm);
 	json_decref(state);
 	incident->wall = time_of(ikw_json_text(incident->alarm, "time"));
 	incident->reason = reason < 0 ? IKW_REASON_UNKNOWN : (enum ikw_reason)reason;

@@ -175,12 +175,37 @@ static void test_empty_object(void **state)
 	json_decref(json);
 }
 
+/* Whoever names a process so has it print nothing but text on anybody's terminal. */
+static void test_controls(void **state)
+{
+	const struct ikw_alarm alarm = {
+		.reason = IKW_REASON_MANUAL,
+		.detail = (char *)"\033[2J\xc2\x9b"
+				  "31m by caf\xc3\xa9",
+		.has_by = true,
+		.by = { .comm = "\033]0;x\a", .exe = "/tmp/\x7f\xff" },
+		.has_ordered_by = true,
+		.ordered_by = { .command = "sh -c a\n\tb" },
+	};
+	json_t *json = ikw_alarm_json(&alarm), *by = json_object_get(json, "by");
+	const json_t *ordered = json_object_get(json, "ordered_by");
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(json, "detail")),
+			    "?[2J??31m by caf\xc3\xa9");
+	assert_string_equal(json_string_value(json_object_get(by, "comm")), "?]0;x?");
+	assert_string_equal(json_string_value(json_object_get(by, "exe")), "/tmp/??");
+	assert_string_equal(json_string_value(json_object_get(ordered, "command")), "sh -c a  b");
+	json_decref(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_object),
 		cmocka_unit_test(test_empty_object),
+		cmocka_unit_test(test_controls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

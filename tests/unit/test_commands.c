@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <jansson.h>
+#include <sqlite3.h>
 #include "user/cli.h"
 #include "user/store.h"
 
@@ -737,6 +738,31 @@ static void test_page_escapes(void **state)
 	assert_non_null(strstr(out, "&lt;script&gt;"));
 }
 
+/* Stored by an ikewatch that kept names and notes as they are. */
+static void test_explain_plain(void **state)
+{
+	char path[128];
+	sqlite3 *db;
+
+	(void)state;
+	assert_int_equal(RUN("clear", "3", "--note", "\033[2Jmended"), 0);
+	snprintf(path, sizeof(path), "%s/alarms.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				      "UPDATE alarms SET json = replace(json, 'swanctl', "
+				      "'\\u001b[2J\\u009b1m')",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(RUN("explain", "3"), 0);
+	assert_non_null(strstr(out, "?[2J??1m"));
+	assert_non_null(strstr(out, "?[2Jmended"));
+	assert_null(strpbrk(out, "\033\302"));
+	assert_int_equal(RUN("alarms", "--all"), 0);
+	assert_non_null(strstr(out, "?[2Jmended"));
+	assert_null(strpbrk(out, "\033"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_store, remove_store)
 
 int main(void)
@@ -755,6 +781,7 @@ int main(void)
 		TEST(test_explain),
 		TEST(test_explain_json),
 		TEST(test_explain_every_reason),
+		TEST(test_explain_plain),
 		TEST(test_page_is_complete),
 		TEST(test_page_without_evidence),
 		TEST(test_page_escapes),
