@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -186,12 +187,24 @@ static bool confine(const struct ikw_agent *agent)
 	return true;
 }
 
+/* Each link that is watched takes two descriptors: what is allowed is taken. */
+static void take_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* Who would refuse comes first, what leaves traces in the kernel last. */
 static bool start(struct ikw_agent *agent)
 {
 	int err;
 
 	agent->started = ikw_boot_now();
+	take_files();
 	if (!privileged(&agent->options) || !open_netns(agent) || !find_ifaces(agent))
 		return false;
 	err = ikw_loop_open(&agent->loop);
