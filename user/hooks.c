@@ -328,6 +328,28 @@ static int attach_out(struct ikw_hooks *h, struct hook *hook)
 	return program < 0 ? program : tc_attach(h, hook, true, program);
 }
 
+/*
+ * What an earlier agent left on it under another name, which it had then: its links
+ * say so, for the number alone may be another interface's by now. False: nothing.
+ */
+static bool take_renamed(const struct ikw_hooks *h, struct hook *hook)
+{
+	bool found = false;
+
+	for (int kind = 0; kind < IKW_LINKS; kind++) {
+		int fd = ikw_link_rename(h->pin_dir, (enum ikw_link_kind)kind, hook->left.name,
+					 hook->name, hook->ifindex);
+
+		if (fd < 0)
+			continue;
+		if (hook->link_left[kind] >= 0)
+			close(hook->link_left[kind]);
+		hook->link_left[kind] = fd;
+		found = true;
+	}
+	return found;
+}
+
 static struct hook *hook_new(const struct ikw_hooks *h, uint32_t ifindex, const char *name)
 {
 	struct hook *hook = calloc(1, sizeof(*hook));
@@ -338,17 +360,18 @@ static struct hook *hook_new(const struct ikw_hooks *h, uint32_t ifindex, const 
 	hook->how = "none";
 	hook->ip = without_ethernet(name);
 	snprintf(hook->name, sizeof(hook->name), "%.15s", name);
-	if (h->interfaces_fd < 0 || bpf_map_lookup_elem(h->interfaces_fd, &ifindex, &hook->left) ||
-	    strncmp(hook->left.name, hook->name, sizeof(hook->left.name)))
-		memset(&hook->left, 0, sizeof(hook->left));
-	hook->clsact.ifindex = ifindex;
-	hook->clsact.own_qdisc = hook->left.own_qdisc;
-	hook->clsact.behind = hook->left.behind;
 	for (int kind = 0; kind < IKW_LINKS; kind++) {
 		hook->link[kind] = -1;
 		hook->link_left[kind] =
 			ikw_link_find(h->pin_dir, (enum ikw_link_kind)kind, name, ifindex);
 	}
+	if (h->interfaces_fd < 0 || bpf_map_lookup_elem(h->interfaces_fd, &ifindex, &hook->left) ||
+	    (strncmp(hook->left.name, hook->name, sizeof(hook->left.name)) &&
+	     !take_renamed(h, hook)))
+		memset(&hook->left, 0, sizeof(hook->left));
+	hook->clsact.ifindex = ifindex;
+	hook->clsact.own_qdisc = hook->left.own_qdisc;
+	hook->clsact.behind = hook->left.behind;
 	return hook;
 }
 
@@ -404,6 +427,27 @@ int ikw_hooks_attach(struct ikw_hooks *h, uint32_t ifindex, const char *name, co
 	}
 	libbpf_set_print(log);
 	return err;
+}
+
+void ikw_hooks_rename(struct ikw_hooks *h, uint32_t ifindex, const char *name)
+{
+	struct hook *hook = h->list;
+	char was[IKW_NAME_LEN];
+
+	while (hook && hook->ifindex != ifindex)
+		hook = hook->next;
+	if (!hook)
+		return;
+	memcpy(was, hook->name, sizeof(was));
+	snprintf(hook->name, sizeof(hook->name), "%.15s", name);
+	for (int kind = 0; kind < IKW_LINKS; kind++) {
+		int fd = ikw_link_rename(h->pin_dir, (enum ikw_link_kind)kind, was, hook->name,
+					 ifindex);
+
+		if (fd >= 0)
+			close(fd);
+	}
+	hook_note(h, hook);
 }
 
 void ikw_hooks_detach(struct ikw_hooks *h, uint32_t ifindex)
@@ -630,24 +674,32 @@ static bool is_hooked(const struct ikw_hooks *h, uint32_t ifindex)
 	return hook;
 }
 
-void ikw_hooks_sweep(struct ikw_hooks *h)
+/* Some of them at a time: a walk begins again where what it stands on is gone. */
+static bool sweep_some(struct ikw_hooks *h)
 {
 	uint32_t stale[64], key, *from = NULL;
 	struct ikw_interface row;
 	size_t count = 0;
+	bool more;
 
-	if (h->interfaces_fd < 0)
-		return;
 	while (count < 64 && !bpf_map_get_next_key(h->interfaces_fd, from, &key)) {
 		if (!is_hooked(h, key))
 			stale[count++] = key;
 		from = &key;
 	}
+	more = count == 64;
 	for (size_t i = 0; i < count; i++) {
 		if (!bpf_map_lookup_elem(h->interfaces_fd, &stale[i], &row))
 			ikw_hooks_remove(h->pin_dir, stale[i], &row);
-		bpf_map_delete_elem(h->interfaces_fd, &stale[i]);
+		more = !bpf_map_delete_elem(h->interfaces_fd, &stale[i]) && more;
 	}
+	return more;
+}
+
+void ikw_hooks_sweep(struct ikw_hooks *h)
+{
+	while (h->interfaces_fd >= 0 && sweep_some(h))
+		;
 }
 
 /* ---- the end ------------------------------------------------------------------------ */

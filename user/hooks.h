@@ -60,6 +60,9 @@ int ikw_hooks_open(const struct ikw_hooks_config *config, struct ikw_hooks **out
 int ikw_hooks_attach(struct ikw_hooks *hooks, uint32_t ifindex, const char *name, const char *kind,
 		     char *why, size_t size);
 
+/* It has another name from now on: what is pinned has that, too. */
+void ikw_hooks_rename(struct ikw_hooks *hooks, uint32_t ifindex, const char *name);
+
 /* Lets an interface go; fine when it is gone already. */
 void ikw_hooks_detach(struct ikw_hooks *hooks, uint32_t ifindex);
 

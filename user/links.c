@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "links.h"
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,11 +80,19 @@ int ikw_link_make(const char *pin_dir, enum ikw_link_kind kind, const char *ifna
 	return fd;
 }
 
-int ikw_link_find(const char *pin_dir, enum ikw_link_kind kind, const char *ifname,
-		  uint32_t ifindex)
+/* tcx begins with the interface as XDP does; which side it is on, only we name so */
+static bool is_on(int fd, enum ikw_link_kind kind, uint32_t ifindex)
 {
 	struct bpf_link_info info = { 0 };
 	uint32_t size = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == kinds[kind].type &&
+	       info.xdp.ifindex == ifindex;
+}
+
+int ikw_link_find(const char *pin_dir, enum ikw_link_kind kind, const char *ifname,
+		  uint32_t ifindex)
+{
 	char name[PIN_NAME];
 	int fd;
 
@@ -93,12 +102,31 @@ int ikw_link_find(const char *pin_dir, enum ikw_link_kind kind, const char *ifna
 	fd = ikw_pin_get(pin_dir, IKW_PIN_LINKS, name);
 	if (fd < 0)
 		return -1;
-	/* tcx begins with the interface as well; which side it is on, only we name so */
-	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == kinds[kind].type &&
-	    info.xdp.ifindex == ifindex)
+	if (is_on(fd, kind, ifindex))
 		return fd;
 	close(fd);
 	ikw_pin_del(pin_dir, IKW_PIN_LINKS, name);
+	return -1;
+}
+
+int ikw_link_rename(const char *pin_dir, enum ikw_link_kind kind, const char *was,
+		    const char *ifname, uint32_t ifindex)
+{
+	char from[PIN_NAME], to[PIN_NAME];
+	int fd;
+
+	if (!pin_dir)
+		return -1;
+	pin_name(from, kind, was);
+	pin_name(to, kind, ifname);
+	fd = ikw_pin_get(pin_dir, IKW_PIN_LINKS, from);
+	if (fd < 0)
+		return -1;
+	if (is_on(fd, kind, ifindex)) {
+		ikw_pin_rename(pin_dir, IKW_PIN_LINKS, from, to);
+		return fd;
+	}
+	close(fd);
 	return -1;
 }
 

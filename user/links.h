@@ -41,6 +41,13 @@ int ikw_link_make(const char *pin_dir, enum ikw_link_kind kind, const char *ifna
 int ikw_link_find(const char *pin_dir, enum ikw_link_kind kind, const char *ifname,
 		  uint32_t ifindex);
 
+/*
+ * Likewise, of an interface that had another name when it was pinned; the pin has the
+ * new one then. A pin of the old name that is another interface's stays as it is.
+ */
+int ikw_link_rename(const char *pin_dir, enum ikw_link_kind kind, const char *was,
+		    const char *ifname, uint32_t ifindex);
+
 /* Has a link run that program from now on, in one step. 0 or a negative errno. */
 int ikw_link_run(int fd, int prog_fd);
 

@@ -134,14 +134,25 @@ int ikw_pin_stage(int fd, const char *dir, const char *sub, const char *name)
 	return bpf_obj_pin(fd, path) ? -errno : 0;
 }
 
-int ikw_pin_commit(const char *dir, const char *sub, const char *name)
+static int move(const char *dir, const char *sub, const char *prefix, const char *was,
+		const char *name)
 {
 	char from[PATH_MAX], to[PATH_MAX];
 
-	if (!path_of(from, sizeof(from), dir, sub, STAGED, name) ||
+	if (!path_of(from, sizeof(from), dir, sub, prefix, was) ||
 	    !path_of(to, sizeof(to), dir, sub, "", name))
 		return -ENAMETOOLONG;
 	return rename(from, to) ? -errno : 0;
+}
+
+int ikw_pin_commit(const char *dir, const char *sub, const char *name)
+{
+	return move(dir, sub, STAGED, name, name);
+}
+
+int ikw_pin_rename(const char *dir, const char *sub, const char *from, const char *to)
+{
+	return move(dir, sub, "", from, to);
 }
 
 int ikw_pin_put(int fd, const char *dir, const char *sub, const char *name)

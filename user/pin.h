@@ -35,6 +35,9 @@ int ikw_pin_get(const char *dir, const char *sub, const char *name);
  */
 int ikw_pin_put(int fd, const char *dir, const char *sub, const char *name);
 
+/* Has a pin another name; what may have that one already goes. 0 or a negative errno. */
+int ikw_pin_rename(const char *dir, const char *sub, const char *from, const char *to);
+
 /* The same in two steps, for names that must change hands together. */
 int ikw_pin_stage(int fd, const char *dir, const char *sub, const char *name);
 int ikw_pin_commit(const char *dir, const char *sub, const char *name);

@@ -181,6 +181,8 @@ static void note_link(struct ikw_agent *agent, const struct ikw_link *event)
 		link->ifindex = event->ifindex;
 		HASH_ADD(hh, agent->links, ifindex, sizeof(link->ifindex), link);
 	}
+	if (link->hooked && strncmp(link->name, event->name, sizeof(link->name)))
+		ikw_witness_rename(agent, link->ifindex, event->name);
 	memcpy(link->name, event->name, sizeof(link->name));
 	memcpy(link->kind, event->kind, sizeof(link->kind));
 	link->stacked = ikw_rt_stacked(event);

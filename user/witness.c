@@ -423,6 +423,11 @@ bool ikw_witness_hook(struct ikw_agent *agent, const struct ikw_agent_link *link
 	return true;
 }
 
+void ikw_witness_rename(struct ikw_agent *agent, uint32_t ifindex, const char *name)
+{
+	ikw_hooks_rename(agent->witness->hooks, ifindex, name);
+}
+
 void ikw_witness_unhook(struct ikw_agent *agent, uint32_t ifindex)
 {
 	ikw_hooks_detach(agent->witness->hooks, ifindex);

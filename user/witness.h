@@ -53,6 +53,9 @@ void ikw_witness_release(struct ikw_agent *agent);
 bool ikw_witness_hook(struct ikw_agent *agent, const struct ikw_agent_link *link, char *why,
 		      size_t size);
 
+/* The link has another name from now on. */
+void ikw_witness_rename(struct ikw_agent *agent, uint32_t ifindex, const char *name);
+
 /* The link is gone, and the programs with it. */
 void ikw_witness_unhook(struct ikw_agent *agent, uint32_t ifindex);
 

@@ -55,6 +55,7 @@ static struct {
 	int count;
 	struct ikw_ike last;
 	uint64_t found; /* what the agent before had attached */
+	int interfaces; /* the map ikw_interfaces; 0: none */
 	char why[256];
 } t;
 
@@ -199,6 +200,7 @@ static void open_hooks(enum ikw_hook_mode mode, const char *pin_dir)
 					   .netns = 7,
 					   .events_fd = bpf_map__fd(t.maps->maps.ikw_events),
 					   .state_fd = bpf_map__fd(t.maps->maps.ikw_state),
+					   .interfaces_fd = t.interfaces,
 					   .pin_dir = pin_dir,
 					   .found = t.found };
 
@@ -974,6 +976,90 @@ static void test_pins_of_the_killed(void **state)
 	rmdir(dir);
 }
 
+static void rename_link(const char *from, const char *to)
+{
+	assert_int_equal(sh("ip link set %s name %s 2>/dev/null || { ip link set %s down && "
+			    "ip link set %s name %s && ip link set %s up; }",
+			    from, to, from, from, to, to),
+			 0);
+}
+
+static int rows_of(int fd)
+{
+	uint32_t key, *from = NULL;
+	int count = 0;
+
+	while (!bpf_map_get_next_key(fd, from, &key)) {
+		from = &key;
+		count++;
+	}
+	return count;
+}
+
+/* What is pinned on an interface is found under whatever name that has by now, and is there once.
+ */
+static void renamed(enum ikw_hook_mode mode, bool told)
+{
+	char dir[] = "/tmp/ikewatch-pins-XXXXXX", command[128];
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(mount("bpf", dir, "bpf", 0, "mode=0700"), 0);
+	t.interfaces = bpf_map_create(BPF_MAP_TYPE_HASH, "interfaces", sizeof(uint32_t),
+				      sizeof(struct ikw_interface), 1024, NULL);
+	assert_true(t.interfaces > 0);
+	open_hooks(mode, dir);
+	assert_int_equal(attach(OURS, "veth"), 0);
+	rename_link(OURS, "renamed0");
+	if (told)
+		ikw_hooks_rename(t.hooks, if_nametoindex("renamed0"), "renamed0");
+	ikw_hooks_leave(t.hooks);
+	open_hooks(mode, dir);
+	assert_int_equal(attach("renamed0", "veth"), 0);
+	snprintf(command, sizeof(command), "ls %s/links", dir);
+	assert_null(strstr(output_of(command), OURS));
+	assert_non_null(strstr(output_of(command), "_renamed0\n"));
+	rename_link("renamed0", OURS);
+	ikw_hooks_rename(t.hooks, if_nametoindex(OURS), OURS);
+	check_in();
+	check_out(); /* one record, not two */
+	ikw_hooks_close(t.hooks);
+	t.hooks = NULL;
+	close(t.interfaces);
+	t.interfaces = 0;
+	umount(dir);
+	rmdir(dir);
+}
+
+static void test_renamed(void **state)
+{
+	(void)state;
+	if (has_tcx()) {
+		renamed(IKW_HOOK_TCX, true);
+		renamed(IKW_HOOK_TCX, false);
+	}
+	renamed(IKW_HOOK_XDP, true);
+	renamed(IKW_HOOK_XDP, false);
+}
+
+/* However many it was attached to, what is not wanted any more is let go. */
+static void test_many_are_swept(void **state)
+{
+	const struct ikw_interface row = { .name = "gone" };
+
+	(void)state;
+	t.interfaces = bpf_map_create(BPF_MAP_TYPE_HASH, "interfaces", sizeof(uint32_t),
+				      sizeof(row), 1024, NULL);
+	assert_true(t.interfaces > 0);
+	open_hooks(IKW_HOOK_TC, NULL);
+	assert_int_equal(attach(OURS, "veth"), 0);
+	for (uint32_t key = 1000; key < 1300; key++)
+		assert_int_equal(bpf_map_update_elem(t.interfaces, &key, &row, BPF_ANY), 0);
+	ikw_hooks_sweep(t.hooks);
+	assert_int_equal(rows_of(t.interfaces), 1);
+	close(t.interfaces);
+	t.interfaces = 0;
+}
+
 static bool is_peer(const char *dir, const uint8_t addr[16])
 {
 	struct ikw_remote_use use;
@@ -1076,6 +1162,8 @@ int main(void)
 		ON(test_counts),
 		ON(test_pins),
 		ON(test_pins_of_the_killed),
+		ON(test_renamed),
+		ON(test_many_are_swept),
 		ON(test_peers_of_the_last),
 	};
 
