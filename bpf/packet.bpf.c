@@ -660,6 +660,9 @@ static __always_inline void take(const __u8 *data, const __u8 *end, const struct
 		break;
 	case IKW_KIND_WIRE:
 		counts->wire++;
+		/* what leaves tells what this host says: not what it forwards, as its own by NAT */
+		if (handle->flags & HANDLE_FORWARDED)
+			break;
 		handle_open(handle, data, &pkt);
 		ikw_emit_wire(counts, &pkt, end, ikw_netns, ifindex, handle->dir);
 		break;

@@ -87,6 +87,8 @@ struct ikw_esp_table {
 #define IKW_ESP_MASK(slots) (((slots)-1) << IKW_ESP_SLOT_BITS)
 #define IKW_ESP_SLOT_BITS   6
 
+#define IKW_WIRE_KINDS 8 /* enum ikw_wire_kind is below, a power of two */
+
 /* One per CPU in the array map ikw_counts. */
 struct ikw_counts {
 	__u64 ike;
@@ -106,12 +108,17 @@ struct ikw_counts {
 	/* between the parts of one program */
 	__u64 handle[2];
 	__u32 scratch;
-	__u32 wire_used;   /* packets of other protocols told in their window */
-	__u64 wire_window; /* boot time at which it began */
+	__u32 pad32;
+	__u64 wire_window; /* boot time at which that of packets of other protocols began, */
 	/* messages that the rate limit's window counts as there from its start */
 	__u64 window_taken;
 	__u64 behind; /* of `suppressed`, those kept out because user space was behind */
-	__u64 pad[4];
+	union {
+		__u64 wire_used; /* and how many of each kind were told in it */
+		__u8 wire_told[IKW_WIRE_KINDS];
+	};
+	__u64 wire_untold; /* those that were not; but for what any host may have any number of */
+	__u64 pad[2];
 };
 
 /* Key of ikw_peers and ikw_sources: the remote address. */

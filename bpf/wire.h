@@ -6,8 +6,9 @@
  * RADIUS, DNS and DHCP are told whole. Of BFD and VRRP, which are sent many
  * times a second, only what differs from the packet before, and of echoes a few
  * a second for each remote address. Of a cluster's nodes what the others say of
- * SAs that come and go, and that this one speaks to them. A window bounds them
- * all, so that a flood of them takes nothing from IKE's share of the ring.
+ * SAs that come and go, and that this one speaks to them. A window bounds each
+ * of them, so that a flood of one takes nothing from IKE's share of the ring, and
+ * nothing from the others.
  */
 #ifndef IKEWATCH_WIRE_H
 #define IKEWATCH_WIRE_H
@@ -19,7 +20,7 @@
 
 #define IKW_WIRE_MEMORY	   4096
 #define IKW_WIRE_WINDOW_NS 100000000ULL
-#define IKW_WIRE_WINDOW	   100		 /* told per CPU and window */
+#define IKW_WIRE_WINDOW	   100		 /* told of each kind per CPU and window */
 #define IKW_WIRE_QUIET_NS  3000000000ULL /* as before, but not heard for so long: told again */
 #define IKW_WIRE_ECHO_NS   300000000ULL	 /* of one address and direction */
 
@@ -36,6 +37,9 @@ struct ikw_wire_last {
 	__u32 state;
 	__u32 pad;
 };
+
+_Static_assert(IKW_WIRE_CLUSTER < IKW_WIRE_KINDS && IKW_WIRE_WINDOW < 256,
+	       "struct ikw_counts has no room");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -129,17 +133,20 @@ static __always_inline __u32 wire_copy(__u8 *to, const __u8 *from, const __u8 *e
 	return len;
 }
 
-static __always_inline int wire_within_window(struct ikw_counts *counts, __u64 now)
+static __always_inline int wire_within_window(struct ikw_counts *counts, __u8 kind, __u64 now)
 {
+	__u8 *told = &counts->wire_told[kind & (IKW_WIRE_KINDS - 1)];
+
 	if (now - counts->wire_window > IKW_WIRE_WINDOW_NS) {
 		counts->wire_window = now;
 		counts->wire_used = 0;
 	}
-	if (counts->wire_used >= IKW_WIRE_WINDOW) {
+	if (*told >= IKW_WIRE_WINDOW) {
 		counts->suppressed++;
+		counts->wire_untold += kind != IKW_WIRE_DNS && kind != IKW_WIRE_ECHO;
 		return 0;
 	}
-	counts->wire_used++;
+	++*told;
 	return 1;
 }
 
@@ -160,7 +167,7 @@ static __always_inline void ikw_emit_wire(struct ikw_counts *counts, const struc
 		return;
 	if (!told_whole && wire_stale(pkt, end, dir, now))
 		return;
-	if (!wire_within_window(counts, now))
+	if (!wire_within_window(counts, pkt->wire, now))
 		return;
 	raw = ikw_emit_begin_at(IKW_EV_RAW, sizeof(*raw), netns, now);
 	if (!raw)

@@ -571,6 +571,7 @@ static void rows_sum(const struct ikw_hooks *h, struct ikw_counts *sum)
 		sum->suppressed += row.suppressed;
 		sum->unread += row.unread;
 		sum->behind += row.behind;
+		sum->wire_untold += row.wire_untold;
 	}
 }
 
@@ -580,7 +581,7 @@ void ikw_hooks_counts(const struct ikw_hooks *h, struct ikw_counts *sum)
 	sum->esp += ikw_esp_slots_packets(h->esp);
 }
 
-uint64_t ikw_hooks_suppressed(struct ikw_hooks *h, uint64_t *behind)
+void ikw_hooks_suppressed(struct ikw_hooks *h, struct ikw_suppressed *suppressed)
 {
 	struct ikw_counts sum;
 
@@ -589,8 +590,9 @@ uint64_t ikw_hooks_suppressed(struct ikw_hooks *h, uint64_t *behind)
 	if (sum.suppressed != h->suppressed)
 		h->suppressed_known = ikw_suppressed_sum(h->packets.peers);
 	h->suppressed = sum.suppressed;
-	*behind = sum.behind;
-	return h->suppressed_known;
+	suppressed->known = h->suppressed_known;
+	suppressed->behind = sum.behind;
+	suppressed->wire = sum.wire_untold;
 }
 
 json_t *ikw_hooks_packets(const struct ikw_hooks *h)

@@ -93,11 +93,13 @@ void ikw_hooks_counts(const struct ikw_hooks *hooks, struct ikw_counts *sum);
 bool ikw_hooks_esp(const struct ikw_hooks *hooks, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
 		   struct ikw_esp *out);
 
-/*
- * IKE messages of known peers that the rate limit kept from the ring: facts that are
- * missing. behind: those of others while the ring was half full, be it for a flood.
- */
-uint64_t ikw_hooks_suppressed(struct ikw_hooks *hooks, uint64_t *behind);
+/* What the rate limits kept from the ring, so that facts are missing. */
+struct ikw_suppressed {
+	uint64_t known;	 /* IKE messages of known peers */
+	uint64_t behind; /* those of others while the ring was half full, be it for a flood */
+	uint64_t wire;	 /* packets of other protocols */
+};
+void ikw_hooks_suppressed(struct ikw_hooks *hooks, struct ikw_suppressed *suppressed);
 
 /* A new object: what was seen, by kind, and whose IKE messages were suppressed. */
 json_t *ikw_hooks_packets(const struct ikw_hooks *hooks);

@@ -21,21 +21,21 @@
 #define LAST_WORDS  (30 * IKW_S)   /* how long a namespace may take to be torn down */
 
 struct ikw_witness {
-	struct ikw_loader *loader; /* NULL: none can be had here */
-	struct ikw_hooks *hooks;   /* NULL: none, or no namespace is attached */
-	size_t hooked;		   /* links that have programs */
-	uint64_t next_tick;	   /* boot time ns */
-	uint64_t next_suppressed;  /* boot time ns */
-	uint64_t suppressed;	   /* messages of known peers, as last reported */
-	uint64_t behind;	   /* likewise of others, kept out as the ring was half full */
-	int pin_fd;		   /* holds the pin directory; -1: nothing is pinned */
-	bool tried;		   /* the probes are attached, as far as they can be */
-	uint32_t kept;		   /* what went on to be witnessed while no agent ran */
-	uint64_t lost;		   /* of the ring, as last reported */
-	uint64_t looked;	   /* boot time ns of that; 0: by an agent before this one */
-	uint32_t old_netns;	   /* the one watched before; 0: none */
-	uint64_t old_until;	   /* boot time ns; UINT64_MAX: not watched any more */
-	char why[256];		   /* why there is no loader */
+	struct ikw_loader *loader;	  /* NULL: none can be had here */
+	struct ikw_hooks *hooks;	  /* NULL: none, or no namespace is attached */
+	size_t hooked;			  /* links that have programs */
+	uint64_t next_tick;		  /* boot time ns */
+	uint64_t next_suppressed;	  /* boot time ns */
+	uint64_t asked;			  /* boot time ns of the look before; 0: none yet */
+	struct ikw_suppressed suppressed; /* as last reported */
+	int pin_fd;			  /* holds the pin directory; -1: nothing is pinned */
+	bool tried;			  /* the probes are attached, as far as they can be */
+	uint32_t kept;			  /* what went on to be witnessed while no agent ran */
+	uint64_t lost;			  /* of the ring, as last reported */
+	uint64_t looked;		  /* boot time ns of that; 0: by an agent before this one */
+	uint32_t old_netns;		  /* the one watched before; 0: none */
+	uint64_t old_until;		  /* boot time ns; UINT64_MAX: not watched any more */
+	char why[256];			  /* why there is no loader */
 };
 
 /* ---- life --------------------------------------------------------------- */
@@ -507,29 +507,40 @@ uint32_t ikw_witness_sees(const struct ikw_agent *agent)
 	return sees;
 }
 
+/* What came since; a map that is new begins with nothing. */
+static uint64_t more_than(uint64_t before, uint64_t now)
+{
+	return now > before ? now - before : 0;
+}
+
 /*
  * A known peer's messages that were kept from the ring are as good as not seen. So
  * are anybody's that came while this agent stood still, or did not run; while it
- * works they are a flood's, which must not blind it.
+ * works they are a flood's, which must not blind it. They came at any time since the
+ * look before.
  */
 static void report_suppressed(struct ikw_agent *agent, uint64_t now)
 {
 	struct ikw_witness *witness = agent->witness;
+	uint64_t since = witness->asked ? witness->asked : agent->last_event, missing;
 	bool stood = now > witness->next_suppressed + STOOD_STILL;
-	uint64_t known, behind, missing;
+	struct ikw_suppressed is, was = witness->suppressed;
 
 	if (!witness->hooks || witness->next_suppressed > now)
 		return;
 	witness->next_suppressed = now + IKW_S;
-	known = ikw_hooks_suppressed(witness->hooks, &behind);
-	missing = known > witness->suppressed ? known - witness->suppressed : 0;
+	witness->asked = now;
+	ikw_hooks_suppressed(witness->hooks, &is);
+	witness->suppressed = is;
+	missing = more_than(was.known, is.known);
 	if (stood)
-		missing += behind - witness->behind;
+		missing += more_than(was.behind, is.behind);
 	if (missing)
-		ikw_agent_lost(agent, IKW_LOST_SUPPRESSED, missing, agent->last_event,
+		ikw_agent_lost(agent, IKW_LOST_SUPPRESSED, missing, since,
 			       IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT);
-	witness->suppressed = known;
-	witness->behind = behind;
+	if (is.wire > was.wire)
+		ikw_agent_lost(agent, IKW_LOST_SUPPRESSED, is.wire - was.wire, since,
+			       IKW_SEES_WIRE);
 }
 
 uint64_t ikw_witness_tick(struct ikw_agent *agent, uint64_t now)

@@ -4,6 +4,7 @@
  * BPF_PROG_TEST_RUN: which of them are told and which are not, that what is told
  * is what was sent, and that a flood of them has an end.
  */
+#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -282,16 +283,68 @@ static void test_flood(void **state)
 	assert_int_equal(row.suppressed, FLOOD - some);
 }
 
+/* A flood of one kind leaves the others what is theirs; but for DNS it is told that some is
+ * missing. */
+static void test_flood_of_one(void **state)
+{
+	struct ikw_counts row;
+	unsigned int missing = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct frame f = frame_of(&rows[i].sent, NET_V4);
+		bool first = !i || rows[i].sent.kind != rows[i - 1].sent.kind;
+
+		if (!rows[i].told || !first)
+			continue;
+		assert_true(told(rows[i].sent.dir, &f, 1) == 1);
+		if (rows[i].sent.kind == IKW_WIRE_DNS)
+			told(rows[i].sent.dir, &f, FLOOD);
+		if (rows[i].sent.kind == IKW_WIRE_RADIUS)
+			missing += FLOOD - told(rows[i].sent.dir, &f, FLOOD);
+	}
+	assert_true(missing > 0);
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(fx.skel->maps.ikw_counts), &fx.cpu, &row),
+			 0);
+	assert_int_equal(row.wire_untold, missing);
+}
+
+/* A router's DNS, BFD and RADIUS that pass this host are none of its own words. */
+static void test_forwarded(void **state)
+{
+	struct __sk_buff ctx = { .ifindex = 1, .ingress_ifindex = 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ROWS; i++) {
+		struct frame f = frame_of(&rows[i].sent, NET_V4);
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f.bytes,
+			    .data_size_in = (__u32)f.len, .ctx_in = &ctx,
+			    .ctx_size_in = sizeof(ctx), .repeat = 1);
+		int err;
+
+		if (rows[i].sent.dir != IKW_DIR_OUT)
+			continue;
+		err = bpf_prog_test_run_opts(bpf_program__fd(fx.skel->progs.ikw_tc_out), &opts);
+		if (err == -EINVAL) {
+			print_message("skipped: this kernel's test runs take no "
+				      "ingress_ifindex in __sk_buff\n");
+			skip();
+		}
+		assert_int_equal(err, 0);
+		fx.count = 0;
+		assert_true(ring_buffer__consume(fx.ring) >= 0);
+		assert_int_equal(fx.count, 0);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* The argument: only tests of that name, with * and ? (tests/vm/packets.sh). */
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_told),
-		TEST(test_cut),
-		TEST(test_asked_for_only),
-		TEST(test_flood),
+		TEST(test_told),  TEST(test_cut),	   TEST(test_asked_for_only),
+		TEST(test_flood), TEST(test_flood_of_one), TEST(test_forwarded),
 	};
 
 	need_bpf();
