@@ -108,6 +108,23 @@ static __always_inline __u32 peer_tgid(const struct sock *sk)
 	return tgid;
 }
 
+#define OTHERS_WRITE	 00002	    /* S_IWOTH */
+#define FUSE_SUPER_MAGIC 0x65735546 /* <linux/magic.h> */
+
+/*
+ * Anybody may name a socket as a daemon's is named. Where a daemon listens, in a
+ * directory of root's that not everybody can write to, only the host's own can. (A
+ * file system of a user's says of its files what it likes.)
+ */
+static __always_inline bool in_roots_place(const struct dentry *dentry)
+{
+	const struct inode *dir = BPF_CORE_READ(dentry, d_parent, d_inode);
+
+	return dir && !BPF_CORE_READ(dir, i_uid.val) &&
+	       !(BPF_CORE_READ(dir, i_mode) & OTHERS_WRITE) &&
+	       BPF_CORE_READ(dir, i_sb, s_magic) != FUSE_SUPER_MAGIC;
+}
+
 /* A connected client's peer carries the address and file of the socket it was accepted from. */
 static __always_inline struct unix_sock *peer_of(const struct sock *sk)
 {
@@ -149,13 +166,15 @@ static __noinline int connected(struct socket *sock)
 {
 	struct sock *sk = BPF_CORE_READ(sock, sk);
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct dentry *dentry = BPF_CORE_READ(peer_of(sk), path.dentry);
 	struct client client = { .daemon = peer_tgid(sk) };
 	struct ikw_control *control;
 	char name[16] = {};
 
-	bpf_probe_read_kernel_str(name, sizeof(name),
-				  BPF_CORE_READ(peer_of(sk), path.dentry, d_name.name));
-	if ((!is_daemon(client.daemon) && !is_control_name(name)) || !speaks())
+	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+	if (!is_daemon(client.daemon) && !(is_control_name(name) && in_roots_place(dentry)))
+		return 0;
+	if (!speaks())
 		return 0;
 	bpf_map_update_elem(&ikw_clients, &tgid, &client, BPF_ANY);
 	actor_describe();

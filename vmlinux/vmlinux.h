@@ -156,9 +156,24 @@ struct qstr {
 	const unsigned char *name;
 };
 
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	unsigned short i_mode;
+	kuid_t i_uid;
+	struct super_block *i_sb;
+};
+
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
+	struct inode *d_inode;
 };
 
 struct vfsmount {
@@ -185,10 +200,6 @@ struct file {
 typedef struct {
 	int counter;
 } atomic_t;
-
-typedef struct {
-	__u32 val;
-} kuid_t;
 
 struct upid {
 	int nr;

@@ -583,7 +583,7 @@ static void speak(const char *path)
 
 static void test_control(void)
 {
-	const char *path = "/tmp/charon.vici";
+	const char *path = "/run/charon.vici";
 	pid_t pid = start_daemon(path);
 	const struct ikw_control *control;
 	const struct ikw_proc *proc;
@@ -619,6 +619,21 @@ static void test_control(void)
 	CHECK_EQ(proc->exit_code, SIGTERM);
 	CHECK(!strcmp(proc->comm, "probe_dump"));
 	unlink(path);
+}
+
+/* A user's own, named as a daemon's is, and who began to listen is gone: it is nobody's. */
+static void test_control_forged(void)
+{
+	begin("forged control socket");
+	run("python3 -c 'import os,socket\n"
+	    "os.setuid(65534); d=\"/tmp/forged\"; os.mkdir(d); p=d+\"/charon.vici\"\n"
+	    "s=socket.socket(socket.AF_UNIX); s.bind(p)\n"
+	    "q=\"/tmp/pluto.ctl\"; t=socket.socket(socket.AF_UNIX); t.bind(q)\n"
+	    "os.fork() or (s.listen(4), t.listen(4), os._exit(0)); os.wait()\n"
+	    "for x in (p,q):\n"
+	    " c=socket.socket(socket.AF_UNIX); c.connect(x); c.send(b\"\\0\\11terminate\")'");
+	CHECK_EQ(count(IKW_EV_CONTROL, -1), 0);
+	run("rm -r /tmp/forged /tmp/pluto.ctl");
 }
 
 static void test_exec(void)
@@ -732,6 +747,7 @@ int main(int argc, char **argv)
 	test_policy();
 	test_socket_policy();
 	test_control();
+	test_control_forged();
 	test_exec();
 	test_storm();
 	test_pin(pinned);
