@@ -5,18 +5,19 @@
 #include "host.h"
 #include "table.h"
 
-#define ORDERS	 64
+#define ORDERS	 256
+#define CHANGES	 64
 #define SESSIONS 16384
-#define ASKED	 256 /* as many as a RADIUS server may have to answer on one port: by their id */
-#define TRACKS	 64
+#define ASKED	 256  /* as many as a RADIUS server may have to answer on one port: by their id */
+#define TRACKS	 1024 /* a BFD session for each peer, say */
 #define NAMES	 1024 /* sets of names: each peer may have one */
 #define NAMED	 4    /* in each */
 #define MOVES	 128  /* changes of what a name resolves to, the last */
-#define QUERIES	 64
+#define QUERIES	 4096 /* places of those under way: a resolver has many */
 #define LEASES	 2048 /* sets of leases by address: a pool may have thousands */
 #define LEASED	 8    /* in each */
-#define ECHOES	 128
-#define PROBERS	 64
+#define ECHOES	 1024
+#define PROBERS	 1024
 #define NODES	 16
 #define SETS	 1024 /* of what a cluster's nodes told, */
 #define WAYS	 8    /* so many words in each */
@@ -28,6 +29,12 @@ enum { DISCONNECT = 40, DISCONNECT_ACK = 41, COA = 43, COA_ACK = 44 };
 enum { BFD_UP = 3 };
 enum { DHCP_DECLINE = 4, DHCP_ACK = 5, DHCP_RELEASE = 7 };
 #define QUERY_LIFE (10 * SECOND)
+/*
+ * What may have been obeyed is looked for no longer than the first; what is not
+ * acknowledged within the second is not any more. Chosen.
+ */
+#define ORDER_KEPT     (60 * SECOND)
+#define ORDER_ANSWERED (5 * SECOND)
 /* A RADIUS request: its client repeats it for so long at most. */
 #define ANSWERED_FOR (60 * SECOND)
 
@@ -66,17 +73,17 @@ struct cluster {
 struct ikw_outside_store {
 	struct ikw_radius_order orders[ORDERS];
 	struct ikw_radius_session sessions[SESSIONS]; /* as accepted, a ring: by their time */
-	struct ikw_radius_session changes[ORDERS];    /* by CoA, likewise */
+	struct ikw_radius_session changes[CHANGES];   /* by CoA, likewise */
 	struct ikw_track_state tracks[TRACKS];
 	struct ikw_name names[NAMES][NAMED];
-	struct move moves[MOVES]; /* a ring */
-	struct query queries[QUERIES];
+	struct move moves[MOVES];      /* a ring */
+	struct query queries[QUERIES]; /* by who was asked what */
 	struct ikw_lease leases[LEASES][LEASED];
 	struct ikw_echo echoes[ECHOES];
 	struct ikw_prober probers[PROBERS];
 	struct cluster *cluster; /* NULL: no node said anything */
 	struct asked asked[ASKED];
-	unsigned int order_head, session_head, change_head, query_head, prober_head;
+	unsigned int session_head, change_head, prober_head;
 	unsigned int move_head;
 };
 
@@ -114,11 +121,20 @@ static bool within(uint64_t time, uint64_t from, uint64_t to)
 
 /* ---- RADIUS ---------------------------------------------------------------- */
 
+/* Until when an order matters. Those that nobody believes make room first: anybody can send some.
+ */
+static uint64_t order_until(const struct ikw_radius_order *o)
+{
+	return o->time ? o->time + (o->acked ? ORDER_KEPT : ORDER_ANSWERED) : 0;
+}
+
 static void radius_order(struct ikw_outside_store *s, const struct ikw_wire *w)
 {
-	struct ikw_radius_order *o = &s->orders[s->order_head];
+	struct ikw_radius_order *o = &s->orders[0];
 
-	s->order_head = (s->order_head + 1) % ORDERS;
+	for (unsigned int i = 1; i < ORDERS; i++)
+		if (order_until(&s->orders[i]) < order_until(o))
+			o = &s->orders[i];
 	memset(o, 0, sizeof(*o));
 	o->time = w->hdr.time;
 	memcpy(o->server, w->saddr, IKW_ADDR_LEN);
@@ -145,7 +161,7 @@ static void radius_ack(struct ikw_outside_store *s, const struct ikw_wire *w)
 		memcpy(session.framed, o->framed, IKW_ADDR_LEN);
 		memcpy(session.user, o->user, sizeof(session.user));
 		if (o->code == COA && o->timeout_s)
-			s->changes[s->change_head++ % ORDERS] = session;
+			s->changes[s->change_head++ % CHANGES] = session;
 	}
 }
 
@@ -266,7 +282,7 @@ const struct ikw_radius_session *ikw_outside_session(const struct ikw_outside *o
 	if (!outside->store)
 		return NULL;
 	best = session_accepted(outside->store, inner, from, born);
-	for (unsigned int i = 0; i < ORDERS; i++) {
+	for (unsigned int i = 0; i < CHANGES; i++) {
 		const struct ikw_radius_session *s = &outside->store->changes[i];
 		bool named = given(s->framed) && inner && same(s->framed, inner);
 
@@ -370,30 +386,32 @@ static uint64_t name_hash(const struct ikw_wire *w)
 	return ikw_hash(w->user, strnlen(w->user, sizeof(w->user)), w->id & 0xffff);
 }
 
+/* Of two that have one place the later one counts. */
+static struct query *query_place(struct ikw_outside_store *s, uint64_t name, uint32_t id,
+				 uint16_t port)
+{
+	return &s->queries[ikw_hash_word(name, (uint64_t)id << 16 | port) % QUERIES];
+}
+
 static void dns_query(struct ikw_outside_store *s, const struct ikw_wire *w)
 {
-	struct query *q = &s->queries[s->query_head];
+	uint64_t hash = name_hash(w);
+	struct query *q = query_place(s, hash, w->id, w->sport);
 
-	s->query_head = (s->query_head + 1) % QUERIES;
 	q->time = w->hdr.time;
-	q->hash = name_hash(w);
+	q->hash = hash;
 	memcpy(q->server, w->daddr, IKW_ADDR_LEN);
 	q->id = w->id;
 	q->port = w->sport;
 }
 
-static bool dns_asked(const struct ikw_outside_store *s, const struct ikw_wire *w)
+static bool dns_asked(struct ikw_outside_store *s, const struct ikw_wire *w)
 {
 	uint64_t hash = name_hash(w);
+	const struct query *q = query_place(s, hash, w->id, w->dport);
 
-	for (unsigned int i = 0; i < QUERIES; i++) {
-		const struct query *q = &s->queries[i];
-
-		if (q->time && w->hdr.time - q->time < QUERY_LIFE && q->hash == hash &&
-		    q->id == w->id && q->port == w->dport && same(q->server, w->saddr))
-			return true;
-	}
-	return false;
+	return q->time && w->hdr.time - q->time < QUERY_LIFE && q->hash == hash && q->id == w->id &&
+	       q->port == w->dport && same(q->server, w->saddr);
 }
 
 static struct ikw_name *name_get(struct ikw_outside_store *s, const struct ikw_wire *w)

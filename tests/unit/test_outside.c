@@ -118,6 +118,24 @@ static void test_order_obeyed(void **state)
 	assert_non_null(ikw_outside_order(&s->outside, NULL, 19 * S, 21 * S));
 }
 
+/* Forged orders, which this host refuses: the one that it acknowledged is not forgotten for them.
+ */
+static void test_order_amid_a_flood(void **state)
+{
+	struct scene *s = *state;
+	struct ikw_wire forged = wire(IKW_WIRE_RADIUS, IKW_DIR_IN, 40, 0);
+
+	for (uint32_t i = 0; i < 10000; i++) {
+		forged.sport = (uint16_t)(3000 + i);
+		tell(s, 10 * S + i, forged);
+		if (i == 5000)
+			tell(s, 10 * S + i, wire(IKW_WIRE_RADIUS, IKW_DIR_IN, 40, 7));
+		if (i == 5100)
+			tell(s, 10 * S + i, wire(IKW_WIRE_RADIUS, IKW_DIR_OUT, 41, 7));
+	}
+	assert_non_null(ikw_outside_order(&s->outside, NULL, 9 * S, 11 * S));
+}
+
 static void test_order_for_another_address(void **state)
 {
 	struct scene *s = *state;
@@ -203,6 +221,18 @@ static void test_bfd(void **state)
 	assert_null(ikw_outside_track(&s->outside, 13 * S, 40 * S));
 }
 
+/* A session for each of some hundred peers, each told again every few seconds. */
+static void test_many_sessions_of_bfd(void **state)
+{
+	struct scene *s = *state;
+
+	for (uint64_t round = 0; round < 3; round++)
+		for (uint32_t i = 1; i <= 500; i++)
+			tell(s, (10 + 3 * round) * S + i, wire(IKW_WIRE_BFD, IKW_DIR_OUT, 3, i));
+	tell(s, 20 * S, wire(IKW_WIRE_BFD, IKW_DIR_OUT, 1, 7));
+	assert_non_null(ikw_outside_track(&s->outside, 19 * S, 21 * S));
+}
+
 static void test_vrrp(void **state)
 {
 	struct scene *s = *state;
@@ -285,6 +315,25 @@ static void prober(struct scene *s, uint64_t at, uint8_t op, uint32_t tgid, int3
 }
 
 /* As many peers as names: each moves once, and who moved last is known. */
+/* A resolver of this host's asks for others at the same time. */
+static void test_name_among_many(void **state)
+{
+	struct scene *s = *state;
+	uint8_t peer[IKW_ADDR_LEN];
+	char name[32];
+
+	addr(peer, 50);
+	ask(s, 10 * S, 1, "peer.lab");
+	tell(s, 10 * S, answer(1, "peer.lab", 50, 1));
+	ask(s, 11 * S, 2, "peer.lab");
+	for (uint32_t i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "n%u.lab", i);
+		ask(s, 11 * S, 100 + i, name);
+	}
+	tell(s, 11 * S, answer(2, "peer.lab", 60, 1));
+	assert_non_null(ikw_outside_name(&s->outside, peer, 1, 20 * S));
+}
+
 static void test_many_names(void **state)
 {
 	struct scene *s = *state;
@@ -530,12 +579,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_order_needs_ack),
 		TEST(test_order_obeyed),
+		TEST(test_order_amid_a_flood),
 		TEST(test_order_for_another_address),
 		TEST(test_session),
 		TEST(test_many_sessions),
 		TEST(test_bfd),
+		TEST(test_many_sessions_of_bfd),
 		TEST(test_vrrp),
 		TEST(test_name),
+		TEST(test_name_among_many),
 		TEST(test_many_names),
 		TEST(test_probe),
 		TEST(test_who),
