@@ -110,10 +110,14 @@ static void peer_forget(struct ikw_world *w, struct ikw_peer *p)
 	free(p);
 }
 
+static bool too_many_ikes(const struct ikw_world *w)
+{
+	return w->ikes.count > MAX_IDLE_IKES + IKES_A_TUNNEL * w->tunnels.count;
+}
+
 static bool too_many(const struct ikw_world *w)
 {
-	return w->idle_count > MAX_IDLE_PEERS ||
-	       w->ikes.count > MAX_IDLE_IKES + IKES_A_TUNNEL * w->tunnels.count;
+	return w->idle_count > MAX_IDLE_PEERS || too_many_ikes(w);
 }
 
 static void peers_bound(struct ikw_world *w, const struct ikw_peer *keep)
@@ -240,7 +244,9 @@ static bool over(const struct ikw_ike_sa *ike, uint64_t now)
  */
 static void ikes_bound(struct ikw_world *w, struct ikw_peer *p, const struct ikw_ike_sa *newest)
 {
-	const bool few = !p->tunnels && !of_nobody(p);
+	/* of thousands of peers with a tunnel each, whose addresses somebody borrows, fewer as well
+	 */
+	const bool few = !of_nobody(p) && (!p->tunnels || too_many_ikes(w));
 	const uint32_t most[] = { SPARE_LEAST, few ? MAX_NOTHINGS : MAX_PEER_IKES, MAX_PEER_IKES };
 	struct ikw_ikes *ikes = p->ikes;
 	uint64_t now = newest->created;

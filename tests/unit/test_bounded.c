@@ -238,6 +238,36 @@ static void test_many_begin_without_end(void **state)
 	end(&m.s);
 }
 
+/* From the addresses of thousands that have a tunnel each; what is theirs stays. */
+static void test_many_with_tunnels_begin(void **state)
+{
+	const uint32_t peers = 2000, each = 60;
+	struct memory m;
+
+	(void)state;
+	start(&m);
+	establish(&m.s, 10000, 0xa0, 0, AES_GCM);
+	for (uint32_t n = 0; n < peers; n++)
+		client(&m, 20000 + n, n, IKW_SA_ADD);
+	for (uint32_t k = 0; k < each; k++)
+		for (uint32_t n = 0; n < peers; n++) {
+			union ikw_event e = ike_made(&m.s, 30000 + k * 1000, 'r',
+						     V2(0x100000 + 0x100 * n + k, 34, 0, 300));
+
+			e.ike.saddr[12] = 10;
+			e.ike.saddr[13] = 0;
+			e.ike.saddr[14] = (uint8_t)(n >> 8);
+			e.ike.saddr[15] = (uint8_t)n;
+			feed(&m.s, &e);
+		}
+	assert_true(stats(&m).ike_sas <= 2 * KEPT + 4 * peers + 100);
+	ike(&m.s, 95000, 'r', V2(0xa0, 37, 2, 65));
+	down(&m.s, 95010, 0, IKW_CAUSE_CALL, DAEMON);
+	ikw_model_tick(m.s.model, m.s.now + 60000000000ULL);
+	assert_int_equal(m.reason, IKW_REASON_PEER_REQUEST);
+	end(&m.s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_ike_rekeyed_for_months),
 		cmocka_unit_test(test_begins_without_end),
 		cmocka_unit_test(test_many_begin_without_end),
+		cmocka_unit_test(test_many_with_tunnels_begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
