@@ -261,12 +261,13 @@ bool ikw_esp_slots_read(const struct ikw_esp_slots *s, const uint8_t daddr[IKW_A
 	return true;
 }
 
-static struct track *track_of(struct ikw_esp_slots *s, const struct ikw_esp_key *key)
+/* Of an SA that nobody vouches for, none is made: anybody can send ESP to any SPI. */
+static struct track *track_of(struct ikw_esp_slots *s, const struct ikw_esp_key *key, bool known)
 {
 	struct track *track;
 
 	HASH_FIND(hh, s->tracks, key, sizeof(*key), track);
-	if (track)
+	if (track || !known)
 		return track;
 	track = calloc(1, sizeof(*track));
 	if (!track)
@@ -279,7 +280,7 @@ static struct track *track_of(struct ikw_esp_slots *s, const struct ikw_esp_key 
 static void sample_slot(struct ikw_esp_slots *s, const struct ikw_esp_slot *shared)
 {
 	struct ikw_esp_slot slot = *shared;
-	struct track *track = slot.key.name ? track_of(s, &slot.key) : NULL;
+	struct track *track = slot.key.name ? track_of(s, &slot.key, slot.known) : NULL;
 
 	if (!track)
 		return;

@@ -872,6 +872,7 @@ static void test_last_minute(void **state)
 	(void)state;
 	attached(IKW_HOOK_TC, "tc");
 	check_esp();
+	ikw_hooks_know(t.hooks, daddr, daddr, 0xc2d37a2c, IKW_DIR_IN, 0);
 	for (uint64_t s = 1; s <= 6; s++)
 		ikw_hooks_tick(t.hooks, s * 10000000000ULL + 12345);
 	assert_true(ikw_hooks_esp(t.hooks, daddr, 0xc2d37a2c, &esp));

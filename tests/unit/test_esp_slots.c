@@ -216,6 +216,25 @@ static void test_kept(void **state)
 	assert_int_equal(read_sa(fx, 77).packets, 5);
 }
 
+/* ESP to SPIs that nobody has: counted, and nothing is remembered for it. */
+static void test_strangers(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_true(ikw_esp_slots_know(fx->slots, peer, 77, IKW_DIR_IN, 0));
+	count(slot_of(fx, 77, 0, 1), 1, 10, 0);
+	for (uint32_t spi = 0x1080; spi < 0x10f0; spi++) {
+		slot_of(fx, spi, 0, 0)->key = key_of(spi);
+		count(slot_of(fx, spi, 0, 0), 1, 1, 0);
+	}
+	ikw_esp_slots_sample(fx->slots, SECOND);
+	assert_int_equal(read_sa(fx, 77).span_count, 2);
+	for (uint32_t spi = 0x1080; spi < 0x10f0; spi++) {
+		assert_int_equal(read_sa(fx, spi).packets, 1);
+		assert_int_equal(read_sa(fx, spi).span_count, 0);
+	}
+}
+
 static void test_shift(void **state)
 {
 	const uint64_t gib = 1ULL << 30;
@@ -249,6 +268,7 @@ int main(void)
 		ON(test_sum),
 		ON(test_minute),
 		ON(test_kept),
+		ON(test_strangers),
 		cmocka_unit_test(test_shift),
 	};
 
