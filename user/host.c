@@ -133,7 +133,8 @@ static void proc_event(struct ikw_host *host, const struct ikw_proc *ev)
 	}
 	reused = p->described && ev->start && p->seen.start && p->seen.start != ev->start;
 	if (reused || p->exited) {
-		p->daemon = p->negotiates = p->unheard = false;
+		p->daemon = p->negotiates = p->unheard = p->asks = p->unasked = false;
+		p->asks_gap = 0;
 		p->exited = 0;
 	}
 	p->daemon = p->daemon || ev->op == IKW_PROC_DAEMON;
@@ -324,17 +325,37 @@ static void addr_event(struct ikw_host *host, const struct ikw_addr *ev)
 	a->gone = 0;
 }
 
+/* One that goes on where one of its kind ended: losses are told once a second while they last. */
+static struct ikw_gap *gap_goes_on(struct ikw_host *host, const struct ikw_lost *ev)
+{
+	for (unsigned int i = 0; i < IKW_GAPS; i++) {
+		struct ikw_gap *gap = &host->gaps[i];
+
+		if (gap->until && gap->where == ev->where && gap->sees == ev->sees &&
+		    ev->since >= gap->since && ev->since <= gap->until)
+			return gap;
+	}
+	return NULL;
+}
+
 static void lost_event(struct ikw_host *host, const struct ikw_lost *ev)
 {
-	struct ikw_gap *gap = &host->gaps[host->gap_head];
+	struct ikw_gap *gap = gap_goes_on(host, ev);
 
+	host->lost += ev->count ? ev->count : 1;
+	if (gap) {
+		if (ev->hdr.time > gap->until)
+			gap->until = ev->hdr.time;
+		gap->count = gap->count && ev->count ? gap->count + ev->count : 0;
+		return;
+	}
+	gap = &host->gaps[host->gap_head];
 	host->gap_head = (host->gap_head + 1) % IKW_GAPS;
 	gap->since = ev->since;
 	gap->until = ev->hdr.time;
 	gap->where = ev->where;
 	gap->sees = ev->sees;
 	gap->count = ev->count;
-	host->lost += ev->count ? ev->count : 1;
 }
 
 uint32_t ikw_host_missed(const struct ikw_host *host, uint64_t from, uint64_t to)

@@ -429,6 +429,61 @@ static void test_who(void **state)
 	assert_int_equal(who(s, "", ~0U, 0, NULL, ""), IKW_WHO_UNKNOWN);
 }
 
+/* The kernel gives the number of a daemon that ended to another process: its habits are not that's.
+ */
+static void test_number_reused(void **state)
+{
+	struct scene *s = *state;
+	union ikw_event e = { .proc = { .op = IKW_PROC_DAEMON, .tgid = 300, .start = 1 } };
+	struct ikw_process *p;
+
+	e.hdr.type = IKW_EV_PROC;
+	e.hdr.size = sizeof(e.proc);
+	e.hdr.time = 10 * S;
+	ikw_host_event(&s->host, &e);
+	p = ikw_host_process(&s->host, 300);
+	assert_non_null(p);
+	p->asks = p->unasked = true;
+	p->asks_gap = S;
+	e.proc.op = IKW_PROC_EXIT;
+	ikw_host_event(&s->host, &e);
+	e.proc.op = IKW_PROC_SEEN;
+	e.proc.start = 2;
+	ikw_host_event(&s->host, &e);
+	p = ikw_host_process(&s->host, 300);
+	assert_non_null(p);
+	assert_false(p->daemon || p->asks || p->unasked || p->asks_gap);
+}
+
+static void lose(struct scene *s, uint64_t since, uint64_t until, uint32_t sees)
+{
+	union ikw_event e = { .lost = { .since = since, .sees = sees, .count = 1 } };
+
+	e.hdr.type = IKW_EV_LOST;
+	e.hdr.size = sizeof(e.lost);
+	e.hdr.time = until;
+	e.lost.where = IKW_LOST_SUPPRESSED;
+	ikw_host_event(&s->host, &e);
+}
+
+/* A flood of minutes is told second by second: where it began is not forgotten for that. */
+static void test_losses_go_on(void **state)
+{
+	struct scene *s = *state;
+
+	s->host.sees = ~0U;
+	for (uint64_t n = 100; n < 200; n++) {
+		lose(s, n * S, (n + 1) * S + 1, IKW_SEES_IKE_IN);
+		lose(s, n * S, (n + 1) * S + 2, IKW_SEES_WIRE);
+	}
+	lose(s, 300 * S, 301 * S, IKW_SEES_IKE_IN);
+	assert_int_equal(ikw_host_missed(&s->host, 90 * S, 99 * S), 0);
+	assert_int_equal(ikw_host_missed(&s->host, 101 * S, 102 * S),
+			 IKW_SEES_IKE_IN | IKW_SEES_WIRE);
+	assert_int_equal(ikw_host_missed(&s->host, 210 * S, 299 * S), 0);
+	assert_int_equal(ikw_host_missed(&s->host, 300 * S, 300 * S), IKW_SEES_IKE_IN);
+}
+
 /* A flood of strangers' packets costs no memory and takes nothing away. */
 static void test_flood(void **state)
 {
@@ -592,6 +647,8 @@ int main(void)
 		TEST(test_probe),
 		TEST(test_who),
 		TEST(test_flood),
+		TEST(test_number_reused),
+		TEST(test_losses_go_on),
 		TEST(test_many_leases),
 		TEST(test_cluster),
 		TEST(test_cluster_ike_rekey),
