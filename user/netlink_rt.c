@@ -105,7 +105,9 @@ static bool is_one_of(const char *kind, const char *const *kinds, size_t count)
 
 bool ikw_rt_stacked(const struct ikw_link *link)
 {
-	static const char *const masters[] = { "bridge", "bond", "team", "vrf", "hsr" };
+	static const char *const masters[] = {
+		"bridge", "bond", "team", "vrf", "hsr", "openvswitch"
+	};
 	static const char *const uppers[] = { "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap" };
 
 	return is_one_of(link->kind, masters, sizeof(masters) / sizeof(masters[0])) ||

@@ -9,8 +9,8 @@
 
 /*
  * Does that link sit on others in the same namespace, which its packets pass too?
- * Masters (bridge, bond, ...) do; VLANs and the like unless their lower link is in
- * another namespace (IFLA_LINK_NETNSID).
+ * Masters (bridge, bond, ...) do, and Open vSwitch's own ports; VLANs and the like unless their
+ * lower link is in another namespace (IFLA_LINK_NETNSID).
  */
 bool ikw_rt_stacked(const struct ikw_link *link);
 

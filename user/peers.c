@@ -37,6 +37,7 @@
 #define SERVED_FOR    (1 * IKW_SECOND) /* from an order to the Delete that it makes a daemon send */
 #define AWAY_FOLLOWS  (5 * IKW_SECOND) /* from an order for many peers to each message: chosen */
 #define ASKED_FOR     (1 * IKW_SECOND) /* a look this soon after a request may be for its client */
+#define SEEN_AGAIN    (20 * IKW_MS)    /* on the next link that a packet passes; chosen */
 
 /* ---- peers -------------------------------------------------------------- */
 
@@ -674,6 +675,26 @@ static void ike_passes(struct ikw_world *w, struct ikw_ike_sa *ike, const struct
 	ikes_bound(w, ike->peer, ike);
 }
 
+/*
+ * The same packet on its way through this host: on a card and on what it is a part of
+ * (a cloud's virtual card beside its hardware, Open vSwitch). No daemon repeats itself as soon.
+ */
+static bool seen_again(struct ikw_ike_sa *ike, const struct ikw_ike *m)
+{
+	struct ikw_sighting *s = &ike->sighted[m->dir == IKW_DIR_OUT];
+
+	if (s->ifindex && s->ifindex != m->ifindex && s->digest == m->digest &&
+	    s->message_id == m->message_id && s->length == m->length &&
+	    m->hdr.time < s->time + SEEN_AGAIN)
+		return true;
+	*s = (struct ikw_sighting){ .time = m->hdr.time,
+				    .ifindex = m->ifindex,
+				    .digest = m->digest,
+				    .message_id = m->message_id,
+				    .length = m->length };
+	return false;
+}
+
 void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 {
 	bool out = m->dir == IKW_DIR_OUT;
@@ -689,6 +710,8 @@ void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 	}
 	if (ike && !out && of_nobody(ike->peer))
 		return;
+	if (ike && seen_again(ike, m))
+		return;
 	p = ikw_peer_get(w, local, remote);
 	if (!p || !m->spi_i)
 		return;
@@ -700,10 +723,12 @@ void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 		if (!ike)
 			return;
 	}
-	if (!ike)
+	if (!ike) {
 		ike = ike_new(w, p, m);
-	if (!ike)
-		return;
+		if (!ike)
+			return;
+		seen_again(ike, m);
+	}
 	/* MOBIKE and NAT rebinding: where our daemon sends is where the peer is */
 	if (out && ike->peer != p)
 		ike_move(ike, p);

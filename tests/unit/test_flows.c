@@ -386,6 +386,43 @@ static void test_forwarded_ours(void **state)
 	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
 }
 
+/* One packet, on a card and on what it is a part of. */
+static void twice(struct story *s, uint64_t ms, char way, struct ike_spec spec)
+{
+	union ikw_event e = ike_made(s, ms, way, spec);
+
+	feed(s, &e);
+	e.ike.ifindex = 3;
+	e.hdr.time += 100000;
+	feed(s, &e);
+}
+
+/* Seen twice on its way, a Delete was not sent again: nobody had given it up. */
+static void test_seen_twice(void **state)
+{
+	static const char args[] = "swanctl\0--terminate";
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	control(&s, 59990, args, sizeof(args), "terminate");
+	twice(&s, 60000, '>', V2(0xa0, 37, 2, 65));
+	down(&s, 60010, 0, IKW_CAUSE_CALL, DAEMON); /* it waits for no answer */
+	twice(&s, 60050, '<', V2(0xa0, 37, 2, 57));
+	end(&s);
+	assert_int_equal(s.count, 1);
+	assert_string_equal(s.told[0].rule, "ordered");
+
+	/* sent again, each seen twice: it was */
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	twice(&s, 60000, '>', V2(0xa0, 36, 2, 300));
+	twice(&s, 60500, '>', V2(0xa0, 36, 2, 300));
+	down(&s, 60700, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_CERTAIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_marks_drawn_anew),
 		cmocka_unit_test(test_masked),
 		cmocka_unit_test(test_forwarded),
+		cmocka_unit_test(test_seen_twice),
 		cmocka_unit_test(test_forwarded_delete),
 		cmocka_unit_test(test_forwarded_ours),
 	};

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -190,6 +191,22 @@ static void test_interrupted(void **state)
 	assert_int_equal(ikw_rt_dump(&g->rt, take, g), 1);
 }
 
+/* What passes these passes what they stand on, or their ports, as well. */
+static void test_stacked(void **state)
+{
+	static const char *const upper[] = { "bridge", "bond", "openvswitch", "vrf" };
+	struct ikw_link link = { .kind = "vlan", .lower = 2 };
+
+	(void)state;
+	assert_true(ikw_rt_stacked(&link));
+	link.lower = 0; /* it is in another namespace */
+	assert_false(ikw_rt_stacked(&link));
+	for (size_t i = 0; i < sizeof(upper) / sizeof(upper[0]); i++) {
+		snprintf(link.kind, sizeof(link.kind), "%s", upper[i]);
+		assert_true(ikw_rt_stacked(&link));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +215,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_swept, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_interrupted, setup, teardown),
+		cmocka_unit_test(test_stacked),
 	};
 
 	return cmocka_run_group_tests_name("netlink_rt", tests, NULL, NULL);
