@@ -93,15 +93,6 @@ struct ikw_ike_link {
 	struct ikw_ike_sa *next;
 };
 
-/* Where a message was seen last. */
-struct ikw_sighting {
-	uint64_t time;
-	uint32_t ifindex; /* 0: nowhere yet */
-	uint32_t digest;
-	uint32_t message_id;
-	uint32_t length;
-};
-
 struct ikw_ike_sa {
 	struct ikw_node node; /* by spi_i */
 	struct ikw_peer *peer;
@@ -150,9 +141,8 @@ struct ikw_ike_sa {
 	bool spoken;	    /* our daemon sent something under it, and not in clear */
 	uint8_t asked_last; /* ... whether the daemon looked before it (enum ikw_asked) */
 	bool unasked;	    /* an earlier check was answered before which it had not looked */
-	struct ikw_sighting sighted[2]; /* in, out */
-	uint8_t count;			/* exchanges in the ring */
-	uint8_t head;			/* slot of the newest */
+	uint8_t count;	    /* exchanges in the ring */
+	uint8_t head;	    /* slot of the newest */
 	struct ikw_exchange ring[IKW_EXCHANGES];
 };
 

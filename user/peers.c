@@ -679,19 +679,19 @@ static void ike_passes(struct ikw_world *w, struct ikw_ike_sa *ike, const struct
  * The same packet on its way through this host: on a card and on what it is a part of
  * (a cloud's virtual card beside its hardware, Open vSwitch). No daemon repeats itself as soon.
  */
-static bool seen_again(struct ikw_ike_sa *ike, const struct ikw_ike *m)
+static bool seen_again(struct ikw_world *w, const struct ikw_ike *m)
 {
-	struct ikw_sighting *s = &ike->sighted[m->dir == IKW_DIR_OUT];
+	uint64_t message =
+		ikw_hash_end(ikw_hash_word(ikw_hash_word(ikw_hash_begin(m->spi_i), m->spi_r),
+					   (uint64_t)m->message_id << 32 | m->digest),
+			     (uint64_t)m->length << 16 | (uint64_t)m->exchange << 8 | m->dir, 0);
+	struct ikw_sighting *s = &w->sighted[message % IKW_SIGHTED];
 
-	if (s->ifindex && s->ifindex != m->ifindex && s->digest == m->digest &&
-	    s->message_id == m->message_id && s->length == m->length &&
-	    m->hdr.time < s->time + SEEN_AGAIN)
+	if (s->message == message && s->ifindex != m->ifindex && m->hdr.time < s->time + SEEN_AGAIN)
 		return true;
-	*s = (struct ikw_sighting){ .time = m->hdr.time,
-				    .ifindex = m->ifindex,
-				    .digest = m->digest,
-				    .message_id = m->message_id,
-				    .length = m->length };
+	s->message = message;
+	s->time = m->hdr.time;
+	s->ifindex = m->ifindex;
 	return false;
 }
 
@@ -710,7 +710,7 @@ void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 	}
 	if (ike && !out && of_nobody(ike->peer))
 		return;
-	if (ike && seen_again(ike, m))
+	if (m->spi_i && seen_again(w, m))
 		return;
 	p = ikw_peer_get(w, local, remote);
 	if (!p || !m->spi_i)
@@ -727,7 +727,6 @@ void ikw_ike_event(struct ikw_world *w, const struct ikw_ike *m)
 		ike = ike_new(w, p, m);
 		if (!ike)
 			return;
-		seen_again(ike, m);
 	}
 	/* MOBIKE and NAT rebinding: where our daemon sends is where the peer is */
 	if (out && ike->peer != p)

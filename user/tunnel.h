@@ -183,6 +183,7 @@ struct ikw_mishap {
 	uint16_t encap_sport;
 };
 #define IKW_MISHAPS 64
+#define IKW_SIGHTED 1024
 
 /* An SA that was added, as far as the one it may be a clone of is known by. */
 struct ikw_clone {
@@ -212,6 +213,13 @@ struct ikw_reserved {
 #define IKW_RESERVED_WAYS 4   /* ... this: the oldest of those alike goes */
 #define IKW_RESERVED_LAST 64  /* in the order of their time */
 
+/* An IKE message, and where it was seen. */
+struct ikw_sighting {
+	uint64_t time;
+	uint64_t message; /* a hash of what tells it from others */
+	uint32_t ifindex;
+};
+
 struct ikw_world {
 	struct ikw_world_ops ops;
 	struct ikw_host host;
@@ -225,7 +233,8 @@ struct ikw_world {
 	struct ikw_table policies;
 	struct ikw_mishap mishaps[IKW_MISHAPS];
 	unsigned int mishap_head;
-	struct ikw_clone clones[IKW_CLONES]; /* the last clones, a ring */
+	struct ikw_sighting sighted[IKW_SIGHTED]; /* by message */
+	struct ikw_clone clones[IKW_CLONES];	  /* the last clones, a ring */
 	unsigned int clone_head;
 	uint64_t clone_last;		   /* time of the last one; 0: none yet */
 	struct ikw_clone added[IKW_ADDED]; /* the last that are not clones by themselves, a ring */
