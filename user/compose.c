@@ -77,9 +77,10 @@ static const char *port_text(uint16_t port, uint16_t mask, char *buf, size_t siz
 	return buf;
 }
 
-const char *ikw_flow_text(const struct ikw_tunnel *t, char *buf, size_t size)
+const char *ikw_flow_text(const struct ikw_tunnel *t, const struct ikw_flow *flow, char *buf,
+			  size_t size)
 {
-	const struct ikw_selector *s = &t->flow.sel;
+	const struct ikw_selector *s = &flow->sel;
 	uint8_t family = s->family ? s->family : t->peer->local[10] == 0xff ? 2 : 10;
 	char src[64], dst[64], sport[24], dport[24], proto[16];
 
@@ -94,22 +95,27 @@ const char *ikw_flow_text(const struct ikw_tunnel *t, char *buf, size_t size)
 	return buf;
 }
 
-const char *ikw_inside_text(const struct ikw_tunnel *t, char *buf, size_t size)
+const char *ikw_inside_text(const struct ikw_tunnel *t, const struct ikw_flow *flow, char *buf,
+			    size_t size)
 {
 	char text[64];
 
-	if (!t->flow.known && !t->mode) /* transport mode: the peer itself */
+	if (!flow->known && !t->mode) /* transport mode: the peer itself */
 		return ikw_addr_text(t->peer->remote, buf, size);
-	ikw_format(buf, size, "%s",
-		   net_text(t->flow.sel.daddr, t->peer->local[10] == 0xff ? 2 : 10, text,
-			    sizeof(text)));
+	ikw_format(
+		buf, size, "%s",
+		net_text(flow->sel.daddr, t->peer->local[10] == 0xff ? 2 : 10, text, sizeof(text)));
 	return buf;
 }
 
-static void fill_inside(struct report *r, const struct ikw_tunnel *t)
+static void fill_flow(struct report *r, const struct ikw_tunnel *t)
 {
-	ikw_inside_text(t, r->a->inside_ip, sizeof(r->a->inside_ip));
-	if (!t->flow.known && t->mode)
+	const struct ikw_flow *flow = ikw_generation_flow(r->c->gen);
+
+	r->a->rule_num = flow->rule_num;
+	ikw_flow_text(t, flow, r->a->flow_info, sizeof(r->a->flow_info));
+	ikw_inside_text(t, flow, r->a->inside_ip, sizeof(r->a->inside_ip));
+	if (!flow->known && t->mode)
 		blind(r, "no policy for this SA was seen: its selectors, inside address and rule "
 			 "number are those of an SA without a policy");
 }
@@ -314,11 +320,9 @@ static void fill_fields(struct report *r)
 	a->closed = r->now;
 	a->reqid = t->reqid;
 	a->tunnel_index = t->index;
-	a->rule_num = t->flow.rule_num;
 	memcpy(a->src, t->peer->local, IKW_ADDR_LEN);
 	memcpy(a->dst, t->peer->remote, IKW_ADDR_LEN);
 	a->cpu = r->c->first.hdr.cpu;
-	ikw_flow_text(t, a->flow_info, sizeof(a->flow_info));
 	a->reason = r->v->reason;
 	a->confidence = r->v->confidence;
 	a->rule = r->v->rule->name;
@@ -333,7 +337,7 @@ static void fill_fields(struct report *r)
 		a->spi_i = ike->spi_i;
 		a->spi_r = ike->spi_r;
 	}
-	fill_inside(r, t);
+	fill_flow(r, t);
 	fill_interface(r, t);
 	fill_port(r);
 	fill_sa(r, r->c->gen->in);

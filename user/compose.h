@@ -20,8 +20,9 @@ void ikw_compose_outside(const struct ikw_facts *facts,
 			 void (*tell)(void *ctx, uint64_t time, const char *fact, const char *text),
 			 void *ctx);
 
-/* InsideIP of a tunnel; into buf, returned. */
-const char *ikw_inside_text(const struct ikw_tunnel *tunnel, char *buf, size_t size);
+/* InsideIP of a tunnel's flow; into buf, returned. */
+const char *ikw_inside_text(const struct ikw_tunnel *tunnel, const struct ikw_flow *flow, char *buf,
+			    size_t size);
 
 /* The xfrm interface of a tunnel, else the one towards its peer; NULL: not known. */
 const struct ikw_link_state *ikw_tunnel_link(const struct ikw_host *host,
@@ -31,6 +32,7 @@ const struct ikw_link_state *ikw_tunnel_link(const struct ikw_host *host,
 uint16_t ikw_generation_port(const struct ikw_generation *gen, const struct ikw_ike_sa *ike);
 
 /* FlowInfo: source, destination, protocol, ports, DSCP; into buf, returned. */
-const char *ikw_flow_text(const struct ikw_tunnel *tunnel, char *buf, size_t size);
+const char *ikw_flow_text(const struct ikw_tunnel *tunnel, const struct ikw_flow *flow, char *buf,
+			  size_t size);
 
 #endif

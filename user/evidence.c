@@ -379,7 +379,8 @@ static bool replaces(const struct ikw_look *l, const struct ikw_generation *next
 	const struct ikw_generation *gen = l->c->gen;
 
 	return next != gen && ikw_generation_usable(next) && next->born <= l->at &&
-	       (younger(next, gen) || crossed(next, gen)) && !of_other_client(gen, next, l->at);
+	       !ikw_generations_apart(next, gen) && (younger(next, gen) || crossed(next, gen)) &&
+	       !of_other_client(gen, next, l->at);
 }
 
 /* The same client's, or for all that is known so: from behind a NAT, by its port. */

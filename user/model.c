@@ -696,12 +696,22 @@ static void info_place(const struct ikw_model *m, struct ikw_tunnel_info *info,
 	info->ifindex = link ? link->ifindex : t->peer->ifindex;
 	if (link)
 		memcpy(info->ifname, link->name, sizeof(info->ifname));
-	ikw_inside_text(t, info->inside_ip, sizeof(info->inside_ip));
 	info->vsys = m->config.vsys;
 	if (gen)
 		info->remote_port = ikw_generation_port(gen, ikw_generation_ike(gen));
 	info->life_s = sa ? sa->life_s : 0;
 	info->life_kib = sa ? sa->life_kib : 0;
+}
+
+/* That of what carries traffic, if there is such. */
+static void info_flow(struct ikw_tunnel_info *info, const struct ikw_tunnel *t)
+{
+	const struct ikw_generation *gen = ikw_tunnel_usable(t, NULL);
+	const struct ikw_flow *flow = gen ? ikw_generation_flow(gen) : &t->flow;
+
+	info->rule_num = flow->rule_num;
+	ikw_flow_text(t, flow, info->flow_info, sizeof(info->flow_info));
+	ikw_inside_text(t, flow, info->inside_ip, sizeof(info->inside_ip));
 }
 
 static void info_fill(const struct ikw_model *m, struct ikw_tunnel_info *info,
@@ -718,8 +728,7 @@ static void info_fill(const struct ikw_model *m, struct ikw_tunnel_info *info,
 	info->reqid = t->reqid;
 	info->mark = t->mark;
 	info->if_id = t->if_id;
-	info->rule_num = t->flow.rule_num;
-	ikw_flow_text(t, info->flow_info, sizeof(info->flow_info));
+	info_flow(info, t);
 	info->up_since = t->up_since;
 	info->deletions = t->deletions;
 	info->last_deletion = t->last_deletion;

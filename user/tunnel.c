@@ -130,6 +130,62 @@ static bool carries(const struct ikw_flow *a, const struct ikw_flow *b)
 	       !memcmp(&a->sel, &b->sel, sizeof(a->sel));
 }
 
+const struct ikw_flow *ikw_generation_flow(const struct ikw_generation *gen)
+{
+	return gen->flow ? gen->flow : &gen->tunnel->flow;
+}
+
+/* Is one of the two networks within the other? */
+static bool nets_meet(const uint8_t *a, unsigned int bits_a, const uint8_t *b, unsigned int bits_b,
+		      unsigned int family)
+{
+	unsigned int bits = bits_a < bits_b ? bits_a : bits_b;
+
+	if (!bits) /* any, which has no address */
+		return true;
+	bits += family == 2 ? 96 : 0;
+	if (memcmp(a, b, bits / 8))
+		return false;
+	return !(bits % 8) || !((a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8));
+}
+
+static bool selectors_meet(const struct ikw_selector *a, const struct ikw_selector *b)
+{
+	return a->family == b->family && (!a->proto || !b->proto || a->proto == b->proto) &&
+	       !((a->sport ^ b->sport) & a->sport_mask & b->sport_mask) &&
+	       !((a->dport ^ b->dport) & a->dport_mask & b->dport_mask) &&
+	       nets_meet(a->saddr, a->prefixlen_s, b->saddr, b->prefixlen_s, a->family) &&
+	       nets_meet(a->daddr, a->prefixlen_d, b->daddr, b->prefixlen_d, a->family);
+}
+
+bool ikw_generations_apart(const struct ikw_generation *a, const struct ikw_generation *b)
+{
+	const struct ikw_flow *x = ikw_generation_flow(a), *y = ikw_generation_flow(b);
+
+	return x != y && !a->tunnel->several && !selectors_meet(&x->sel, &y->sel);
+}
+
+/* What came before the newest keeps the flow that it had. */
+static void flow_kept(struct ikw_tunnel *t)
+{
+	for (struct ikw_generation *gen = t->generations->next; gen; gen = gen->next) {
+		if (gen->flow)
+			continue;
+		gen->flow = malloc(sizeof(*gen->flow));
+		if (gen->flow)
+			*gen->flow = t->flow;
+	}
+}
+
+/* Another policy than the one before leads into the tunnel. */
+static void flow_changes(struct ikw_tunnel *t)
+{
+	if (!t->generations || !t->flow.rule_num)
+		return;
+	t->several |= t->generations->flowed;
+	flow_kept(t);
+}
+
 void ikw_flow_set(struct ikw_world *w, struct ikw_tunnel *t, const struct ikw_flow *flow)
 {
 	struct ikw_flow next = *flow;
@@ -143,6 +199,7 @@ void ikw_flow_set(struct ikw_world *w, struct ikw_tunnel *t, const struct ikw_fl
 		t->flow = next;
 		return;
 	}
+	flow_changes(t);
 	if (t->flow_node.hash)
 		ikw_table_del(&w->flows, &t->flow_node);
 	t->flow = next;
@@ -165,7 +222,8 @@ struct ikw_generation *ikw_tunnel_usable(const struct ikw_tunnel *t,
 {
 	struct ikw_generation *gen = t->generations;
 
-	while (gen && (gen == but || !ikw_generation_usable(gen)))
+	while (gen && (gen == but || !ikw_generation_usable(gen) ||
+		       (but && but->tunnel == t && ikw_generations_apart(gen, but))))
 		gen = gen->next;
 	return gen;
 }
@@ -493,8 +551,11 @@ void ikw_policy_event(struct ikw_world *w, const struct ikw_policy *ev)
 	if (w->guessed)
 		policy_turns(w, ev);
 	t = tunnel_of_policy(w, ev);
-	if (t)
-		ikw_flow_set(w, t, &flow);
+	if (!t)
+		return;
+	ikw_flow_set(w, t, &flow);
+	if (t->generations)
+		t->generations->flowed = true;
 }
 
 void ikw_policies_flushed(struct ikw_world *w, const struct ikw_flush *ev)

@@ -17,6 +17,7 @@
 
 struct ikw_tunnel;
 struct ikw_generation;
+struct ikw_flow;
 struct ikw_case;
 
 /* A pair of outer addresses. */
@@ -90,6 +91,7 @@ struct ikw_generation {
 	struct ikw_sa_node *out;
 	struct ikw_ike_sa *ike;	   /* that negotiated it; NULL: not known */
 	struct ikw_case *deletion; /* its open case, NULL: none or closed */
+	struct ikw_flow *flow;	   /* NULL: the tunnel's */
 	uint64_t born;
 	uint64_t rival; /* spi_i of another IKE_SA that may as well have negotiated it; 0: none */
 	uint32_t installer_tgid;
@@ -99,7 +101,8 @@ struct ikw_generation {
 	bool dumped;	  /* was there before the agent began */
 	bool quiet;	  /* came while the peers, known to speak IKE, spoke none */
 	bool refused;	  /* the kernel did not take its other SA */
-	uint8_t pad[3];
+	bool flowed;	  /* a policy came while it was the newest */
+	uint8_t pad[2];
 	struct ikw_sa_node sas[2];
 };
 
@@ -133,8 +136,9 @@ struct ikw_tunnel {
 	uint32_t sa_sel; /* hash of the SAs' own selector */
 	uint8_t last_reason;
 	uint8_t proto;
-	bool up;
-	bool gone; /* it has no generation, and may be forgotten */
+	bool up : 1;
+	bool gone : 1;	  /* it has no generation, and may be forgotten */
+	bool several : 1; /* a generation of it has several policies: its flow is one of them */
 	uint8_t mode;
 };
 
@@ -293,7 +297,19 @@ bool ikw_generation_half(const struct ikw_generation *generation);
  */
 bool ikw_generation_usable(const struct ikw_generation *gen);
 
-/* The newest usable generation of the tunnel but `but`, or NULL. */
+/*
+ * The selectors that this generation's packets had when the tunnel had others
+ * since: what came after it may have been narrowed or widened.
+ */
+const struct ikw_flow *ikw_generation_flow(const struct ikw_generation *gen);
+
+/*
+ * Do the two generations of one tunnel carry different traffic? Policies that wait
+ * for it may share one reqid among all that come of them, each narrowed otherwise.
+ */
+bool ikw_generations_apart(const struct ikw_generation *a, const struct ikw_generation *b);
+
+/* The newest usable generation of the tunnel but `but` and what is apart from it, or NULL. */
 struct ikw_generation *ikw_tunnel_usable(const struct ikw_tunnel *tunnel,
 					 const struct ikw_generation *but);
 

@@ -20,6 +20,7 @@ def differs($e):
 		and ((.confidence == "possible" and .offline_reason == $e.maybe) | not) then "reason" else empty end,
 	    if $e.peer and .dst_ip != $e.peer then "dst_ip" else empty end,
 	    if $e.inside and .inside_ip != $e.inside then "inside_ip" else empty end,
+	    if $e.flow and ((.flow_info // "") | test($e.flow) | not) then "flow_info" else empty end,
 	    if $e.iface and .interface_name != $e.iface then "interface_name" else empty end,
 	    if $e.up and $e.up != "any" and (.tunnel_up | tostring) != $e.up then "tunnel_up" else empty end,
 	    if $e.by and ($netlink and .by == null | not) and (.by | process_is($e.by) | not) then "by" else empty end,

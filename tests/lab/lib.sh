@@ -893,7 +893,7 @@ alarms_are() {
 
 # ---- what must come of it ------------------------------------------------------------------------------------
 
-# alarm KEY=VALUE...: one alarm that must come. Keys: reason (or reason|reason), peer, inside, iface, up (true false any),
+# alarm KEY=VALUE...: one alarm that must come. Keys: reason (or reason|reason), peer, inside, flow (regex), iface, up (true false any),
 # by and ordered (a regular expression for the comm, or none), confidence (at least), version (1 2 none), spi_i (of the IKE_SA, or a blind spot says that it is a guess), detail (regex),
 # netlink (reason|reason where the netlink tier may know less), maybe (a wrong reason that may be called possible, where the
 # story cannot be known: tests/lab/truth counts it as wrong); of ordered_by: login (the login uid), terminal, command and

@@ -36,6 +36,7 @@ struct told {
 	uint32_t spi; /* inbound */
 	uint16_t port;
 	uint32_t ifindex;
+	char inside[64];
 	char facts[400]; /* of the evidence, a space before and after each */
 };
 
@@ -67,6 +68,7 @@ static inline void on_alarm(void *ctx, struct ikw_alarm *a)
 	t->spi = a->sas[0].spi;
 	t->port = a->remote_port;
 	t->ifindex = a->ifindex;
+	snprintf(t->inside, sizeof(t->inside), "%s", a->inside_ip);
 	strcpy(t->facts, " ");
 	for (size_t i = 0; i < a->evidence_count; i++)
 		snprintf(t->facts + strlen(t->facts), sizeof(t->facts) - strlen(t->facts), "%s ",

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* SAs whose selectors are not those of the SAs they replace, or share a reqid with. */
+#include "tests/unit/story.h"
+
+/* The outbound policy of the flow from 192.0.0.0/16 to 10.NET.0.0 of that many bits. */
+static void policy_to(struct story *s, uint64_t ms, uint8_t net, uint8_t host, uint8_t bits)
+{
+	NEW(s, e, policy, POLICY, ms);
+
+	e.policy.op = IKW_POLICY_INSERT;
+	e.policy.dir = IKW_DIR_OUT;
+	e.policy.tmpl_count = 1;
+	e.policy.tmpl_proto = 50;
+	e.policy.tmpl_reqid = 1;
+	e.policy.index = 70U + net;
+	e.policy.sel.family = 2;
+	e.policy.sel.prefixlen_s = 16;
+	e.policy.sel.prefixlen_d = bits;
+	addr4(e.policy.tmpl_saddr, 1);
+	addr4(e.policy.tmpl_daddr, 9);
+	addr4(e.policy.sel.saddr, 0);
+	addr4(e.policy.sel.daddr, 0);
+	e.policy.sel.daddr[12] = 10;
+	e.policy.sel.daddr[13] = net;
+	e.policy.sel.daddr[14] = host;
+	feed(s, &e);
+}
+
+/* A further CHILD_SA under the IKE_SA, that we ask for. */
+static void child(struct story *s, uint64_t ms, uint32_t id, unsigned int n)
+{
+	ike(s, ms, '>', V2(0xa0, 36, id, 200));
+	sa_op(s, ms + 5, IN(n), IKW_SA_LARVAL, 0, DAEMON);
+	ike(s, ms + 10, '<', V2(0xa0, 36, id, 200));
+	sa_op(s, ms + 15, IN(n), IKW_SA_ADD, 0, DAEMON);
+	sa_op(s, ms + 16, OUT(n), IKW_SA_ADD, 0, DAEMON);
+}
+
+static void peer_deletes(struct story *s, uint64_t ms, unsigned int n)
+{
+	ike(s, ms, 'r', V2(0xa0, 37, 0, 69));
+	down(s, ms + 10, n, IKW_CAUSE_CALL, DAEMON);
+	ike(s, ms + 20, 'a', V2(0xa0, 37, 0, 69));
+}
+
+/* What replaces it is narrower: the alarm is of what it was. */
+static void test_narrowed(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	policy_to(&s, 10050, 2, 0, 16);
+	child(&s, 50000, 2, 1);
+	policy_to(&s, 50020, 2, 128, 17);
+	ike(&s, 50030, '>', V2(0xa0, 37, 3, 69));
+	ike(&s, 50040, '<', V2(0xa0, 37, 3, 69));
+	down(&s, 50050, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN);
+	assert_string_equal(s.told[0].inside, "10.2.0.0");
+	assert_true(s.told[0].tunnel_up);
+}
+
+/*
+ * A policy that waits for traffic, of which the peer grants a slice at a time: all
+ * with its reqid. One that ends is not replaced by another, nor carried on by it.
+ */
+static void test_slices(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int first = 0; first < 2; first++) {
+		begin(&s, ALL_SEES);
+		policy_to(&s, 9000, 2, 0, 15);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		policy_to(&s, 10050, 2, 0, 16);
+		child(&s, 50000, 2, 1);
+		policy_to(&s, 50020, 3, 0, 16);
+		peer_deletes(&s, 55000, !first);
+		expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+		assert_string_equal(s.told[0].inside, first ? "10.2.0.0" : "10.3.0.0");
+		assert_false(s.told[0].tunnel_up);
+	}
+}
+
+/* Where one CHILD_SA has several selectors its flow is one of them: it tells nothing of another's.
+ */
+static void test_several(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_GCM);
+	policy_to(&s, 10050, 2, 0, 16);
+	policy_to(&s, 10051, 3, 0, 16);
+	child(&s, 50000, 2, 1);
+	policy_to(&s, 50020, 2, 0, 16);
+	ike(&s, 50030, '>', V2(0xa0, 37, 3, 69));
+	ike(&s, 50040, '<', V2(0xa0, 37, 3, 69));
+	down(&s, 50050, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN);
+	assert_true(s.told[0].tunnel_up);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_narrowed),
+		cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_several),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
