@@ -421,22 +421,48 @@ static void see_deletes(struct ikw_look *l)
 		see(l, IKW_FACT(DELETE_ASKED));
 }
 
-static bool negotiation_failed(const struct ikw_ike_sa *ike, uint64_t now)
+/*
+ * How long a message is under way to the peer and its answer back, at most, as far
+ * as was seen: over a satellite longer than most daemons wait before they send it
+ * again.
+ */
+static uint64_t round_trip(const struct ikw_look *l, const struct ikw_ike_sa *next)
+{
+	uint32_t ms = l->f->ike ? l->f->ike->round_trip_ms : 0;
+
+	if (next && next->round_trip_ms > ms)
+		ms = next->round_trip_ms;
+	return ms * IKW_MS;
+}
+
+/* Since when nothing has been heard that a negotiation waits for. */
+static uint64_t waits_since(const struct ikw_ike_sa *ike)
+{
+	uint64_t since = ike->created;
+
+	for (unsigned int k = 0; k < ike->count; k++)
+		since = later(ikw_ike_exchange(ike, k)->answered, since, UINT64_MAX);
+	return since;
+}
+
+static bool negotiation_failed(const struct ikw_look *l, const struct ikw_ike_sa *ike)
 {
 	const struct ikw_exchange *x = ikw_ike_exchange(ike, 0);
+	uint64_t far = round_trip(l, ike);
 	bool told;
 
 	if (ike->installed)
 		return false;
-	if (!x || now - ike->created > OUTCOME_LIMIT)
+	if (!x || l->now - waits_since(ike) > OUTCOME_LIMIT + far)
 		return true;
 	/* RFC 7296 2.21.2: that it failed is said, and nobody waits for an answer */
 	told = x->type == IKW_V2_INFORMATIONAL || x->type == IKW_V1_INFO;
 	if (x->ours && !x->answered && !told)
-		return x->copies >= 3;
+		return x->copies >= 3 && l->now - x->first > far;
 	if (ike->version == 2 && !x->answered && !told) /* our daemon may be asking an AAA server */
 		return false;
-	return now - (x->answered > x->last ? x->answered : x->last) > OUTCOME_QUIET;
+	return l->now - (x->answered > x->last ? x->answered : x->last) >
+	       OUTCOME_QUIET + (x->ours ? 0 : far); /* whose turn it is */
 }
 
 static bool setting_up_at(const struct ikw_ike_sa *ike, uint64_t at)
@@ -509,10 +535,12 @@ static bool fails_anyway(const struct ikw_look *l)
 
 static void see_new_ike(struct ikw_look *l, const struct ikw_ike_sa *ike)
 {
-	bool soon = within(ike->created, before(l->at, NEW_IKE_BEFORE), l->at + NEW_IKE_AFTER);
+	bool soon = within(ike->created, before(l->at, NEW_IKE_BEFORE),
+			   ike->ours ? l->at + NEW_IKE_AFTER
+				     : l->at + NEW_IKE_AFTER + round_trip(l, NULL));
 
 	if (!genuine(ike)) {
-		l->f->pending_outcome |= soon && ike->spoken && !negotiation_failed(ike, l->now);
+		l->f->pending_outcome |= soon && ike->spoken && !negotiation_failed(l, ike);
 		return;
 	}
 	if (!ike->ours && ike->created <= l->at && setting_up_at(ike, l->at)) {
@@ -528,7 +556,7 @@ static void see_new_ike(struct ikw_look *l, const struct ikw_ike_sa *ike)
 		if (ike->ours && ike->created < l->at)
 			see(l, IKW_FACT(NEW_IKE_FIRST));
 		l->f->new_ike = ike;
-		if (negotiation_failed(ike, l->now))
+		if (negotiation_failed(l, ike))
 			see(l, IKW_FACT(NEW_IKE_FAILED));
 		else if (!ike->installed)
 			l->f->pending_outcome = true;
@@ -561,6 +589,20 @@ static void see_new_ikes(struct ikw_look *l)
 	for (const struct ikw_generation *gen = t->generations; gen; gen = gen->next)
 		if (gen->ike && !ikw_ike_manages_port(gen->ike, port))
 			look_at_new(l, gen->ike);
+}
+
+/*
+ * Who deletes an IKE_SA to reauthenticate begins the new one when it has our answer:
+ * that may still be under way.
+ */
+static void see_under_way(struct ikw_look *l)
+{
+	const struct ikw_exchange *x = l->f->peer;
+
+	if (!x || l->f->ike->version != 2 || ike_went_on(l->f->ike, x) ||
+	    ikw_ike_content(l->f->ike, x->length) == IKW_CONTENT_DELETE_CHILD)
+		return;
+	l->f->pending_outcome |= l->now < l->at + NEW_IKE_AFTER + round_trip(l, NULL);
 }
 
 /*
@@ -624,6 +666,7 @@ void ikw_see_wire(struct ikw_look *l)
 	see_deletes(l);
 	ikw_see_left_behind(l);
 	see_new_ikes(l);
+	see_under_way(l);
 	see_refused(l);
 	see_notify(l);
 }

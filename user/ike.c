@@ -211,6 +211,14 @@ static void exchange_copy(struct ikw_ike_sa *ike, struct ikw_exchange *x, const 
 	x->last = m->hdr.time;
 }
 
+static void there_and_back(struct ikw_ike_sa *ike, uint64_t sent, uint64_t heard)
+{
+	uint64_t ms = sent && heard > sent ? (heard - sent) / IKW_MS + 1 : 0;
+
+	if (ms && ms < UINT32_MAX && (!ike->round_trip_ms || ms < ike->round_trip_ms))
+		ike->round_trip_ms = (uint32_t)ms;
+}
+
 static void exchange_answer(struct ikw_exchange *x, const struct ikw_ike *m)
 {
 	if (x->answered)
@@ -265,6 +273,23 @@ static struct ikw_exchange *exchange_find(struct ikw_ike_sa *ike, uint8_t type, 
 	return NULL;
 }
 
+/* The peer answers each copy that it gets: the first was not lost, the way is long. */
+static void answered_again(struct ikw_ike_sa *ike, const struct ikw_exchange *x)
+{
+	if (x->copies > 1)
+		there_and_back(ike, x->first, x->answered);
+}
+
+/* Who sets an IKE_SA up goes on as soon as it has our response. */
+static void sets_up_further(struct ikw_ike_sa *ike, const struct ikw_ike *m)
+{
+	const struct ikw_exchange *newest = exchange_at(ike, 0);
+
+	if (newest && !newest->ours && ikw_exchange_sets_up(newest->type) &&
+	    ikw_exchange_sets_up(m->exchange))
+		there_and_back(ike, newest->answered, m->hdr.time);
+}
+
 static void v2_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 {
 	bool out = m->dir == IKW_DIR_OUT;
@@ -273,9 +298,13 @@ static void v2_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 	struct ikw_exchange *x = exchange_find(ike, m->exchange, m->message_id, ours);
 
 	if (response) {
+		if (x && x->answered && ours)
+			answered_again(ike, x);
 		if (!x || x->answered || x->arrived || ikw_ike_in_clear(m))
 			return;
 		exchange_answer(x, m);
+		if (ours && x->copies == 1)
+			there_and_back(ike, x->first, x->answered);
 		if (ours && x->type == IKW_V2_INFORMATIONAL)
 			live_learn(ike, x);
 		return;
@@ -291,6 +320,8 @@ static void v2_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 	}
 	if (ours)
 		heard_at_last(ike);
+	else
+		sets_up_further(ike, m);
 	/* the same ID with other bytes: IKE_SA_INIT again with a cookie or another group */
 	if (!x || x->answered || x->type == IKW_V2_INIT)
 		x = exchange_push(ike, m, ours);
@@ -367,10 +398,12 @@ static void v1_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 	}
 	x->in++;
 	x->answer_digest = m->digest;
-	if (!x->ours && x->in == 1 && !x->out)
+	if (!x->ours && x->in == 1 && !x->out) {
 		exchange_sent(x, m);
-	else
+	} else {
 		x->answered = m->hdr.time;
+		there_and_back(ike, x->out && x->copies == 1 ? x->first : 0, m->hdr.time);
+	}
 	x->answer_length = m->length;
 }
 

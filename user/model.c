@@ -148,8 +148,10 @@ static void case_close(struct ikw_model *m, struct ikw_case *c, const struct ikw
 static bool waits_for_outcome(const struct ikw_case *c, const struct ikw_facts *f, uint64_t now)
 {
 	ikw_fact_set deletes = IKW_FACT(LOCAL_DELETE) | IKW_FACT(PEER_DELETE);
+	/* for the two exchanges of it at least, however far the peer is */
+	uint64_t far = f->ike ? 2 * f->ike->round_trip_ms * IKW_MS : 0;
 
-	return f->pending_outcome && (f->seen & deletes) && now < c->give_up &&
+	return f->pending_outcome && (f->seen & deletes) && c->give_up && now < c->give_up + far &&
 	       !(f->seen & (IKW_FACT(RETURNED) | IKW_FACT(ORDER_END)));
 }
 

@@ -206,6 +206,7 @@ static void ike_succeed(struct ikw_ike_sa *ike)
 			ike->live_count = old->live_count;
 			ike->live_gap = old->live_gap;
 			ike->live_last = old->live_last;
+			ike->round_trip_ms = old->round_trip_ms;
 			return;
 		}
 	}
