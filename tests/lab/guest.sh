@@ -45,7 +45,7 @@ shake() {
 	local shaken=$1 draws=0 version daemons ike esp
 	version=$(opt a version 2)
 	daemons="$(opt a daemon charon) $(opt b daemon charon)"
-	if [ -z "${P[ike_a]:-}${P[ike_b]:-}${P[pluto_ike_a]:-}${P[pluto_ike]:-}${P[esp_delete]:-}" ] && [[ $daemons != *iked* ]]; then
+	if [ -z "${P[ike_a]:-}${P[ike_b]:-}${P[pluto_ike_a]:-}${P[pluto_ike]:-}${P[esp_delete]:-}" ] && [[ $daemons != *iked* && $daemons != *peer* ]]; then
 		# as strongSwan writes it, and as Libreswan does
 		ike=(aes128-sha256-ecp256/aes128-sha2_256-ecp_256 aes256-sha384-modp2048/aes256-sha2_384-modp2048
 			aes192-sha512-modp3072/aes192-sha2_512-modp3072 aes256-sha1-modp2048/aes256-sha1-modp2048 3des-sha1-modp2048/3des-sha1-modp2048)
@@ -54,7 +54,7 @@ shake() {
 		draw "${ike[@]}"
 		P[ike]=${DRAWN%/*} P[pluto_ike]=${DRAWN#*/}
 	fi
-	if [ -z "${P[esp_a]:-}${P[esp_b]:-}" ] && [[ $daemons != *pluto* && $daemons != *iked* ]]; then
+	if [ -z "${P[esp_a]:-}${P[esp_b]:-}" ] && [[ $daemons != *pluto* && $daemons != *iked* && $daemons != *peer* ]]; then
 		esp=(aes128-sha256 aes256-sha512 aes128-sha1 3des-sha1 aes128gcm16 aes256gcm16)
 		[ "$version" = 1 ] || esp+=(chacha20poly1305) # has no number in IKEv1
 		draw "${esp[@]}"

@@ -665,6 +665,7 @@ gateway_start() {
 	pluto) pluto_start "$1" ;;
 	starter) starter_start ;;
 	iked) iked_start ;;
+	peer) peer_start ;;
 	*) charon_start "$1" ;;
 	esac
 }
@@ -673,6 +674,7 @@ gateway_load() {
 	pluto) pluto_load "$1" ;;
 	starter) wait_for 40 'starter has loaded c1' conn_loaded ;;
 	iked) wait_for 30 'iked of gwa listens' iked_ready ;;
+	peer) wait_for 60 'the peer listens' peer_ready ;;
 	*) charon_load "$1" ;;
 	esac
 }
@@ -682,6 +684,7 @@ initiate() {
 	case $(opt a daemon charon):$(opt "$1" daemon charon) in
 	*:pluto) whack "$1" --name "$2" --initiate --asynchronous >>"$W/$1/whack.out" 2>&1 || : ;;
 	*:starter) ipsec up "$2" ;;
+	*:peer) tell_peer initiate ;;
 	iked:*) iked_initiate "$2" ;;
 	*) swan "$1" --initiate --child "$2" --timeout 20 >>"$W/$1/swanctl.out" 2>&1 || : ;;
 	esac
