@@ -713,10 +713,24 @@ static void see_life(struct ikw_look *l)
 		see(l, IKW_FACT(LIFE_AGAIN));
 }
 
+/*
+ * The kernel had packets for it in its life, and the packet programs saw none: they go by
+ * where these do not look (esp4_offload takes them before tc does).
+ */
+static bool goes_unseen(const struct ikw_generation *gen, const struct ikw_sa_node *sa)
+{
+	return sa && sa->packets && !sa->last && !gen->dumped;
+}
+
 static void see_idle(struct ikw_look *l)
 {
 	const struct ikw_generation *gen = l->c->gen;
 	uint64_t last = gen->born;
+
+	if (goes_unseen(gen, gen->in) || goes_unseen(gen, gen->out)) {
+		l->f->blind |= IKW_FACT(IDLE);
+		return;
+	}
 
 	if (gen->in && gen->in->last > last)
 		last = gen->in->last;

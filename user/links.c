@@ -28,9 +28,12 @@ static const struct {
 
 #define PIN_NAME 32
 
+/* bpffs takes no dots, which a VLAN's name has; an interface's has no colons. */
 static void pin_name(char name[PIN_NAME], enum ikw_link_kind kind, const char *ifname)
 {
 	snprintf(name, PIN_NAME, "%s%.15s", kinds[kind].prefix, ifname);
+	for (char *at = strchr(name, '.'); at; at = strchr(at, '.'))
+		*at = ':';
 }
 
 uint32_t ikw_program_id(int prog_fd)

@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <linux/capability.h>
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,16 +232,22 @@ static void udp_line(void *ctx, const char *line)
 			inodes_add(&search->inodes, inode);
 }
 
+struct netlink_search {
+	uint32_t portid; /* 0: any */
+	struct inodes inodes;
+};
+
 /* "sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode" */
 static void netlink_line(void *ctx, const char *line)
 {
-	struct inodes *inodes = ctx;
-	unsigned int protocol;
+	struct netlink_search *search = ctx;
+	unsigned int protocol, portid;
 	unsigned long inode;
 
-	if (sscanf(line, "%*s %u %*s %*s %*s %*s %*s %*s %*s %lu", &protocol, &inode) == 2 &&
-	    protocol == NETLINK_XFRM)
-		inodes_add(inodes, inode);
+	if (sscanf(line, "%*s %u %u %*s %*s %*s %*s %*s %*s %lu", &protocol, &portid, &inode) ==
+		    3 &&
+	    protocol == NETLINK_XFRM && (!search->portid || search->portid == portid))
+		inodes_add(&search->inodes, inode);
 }
 
 /* The inode of each socket of a process, until fn says that it is enough. */
@@ -286,7 +294,33 @@ static bool holds_socket(uint32_t tgid, const struct inodes *inodes)
 	return held.found;
 }
 
-static size_t find_holders(const struct inodes *inodes, uint32_t *tgids, size_t max)
+/*
+ * May it manage SAs here? CAP_NET_ADMIN, and not only in a user namespace that it
+ * has made itself.
+ */
+static bool may_manage(uint32_t tgid)
+{
+	char path[64], text[4096];
+	const char *at = read_file(tgid, "status", text, sizeof(text)) > 0
+				 ? strstr(text, "\nCapEff:")
+				 : NULL;
+	struct stat its, own;
+	uint64_t effective;
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/user", tgid);
+	return at && sscanf(at, "\nCapEff: %" SCNx64, &effective) == 1 &&
+	       (effective & UINT64_C(1) << CAP_NET_ADMIN) && !stat(path, &its) &&
+	       !stat("/proc/self/ns/user", &own) && its.st_ino == own.st_ino;
+}
+
+static bool anybody(uint32_t tgid)
+{
+	(void)tgid;
+	return true;
+}
+
+static size_t find_holders(const struct inodes *inodes, bool (*fits)(uint32_t tgid),
+			   uint32_t *tgids, size_t max)
 {
 	DIR *dir = inodes->count ? opendir("/proc") : NULL;
 	struct dirent *entry;
@@ -295,7 +329,7 @@ static size_t find_holders(const struct inodes *inodes, uint32_t *tgids, size_t 
 	while (dir && count < max && (entry = readdir(dir))) {
 		uint32_t tgid = (uint32_t)strtoul(entry->d_name, NULL, 10);
 
-		if (tgid && tgid != (uint32_t)getpid() && holds_socket(tgid, inodes))
+		if (tgid && tgid != (uint32_t)getpid() && holds_socket(tgid, inodes) && fits(tgid))
 			tgids[count++] = tgid;
 	}
 	if (dir)
@@ -314,7 +348,7 @@ size_t ikw_procfs_daemons(const uint16_t *ports, size_t port_count, uint32_t *tg
 	struct udp_search search = { .ports = ports, .port_count = port_count };
 
 	find_udp(&search);
-	return find_holders(&search.inodes, tgids, max);
+	return find_holders(&search.inodes, anybody, tgids, max);
 }
 
 bool ikw_procfs_is_daemon(uint32_t tgid, const uint16_t *ports, size_t port_count)
@@ -327,10 +361,10 @@ bool ikw_procfs_is_daemon(uint32_t tgid, const uint16_t *ports, size_t port_coun
 
 size_t ikw_procfs_xfrm_holders(uint32_t *tgids, size_t max)
 {
-	struct inodes inodes = { .count = 0 };
+	struct netlink_search search = { .portid = 0 };
 
-	each_line("/proc/thread-self/net/netlink", netlink_line, &inodes);
-	return find_holders(&inodes, tgids, max);
+	each_line("/proc/thread-self/net/netlink", netlink_line, &search);
+	return find_holders(&search.inodes, may_manage, tgids, max);
 }
 
 struct other_ports {
@@ -410,12 +444,12 @@ size_t ikw_procfs_other_ports(uint32_t tgid, const uint16_t *ports, size_t port_
 
 uint32_t ikw_procfs_xfrm_port(uint32_t portid)
 {
-	struct inodes inodes = { .count = 0 };
+	struct netlink_search search = { .portid = portid };
 
 	if (!portid || portid == (uint32_t)getpid())
 		return 0;
-	each_line("/proc/thread-self/net/netlink", netlink_line, &inodes);
-	return holds_socket(portid, &inodes) ? portid : 0;
+	each_line("/proc/thread-self/net/netlink", netlink_line, &search);
+	return holds_socket(portid, &search.inodes) ? portid : 0;
 }
 
 /* ---- control tools ------------------------------------------------------ */

@@ -41,7 +41,8 @@ bool ikw_procfs_is_daemon(uint32_t tgid, const uint16_t *ports, size_t port_coun
 
 /*
  * The processes with a socket of NETLINK_XFRM in the caller's current network
- * namespace, the caller's own left out; likewise.
+ * namespace that may use it (anybody can open one), the caller's own left out;
+ * likewise.
  */
 size_t ikw_procfs_xfrm_holders(uint32_t *tgids, size_t max);
 

@@ -134,10 +134,13 @@ static char *missed(struct ikw_agent *agent, const char *name)
 /* Links come and go on many a host: said is only what somebody asked for or tunnels need. */
 static void say_gone(struct ikw_agent *agent, const struct ikw_agent_link *link)
 {
-	uint64_t tunnels = ikw_model_tunnels_over(agent->model, link->ifindex);
 	char *place = missed(agent, link->name);
+	uint64_t tunnels;
 
-	if (!link->hooked || (!tunnels && !asked_for(agent, link->name)))
+	if (!link->hooked)
+		return;
+	tunnels = ikw_model_tunnels_over(agent->model, link->ifindex);
+	if (!tunnels && !asked_for(agent, link->name))
 		return;
 	ikw_error("%s: removed, the way of %" PRIu64 " tunnels; packets are seen there again when "
 		  "it is back",

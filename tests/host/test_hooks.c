@@ -1010,16 +1010,16 @@ static void renamed(enum ikw_hook_mode mode, bool told)
 	assert_true(t.interfaces > 0);
 	open_hooks(mode, dir);
 	assert_int_equal(attach(OURS, "veth"), 0);
-	rename_link(OURS, "renamed0");
+	rename_link(OURS, "renamed.0");
 	if (told)
-		ikw_hooks_rename(t.hooks, if_nametoindex("renamed0"), "renamed0");
+		ikw_hooks_rename(t.hooks, if_nametoindex("renamed.0"), "renamed.0");
 	ikw_hooks_leave(t.hooks);
 	open_hooks(mode, dir);
-	assert_int_equal(attach("renamed0", "veth"), 0);
+	assert_int_equal(attach("renamed.0", "veth"), 0);
 	snprintf(command, sizeof(command), "ls %s/links", dir);
 	assert_null(strstr(output_of(command), OURS));
-	assert_non_null(strstr(output_of(command), "_renamed0\n"));
-	rename_link("renamed0", OURS);
+	assert_non_null(strstr(output_of(command), "_renamed:0\n")); /* bpffs takes no dots */
+	rename_link("renamed.0", OURS);
 	ikw_hooks_rename(t.hooks, if_nametoindex(OURS), OURS);
 	check_in();
 	check_out(); /* one record, not two */

@@ -262,14 +262,10 @@ int main(void)
 {
 #define ON(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		ON(test_name_again),
-		ON(test_know),
-		ON(test_taken),
-		ON(test_sum),
-		ON(test_minute),
-		ON(test_kept),
-		ON(test_strangers),
-		cmocka_unit_test(test_shift),
+		ON(test_name_again), ON(test_know),
+		ON(test_taken),	     ON(test_sum),
+		ON(test_minute),     ON(test_kept),
+		ON(test_strangers),  cmocka_unit_test(test_shift),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

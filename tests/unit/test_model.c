@@ -800,6 +800,32 @@ static void test_idle_cbc(void **state)
 	expect_one(&s, IKW_REASON_IDLE_TIMEOUT, IKW_CONFIDENCE_LIKELY);
 }
 
+/* The kernel's counters tell of traffic that the packet programs did not see: nothing was idle. */
+static void test_traffic_unseen(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	look(&s, 39990, 0);
+	ike(&s, 40000, '>', V2(0xa0, 37, 2, 80));
+	ike(&s, 40010, '<', V2(0xa0, 37, 2, 80));
+	NEW(&s, e, sa, SA, 40020);
+	e.sa.op = IKW_SA_DELETE;
+	e.sa.cause = IKW_CAUSE_CALL;
+	e.sa.spi = 0x1000;
+	e.sa.proto = 50;
+	e.sa.by.tgid = DAEMON;
+	e.sa.packets = 1000;
+	addr4(e.sa.saddr, 9);
+	addr4(e.sa.daddr, 1);
+	feed(&s, &e);
+	end(&s);
+	assert_int_equal(s.count, 1);
+	assert_int_not_equal(s.told[0].reason, IKW_REASON_IDLE_TIMEOUT);
+}
+
 /* Near miss: it looked long before, at a check that was answered. */
 static void test_not_idle_cbc(void **state)
 {
@@ -1911,6 +1937,7 @@ int main(void)
 		cmocka_unit_test(test_child_life_cbc),
 		cmocka_unit_test(test_rekey_delete_late),
 		cmocka_unit_test(test_idle_cbc),
+		cmocka_unit_test(test_traffic_unseen),
 		cmocka_unit_test(test_not_idle_cbc),
 		cmocka_unit_test(test_rekey_refused),
 		cmocka_unit_test(test_signal_to_parent),

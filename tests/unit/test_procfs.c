@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Which UDP ports a process listens on, beside those that are known. */
 #include <arpa/inet.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "user/procfs.h"
@@ -70,10 +74,90 @@ static void test_other_ports(void **state)
 	close(fd);
 }
 
+/* A process with an XFRM socket, as that user if uid is not 0; its pid. */
+static pid_t holder(uid_t uid, bool own_namespace)
+{
+	int ready[2], fd;
+	char byte = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (!pid) {
+		struct sockaddr_nl local = { .nl_family = AF_NETLINK };
+
+		alarm(60); /* it outlives no test that fails */
+		fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM);
+		if (fd < 0 || bind(fd, (struct sockaddr *)&local, sizeof(local)) ||
+		    (uid && setuid(uid)) || (own_namespace && unshare(CLONE_NEWUSER)))
+			byte = 1;
+		if (write(ready[1], &byte, 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	if (!byte)
+		return pid;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return -1;
+}
+
+static bool is_found(pid_t pid)
+{
+	uint32_t tgids[64];
+	size_t count = ikw_procfs_xfrm_holders(tgids, 64);
+
+	while (count && tgids[count - 1] != (uint32_t)pid)
+		count--;
+	return count;
+}
+
+static void gone(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Anybody can open an XFRM socket: that makes nobody an IKE daemon. */
+static void test_holders(void **state)
+{
+	pid_t daemon, user, own;
+	bool found[3];
+	uint32_t port;
+
+	(void)state;
+	if (geteuid()) {
+		print_message("skipped: needs root\n");
+		skip();
+	}
+	daemon = holder(0, false);
+	if (daemon < 0) {
+		print_message("skipped: no XFRM sockets here\n");
+		skip();
+	}
+	user = holder(65534, false);
+	own = holder(65534, true); /* users may make none here */
+	found[0] = is_found(daemon);
+	found[1] = is_found(user);
+	found[2] = own > 0 && is_found(own);
+	port = ikw_procfs_xfrm_port((uint32_t)daemon);
+	gone(daemon);
+	gone(user);
+	if (own > 0)
+		gone(own);
+	assert_true(found[0]);
+	assert_false(found[1] || found[2]);
+	assert_int_equal(port, daemon);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_other_ports),
+		cmocka_unit_test(test_holders),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@ share=$(mktemp -d)
 trap 'rm -rf "$share"' EXIT
 tests='test_packet_run test_wire_run'
 some='test_packet_run/test_every_* test_packet_run/test_esp_map test_packet_run/test_own_port'
-some+=' test_packet_run/test_forwarded test_wire_run/test_told'
+some+=' test_packet_run/test_forwarded test_wire_run/test_told test_wire_run/test_flood_of_one test_wire_run/test_forwarded'
 
 # here KERNEL: 6.1 is fetched for everything that needs a VM
 here() { [ "$1" = 6.1 ] || [ -e "${IKEWATCH_VM:-$O/vm}/kernel-$1/vmlinuz" ]; }
