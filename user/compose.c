@@ -565,7 +565,7 @@ static void tell_host(struct report *r)
 {
 	const struct ikw_peer *peer = r->c->gen->tunnel->peer;
 	const struct ikw_order *o = r->f->order;
-	bool gone = r->f->seen & IKW_FACT(LINK_GONE);
+	bool gone = !(r->f->seen & IKW_FACT(LINK_DOWN));
 	char link[64], local[64];
 
 	if (o && order_matters(r))
@@ -588,7 +588,7 @@ static void tell_host(struct report *r)
 		evidence(r, r->f->link->off, gone ? "interface_gone" : "interface_down",
 			 "interface %s %s", link_text(r, link, sizeof(link)),
 			 gone ? "was removed" : "was set down");
-	else if (r->f->address_gone)
+	if (r->f->address_gone && !(r->f->seen & (IKW_FACT(LINK_GONE) | IKW_FACT(LINK_DOWN))))
 		evidence(r, r->f->address_gone, "own_address_gone", "this host lost the address %s",
 			 ikw_addr_text(peer->local, local, sizeof(local)));
 	else if (r->f->dark)

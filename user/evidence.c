@@ -9,6 +9,7 @@
 	(10 * IKW_SECOND) /* from the new SAs to the Delete of the old: 5 s by default */
 /* a rekey deletes what it replaced at once, or 5 s later (charon.delete_rekeyed_delay) */
 #define REKEY_DELETES (7 * IKW_SECOND)
+#define ANEW_AMONG    8		    /* tunnels of the peer that are looked at */
 #define JIFFY	      (10 * IKW_MS) /* of struct ikw_hdr.time, at most */
 #define AT_ONCE                                                                                    \
 	(300 * IKW_MS)	     /* from an answer to the Delete that it made the daemon send: chosen */
@@ -395,6 +396,58 @@ static const struct ikw_generation *heir(const struct ikw_look *l, uint64_t from
 	return next;
 }
 
+static bool one_host(const struct ikw_selector *s, unsigned int prefixlen)
+{
+	return prefixlen == (s->family == 2 ? 32 : 128);
+}
+
+/* The same, but for the one inner address that one of the two was given. */
+static bool given_another(const struct ikw_selector *x, const struct ikw_selector *y)
+{
+	bool source = memcmp(x->saddr, y->saddr, IKW_ADDR_LEN);
+
+	if (x->family != y->family || x->proto != y->proto || x->sport != y->sport ||
+	    x->dport != y->dport || x->sport_mask != y->sport_mask ||
+	    x->dport_mask != y->dport_mask || x->prefixlen_s != y->prefixlen_s ||
+	    x->prefixlen_d != y->prefixlen_d)
+		return false;
+	if (source == !!memcmp(x->daddr, y->daddr, IKW_ADDR_LEN))
+		return false;
+	return one_host(x, source ? x->prefixlen_s : x->prefixlen_d);
+}
+
+/* A pool may give a client another address each time; or it is granted less, or more. */
+static bool selected_anew(const struct ikw_generation *gen, const struct ikw_generation *next)
+{
+	const struct ikw_flow *a = ikw_generation_flow(gen), *b = ikw_generation_flow(next);
+
+	if (!a->known || !b->known || a->mark != b->mark || a->mark_mask != b->mark_mask ||
+	    gen->tunnel->if_id != next->tunnel->if_id)
+		return false;
+	return given_another(&a->sel, &b->sel) ||
+	       (!gen->tunnel->several && !next->tunnel->several &&
+		ikw_selectors_meet(&a->sel, &b->sel));
+}
+
+/* What the same client has set up then with other selectors, under a new IKE_SA. */
+static const struct ikw_generation *anew(const struct ikw_look *l, uint64_t from, uint64_t until)
+{
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_tunnel *t = gen->tunnel->peer->tunnels; /* the newest first */
+
+	for (unsigned int k = 0; t && k < ANEW_AMONG; t = t->peer_next, k++) {
+		const struct ikw_generation *next = t->generations;
+
+		if (t != gen->tunnel && next && !next->next && next->exchange == IKW_V2_AUTH &&
+		    ikw_generation_usable(next) && within(next->born, from, until) &&
+		    ikw_generation_ike(next) != ikw_generation_ike(gen) &&
+		    ikw_generation_encap(next) == ikw_generation_encap(gen) &&
+		    selected_anew(gen, next))
+			return next;
+	}
+	return NULL;
+}
+
 static void see_replaced(struct ikw_look *l)
 {
 	const struct ikw_generation *gen = l->c->gen, *next = gen->tunnel->generations;
@@ -403,6 +456,8 @@ static void see_replaced(struct ikw_look *l)
 		next = next->next;
 	if (!next) {
 		next = heir(l, before(l->at, CLEAR_NEAR), l->at);
+		if (!next)
+			next = anew(l, before(l->at, CLEAR_NEAR), l->at);
 		if (!next || next->tunnel->peer != gen->tunnel->peer)
 			return;
 		l->f->vague |= IKW_FACT(REPLACED_IKE) | IKW_FACT(REPLACED_PLAIN);
@@ -423,9 +478,6 @@ static void see_replaced(struct ikw_look *l)
 		l->f->vague |= IKW_FACT(REPLACED_CHILD);
 	if (ikw_generation_half(next)) /* one that was never whole, and whose end was missed? */
 		l->f->vague |= IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
-	/* two CHILD_SAs may as well have stood side by side, and one come to its own end */
-	if (next->exchange == IKW_V2_CHILD && l->at > next->born + REKEY_DELETES)
-		l->f->vague |= IKW_FACT(REPLACED_CHILD);
 }
 
 /*
@@ -468,9 +520,48 @@ void ikw_see_left_behind(struct ikw_look *l)
 	l->f->next_gen = NULL;
 }
 
+/* The successor that it may be came of a negotiation that was begun before it was there itself. */
+static bool begun_before_it(const struct ikw_generation *gen, const struct ikw_generation *next)
+{
+	return next->exchange == IKW_V2_AUTH && next->ike && !gen->dumped &&
+	       next->ike->created < gen->born;
+}
+
+/*
+ * RFC 7296 2.8: who rekeys or authenticates anew deletes what that replaces, and does so
+ * soon. Where the peer deletes one long after we asked for another, they stood side by side.
+ */
+void ikw_see_side_by_side(struct ikw_look *l)
+{
+	const ikw_fact_set replaced = IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
+	const struct ikw_generation *next = l->f->next_gen;
+
+	if (!(l->f->seen & replaced) || !(l->f->seen & IKW_FACT(PEER_CLEAR)) ||
+	    (next->exchange != IKW_V2_CHILD && next->exchange != IKW_V2_AUTH) ||
+	    (!next->ours && !begun_before_it(l->c->gen, next)) ||
+	    l->f->peer->first < next->born + REKEY_DELETES)
+		return;
+	l->f->seen &= ~(replaced | IKW_FACT(NEXT_OURS));
+	l->f->next_gen = NULL;
+}
+
+/* The two may as well have stood side by side, and one come to its own end; whoever ordered that.
+ */
+static void see_replaced_late(struct ikw_look *l)
+{
+	const struct ikw_generation *next = l->f->next_gen;
+	const ikw_fact_set replaced = IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
+
+	if (!(l->f->seen & replaced) || (l->f->seen & IKW_FACT(ORDER_END)) ||
+	    l->at <= next->born + REKEY_DELETES)
+		return;
+	if (next->exchange == IKW_V2_CHILD || next->exchange == IKW_V2_AUTH)
+		l->f->vague |= replaced;
+}
+
 static void see_return(struct ikw_look *l)
 {
-	const struct ikw_generation *gen = l->c->gen, *next;
+	const struct ikw_generation *gen = l->c->gen, *next, *back;
 	const struct ikw_exchange *gave_up = l->f->gave_up;
 	bool near_gap;
 
@@ -495,8 +586,13 @@ static void see_return(struct ikw_look *l)
 		 */
 		next = heir(l, before(l->at, NEAR), l->at + NEAR);
 		if (next && next->tunnel->peer == gen->tunnel->peer && next->born > l->at) {
-			l->f->next_gen = next;
 			l->f->vague |= IKW_FACT(RETURNED);
+			back = next;
+		} else {
+			back = anew(l, l->at, l->at + CLEAR_NEAR);
+		}
+		if (back) {
+			l->f->next_gen = back;
 			see(l, IKW_FACT(RETURNED));
 			return;
 		}
@@ -936,6 +1032,7 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_return(&l);
 	see_sent_away(&l);
 	ikw_see_order(&l);
+	see_replaced_late(&l);
 	ikw_see_link(&l);
 	ikw_see_address(&l);
 	see_mishap(&l);

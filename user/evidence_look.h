@@ -66,6 +66,8 @@ bool ikw_before_birth(const struct ikw_generation *gen, uint64_t time);
  * Delete may be just what was never answered.
  */
 void ikw_see_left_behind(struct ikw_look *l);
+/* Of two CHILD_SAs of one flow the peer ends the older, which the other did not replace. */
+void ikw_see_side_by_side(struct ikw_look *l);
 
 /* What the IKE exchanges show (evidence_wire.c). */
 void ikw_see_wire(struct ikw_look *l);

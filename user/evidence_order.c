@@ -437,6 +437,16 @@ static const struct ikw_peer *answered_at(const struct ikw_look *l)
 	return l->f->ike ? l->f->ike->peer : l->c->gen->tunnel->peer;
 }
 
+/* What went is back with the other address: a line that is dialled anew. */
+static bool dialled_anew(const struct ikw_look *l, const struct ikw_generation *next)
+{
+	const struct ikw_host *host = &l->w->host;
+	const struct ikw_address *a = ikw_host_address(host, next->tunnel->peer->local);
+	const struct ikw_link_state *link = a && !a->gone ? ikw_host_link(host, a->ifindex) : NULL;
+
+	return link && !link->gone && link != l->f->way && !strcmp(link->name, l->f->way->name);
+}
+
 void ikw_see_address(struct ikw_look *l)
 {
 	const struct ikw_peer *peer = l->c->gen->tunnel->peer, *last = answered_at(l);
@@ -452,8 +462,11 @@ void ikw_see_address(struct ikw_look *l)
 	if (!next)
 		return;
 	if (gone && next->born > gone &&
-	    memcmp(next->tunnel->peer->local, peer->local, IKW_ADDR_LEN))
+	    memcmp(next->tunnel->peer->local, peer->local, IKW_ADDR_LEN)) {
 		see(l, IKW_FACT(BACK_FROM_OTHER));
+		if ((l->f->seen & IKW_FACT(LINK_GONE)) && dialled_anew(l, next))
+			l->f->seen &= ~IKW_FACT(LINK_GONE);
+	}
 	if (next->tunnel->peer == last && memcmp(last->remote, peer->remote, IKW_ADDR_LEN))
 		see(l, IKW_FACT(PEER_ELSEWHERE));
 	if (l->f->seen & (IKW_FACT(BACK_FROM_OTHER) | IKW_FACT(PEER_ELSEWHERE)))

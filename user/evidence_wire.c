@@ -665,6 +665,7 @@ void ikw_see_wire(struct ikw_look *l)
 	see_gave_up(l);
 	see_deletes(l);
 	ikw_see_left_behind(l);
+	ikw_see_side_by_side(l);
 	see_new_ikes(l);
 	see_under_way(l);
 	see_refused(l);

@@ -218,7 +218,8 @@ static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, boo
 		return false;
 	}
 	v = case_judge(m, c, now, &f);
-	if (!final && (!v.rule->now || f.aside || more_follows(m, c, &f)))
+	if (!final &&
+	    (!v.rule->now || f.aside || (f.vague & v.rule->needs) || more_follows(m, c, &f)))
 		return false;
 	if (!v.rule->now && waits_for_outcome(c, &f, now)) {
 		case_unlink(m, c);

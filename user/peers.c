@@ -921,6 +921,7 @@ void ikw_generation_attribute(const struct ikw_world *w, struct ikw_generation *
 	if (!best.x)
 		return;
 	gen->exchange = best.x->type;
+	gen->ours = best.x->ours;
 	if (second.x && second.off - best.off < RIVALS_APART)
 		next = second.ike->spi_i;
 	gen->rival = r && r->spi_i == ike->spi_i ? rival_of(w, r, second.x ? second.ike->spi_i : 0)

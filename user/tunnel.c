@@ -149,7 +149,7 @@ static bool nets_meet(const uint8_t *a, unsigned int bits_a, const uint8_t *b, u
 	return !(bits % 8) || !((a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8));
 }
 
-static bool selectors_meet(const struct ikw_selector *a, const struct ikw_selector *b)
+bool ikw_selectors_meet(const struct ikw_selector *a, const struct ikw_selector *b)
 {
 	return a->family == b->family && (!a->proto || !b->proto || a->proto == b->proto) &&
 	       !((a->sport ^ b->sport) & a->sport_mask & b->sport_mask) &&
@@ -162,7 +162,7 @@ bool ikw_generations_apart(const struct ikw_generation *a, const struct ikw_gene
 {
 	const struct ikw_flow *x = ikw_generation_flow(a), *y = ikw_generation_flow(b);
 
-	return x != y && !a->tunnel->several && !selectors_meet(&x->sel, &y->sel);
+	return x != y && !a->tunnel->several && !ikw_selectors_meet(&x->sel, &y->sel);
 }
 
 /* What came before the newest keeps the flow that it had. */

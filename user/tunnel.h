@@ -102,7 +102,8 @@ struct ikw_generation {
 	bool quiet;	  /* came while the peers, known to speak IKE, spoke none */
 	bool refused;	  /* the kernel did not take its other SA */
 	bool flowed;	  /* a policy came while it was the newest */
-	uint8_t pad[2];
+	bool ours;	  /* that exchange was begun here */
+	uint8_t pad;
 	struct ikw_sa_node sas[2];
 };
 
@@ -302,6 +303,9 @@ bool ikw_generation_usable(const struct ikw_generation *gen);
  * since: what came after it may have been narrowed or widened.
  */
 const struct ikw_flow *ikw_generation_flow(const struct ikw_generation *gen);
+
+/* Is there traffic that both select? */
+bool ikw_selectors_meet(const struct ikw_selector *a, const struct ikw_selector *b);
 
 /*
  * Do the two generations of one tunnel carry different traffic? Policies that wait

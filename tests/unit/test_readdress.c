@@ -92,6 +92,51 @@ static void test_we_move(void **state)
 	}
 }
 
+static void link_is(struct story *s, uint64_t ms, uint32_t ifindex, const char *name, uint8_t op,
+		    bool up)
+{
+	NEW(s, link, link, LINK, ms);
+
+	link.link.ifindex = ifindex;
+	link.link.ifi_flags = up;
+	link.link.op = op;
+	strcpy(link.link.name, name);
+	feed(s, &link);
+}
+
+/*
+ * A line that is dialled anew: its interface goes and comes back with another
+ * address. The way over another interface is no such thing.
+ */
+static void test_dialled_anew(void **state)
+{
+	static const char *const names[] = { "eth0", "eth1" };
+	struct story s;
+
+	(void)state;
+	for (unsigned int other = 0; other < 2; other++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		policy_op(&s, 10050, IKW_POLICY_INSERT, 1, 9);
+		link_is(&s, 19300, 2, "eth0", IKW_LINK_SET, false);
+		own_address(&s, 19301, 1, IKW_ADDR_GONE);
+		link_is(&s, 19302, 2, "eth0", IKW_LINK_GONE, false);
+		link_is(&s, 19500, 7, names[other], IKW_LINK_SET, true);
+		NEW(&s, addr, addr, ADDR, 19501);
+		addr4(addr.addr.addr, MOVED_TO);
+		addr.addr.ifindex = 7;
+		addr.addr.op = IKW_ADDR_SET;
+		feed(&s, &addr);
+		we_move(&s, 20000);
+		expect_one(&s,
+			   other ? IKW_REASON_INTERFACE_REMOVED : IKW_REASON_PEER_ADDRESS_SWITCH,
+			   other ? IKW_CONFIDENCE_CERTAIN : IKW_CONFIDENCE_LIKELY);
+		assert_non_null(strstr(s.told[0].facts, " interface_gone "));
+		assert_int_equal(!!strstr(s.told[0].facts, " own_address_gone "), !other);
+		assert_true(s.told[0].tunnel_up);
+	}
+}
+
 /*
  * It goes every so often, when the line is dialled anew: as old as the IKE_SA before
  * was, and yet it is not its life that is over.
@@ -185,9 +230,9 @@ static void test_peer_moves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_we_move),	     cmocka_unit_test(test_we_move_each_day),
-		cmocka_unit_test(test_address_lost), cmocka_unit_test(test_silent_before),
-		cmocka_unit_test(test_peer_moves),
+		cmocka_unit_test(test_we_move),	      cmocka_unit_test(test_we_move_each_day),
+		cmocka_unit_test(test_dialled_anew),  cmocka_unit_test(test_address_lost),
+		cmocka_unit_test(test_silent_before), cmocka_unit_test(test_peer_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
