@@ -887,7 +887,8 @@ static void see_unsent(struct ikw_look *l)
 /*
  * Silence is the absence of an answer: one could have come unseen, in IKEv2
  * after the last copy. That the peer deleted the ISAKMP SA alone rests on the
- * absence of another Delete.
+ * absence of another Delete, and that it did no more than delete on that of what
+ * follows it.
  */
 static void see_doubt(struct ikw_look *l)
 {
@@ -899,6 +900,9 @@ static void see_doubt(struct ikw_look *l)
 			       IKW_FACT(GAVE_UP_EXCHANGE) | IKW_FACT(LIVENESS_EMPTY);
 	if (ikw_host_missed(&l->w->host, before(l->at, NEAR), l->now) & IKW_SEES_IKE_IN)
 		l->f->doubt |= IKW_FACT(PEER_ISAKMP_DELETE);
+	/* what the peer began with that Delete, or what became of what was begun */
+	if (ikw_host_missed(&l->w->host, l->at, l->now) & (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT))
+		l->f->doubt |= IKW_FACT(PEER_DELETE) | IKW_FACT(NEW_IKE_FAILED);
 	if (l->f->owner_vague) /* nor is then which of them an order was for */
 		l->f->vague |= facts_of_wire() | IKW_FACT(ORDER_END);
 	l->f->doubt &= l->f->seen;

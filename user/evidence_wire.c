@@ -445,7 +445,8 @@ static uint64_t waits_since(const struct ikw_ike_sa *ike)
 	return since;
 }
 
-static bool negotiation_failed(const struct ikw_look *l, const struct ikw_ike_sa *ike)
+/* Nothing more comes of what it negotiates: whose turn it is has said nothing for too long. */
+static bool negotiation_over(const struct ikw_look *l, const struct ikw_ike_sa *ike)
 {
 	const struct ikw_exchange *x = ikw_ike_exchange(ike, 0);
 	uint64_t far = round_trip(l, ike);
@@ -458,11 +459,24 @@ static bool negotiation_failed(const struct ikw_look *l, const struct ikw_ike_sa
 	/* RFC 7296 2.21.2: that it failed is said, and nobody waits for an answer */
 	told = x->type == IKW_V2_INFORMATIONAL || x->type == IKW_V1_INFO;
 	if (x->ours && !x->answered && !told)
-		return x->copies >= 3 && l->now - x->first > far;
+		return x->copies >= 3 && l->now - x->first > 2 * far;
 	if (ike->version == 2 && !x->answered && !told) /* our daemon may be asking an AAA server */
 		return false;
 	return l->now - (x->answered > x->last ? x->answered : x->last) >
-	       OUTCOME_QUIET + (x->ours ? 0 : far); /* whose turn it is */
+	       OUTCOME_QUIET + (x->ours ? 0 : far);
+}
+
+static bool negotiation_failed(const struct ikw_look *l, const struct ikw_ike_sa *ike)
+{
+	return !ike->installed && negotiation_over(l, ike);
+}
+
+/* Further CHILD_SAs come one after the other, each by an exchange of its own (RFC 7296 1.3). */
+static bool brings_more(const struct ikw_look *l, const struct ikw_ike_sa *ike)
+{
+	const struct ikw_exchange *x = ikw_ike_exchange(ike, 0);
+
+	return x && ikw_exchange_installs(x->type) && !negotiation_over(l, ike);
 }
 
 static bool setting_up_at(const struct ikw_ike_sa *ike, uint64_t at)
@@ -558,7 +572,7 @@ static void see_new_ike(struct ikw_look *l, const struct ikw_ike_sa *ike)
 		l->f->new_ike = ike;
 		if (negotiation_failed(l, ike))
 			see(l, IKW_FACT(NEW_IKE_FAILED));
-		else if (!ike->installed)
+		else if (!ike->installed || brings_more(l, ike))
 			l->f->pending_outcome = true;
 		return;
 	}

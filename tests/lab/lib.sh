@@ -160,6 +160,8 @@ net_reset() {
 		flush chain inet lab path
 	NFT
 	on router conntrack -F # or the next one's NAT keeps this one's ports
+	on router tc qdisc del dev ra root
+	on router tc qdisc del dev rb root
 	on gwa nft -f - <<-NFT
 		table inet fw
 		delete table inet fw
@@ -593,7 +595,7 @@ pluto_conf() {
 				conn c$n
 					authby=secret
 					ikev2=$([ "$(opt "$side" version 2)" = 2 ] && echo yes || echo no)
-					leftupdown=%disabled
+					leftupdown=$(opt "$side" pluto_updown %disabled)
 					ike=$(opt "$side" pluto_ike aes128-sha2_256-ecp_256)
 					esp=$(opt "$side" pluto_esp aes128-sha2_256)
 					pfs=$(opt "$side" pluto_pfs no)
@@ -781,7 +783,7 @@ tunnels_up() {
 	# of marks that the daemon drew only its updown script would tell which packets get them
 	[ -z "$(opt x unique_marks)" ] || children=0
 	for ((n = 1; n <= children; n++)); do
-		wait_for 30 "traffic through tunnel $n" on "$(opt x ping_from hosta)" ping -q -c 1 -W 1 "$(opt x ping_to "10.$((n + 1)).0.2")" >/dev/null
+		wait_for 30 "traffic through tunnel $n" on "$(opt x ping_from hosta)" ping -q -c 1 -W "$(opt x ping_wait 1)" "$(opt x ping_to "10.$((n + 1)).0.2")" >/dev/null
 	done
 	OLD=$(spis gwa)
 	note "SAs on gwa: ${OLD//$'\n'/ }"

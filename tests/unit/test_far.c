@@ -130,6 +130,47 @@ static void test_our_reauthentication(void **state)
 	}
 }
 
+/* The second CHILD_SA comes by an exchange of its own, a round trip after the first. */
+static void test_two_children(void **state)
+{
+	const struct sa_spec in = { 0x3001, 2, IKW_DIR_IN, 9, 0, 0, false };
+	const struct sa_spec out = { 0x4001, 2, IKW_DIR_OUT, 9, 0, 0, false };
+	struct sa_spec next_in = in, next_out = out;
+	struct story s;
+
+	(void)state;
+	next_in.spi++;
+	next_out.spi++;
+	begin(&s, ALL_SEES);
+	set_up(&s, 10000, '>', 0xa0, 0, 1400);
+	ike(&s, 14000, '>', V2(0xa0, 36, 2, 208));
+	ike(&s, 15400, '<', V2(0xa0, 36, 2, 208));
+	sa_op(&s, 15401, in, IKW_SA_LARVAL, 0, DAEMON);
+	sa_op(&s, 15402, in, IKW_SA_ADD, 0, DAEMON);
+	sa_op(&s, 15403, out, IKW_SA_ADD, 0, DAEMON);
+	ike(&s, 40000, '>', V2(0xa0, 37, 3, 80));
+	ike(&s, 41400, '<', V2(0xa0, 37, 3, 80));
+	ike(&s, 41405, '>', V2(0xb0, 34, 0, 300));
+	down(&s, 41410, 0, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 41415, in, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	sa_op(&s, 41416, out, IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 42805, '<', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 9, AES_SHA256 });
+	ike(&s, 42810, '>', V2(0xb0, 35, 1, 300));
+	ike(&s, 44210, '<', V2(0xb0, 35, 1, 208));
+	up(&s, 44215, 1, DAEMON);
+	ike(&s, 44240, '>', V2(0xb0, 36, 2, 208));
+	ike(&s, 45660, '<', V2(0xb0, 36, 2, 208));
+	sa_op(&s, 45661, next_in, IKW_SA_LARVAL, 0, DAEMON);
+	sa_op(&s, 45662, next_in, IKW_SA_ADD, 0, DAEMON);
+	sa_op(&s, 45663, next_out, IKW_SA_ADD, 0, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_string_equal(s.told[i].rule, "reauth");
+		assert_true(s.told[i].tunnel_up);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_peer_comes_back_later),
 		cmocka_unit_test(test_peer_deletes),
 		cmocka_unit_test(test_lost_on_the_way),
+		cmocka_unit_test(test_two_children),
 		cmocka_unit_test(test_our_reauthentication),
 	};
 
