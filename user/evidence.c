@@ -8,11 +8,10 @@
 #define DELETE_AFTER_NEXT                                                                          \
 	(10 * IKW_SECOND) /* from the new SAs to the Delete of the old: 5 s by default */
 /* a rekey deletes what it replaced at once, or 5 s later (charon.delete_rekeyed_delay) */
-#define REKEY_DELETES (7 * IKW_SECOND)
-#define JIFFY	      (10 * IKW_MS) /* of struct ikw_hdr.time, at most */
-#define AT_ONCE                                                                                    \
-	(300 * IKW_MS)	     /* from an answer to the Delete that it made the daemon send: chosen */
-#define TCP_ENCAP_ESPINTCP 7 /* linux/udp.h, since 5.6 */
+#define REKEY_DELETES	   (7 * IKW_SECOND)
+#define JIFFY		   (10 * IKW_MS)  /* of struct ikw_hdr.time, at most */
+#define AT_ONCE		   (300 * IKW_MS) /* from an answer to what it made the daemon do: chosen */
+#define TCP_ENCAP_ESPINTCP 7		  /* linux/udp.h, since 5.6 */
 #define LIFE_SLACK	   (1500 * IKW_MS) /* daemons end an IKE_SA to the second */
 
 static const uint32_t fact_needs[] = {
@@ -517,6 +516,22 @@ static void see_return(struct ikw_look *l)
 }
 
 /*
+ * The peer does not know the CHILD_SA any more (CHILD_SA_NOT_FOUND, RFC 7296 2.25):
+ * the daemon drops it as it hears so of its rekey, and makes another one under the
+ * same IKE_SA.
+ */
+static void see_remade(struct ikw_look *l)
+{
+	const struct ikw_exchange *x = l->f->refused;
+	const struct ikw_generation *next = l->f->next_gen;
+
+	if (x && next && (l->f->seen & IKW_FACT(RETURNED)) && by_rekey(next) &&
+	    ikw_generation_ike(next) == l->f->ike &&
+	    within(x->answered, before(l->at, AT_ONCE), l->at))
+		see(l, IKW_FACT(REMADE));
+}
+
+/*
  * A redirect (RFC 5685 5): while it answers a request of the peer the daemon begins
  * an IKE_SA with another one, and deletes this one when that is there (strongSwan);
  * or it answers, deletes this one at once and then begins elsewhere (Libreswan 5).
@@ -919,6 +934,7 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_replaced(&l);
 	ikw_see_wire(&l);
 	see_return(&l);
+	see_remade(&l);
 	see_sent_away(&l);
 	ikw_see_order(&l);
 	ikw_see_link(&l);
