@@ -438,6 +438,17 @@ static bool came_back(const struct ikw_look *l, const struct ikw_exchange *x)
 	       as_it_came(l->f->next_gen, x);
 }
 
+/*
+ * INITIAL_CONTACT (RFC 7296 2.4) is obeyed at once, in the midst of whatever the
+ * daemon still asks under the old IKE_SA; some answer and install the new one first
+ * (Libreswan).
+ */
+static bool displaced(const struct ikw_look *l)
+{
+	return (l->f->seen & IKW_FACT(REPLACED_IKE)) && !(l->f->seen & IKW_FACT(NEXT_OURS)) &&
+	       l->f->next_gen->ike && within(l->f->next_gen->born, before(l->at, AT_ONCE), l->at);
+}
+
 void ikw_see_left_behind(struct ikw_look *l)
 {
 	const ikw_fact_set replaced = IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
@@ -453,7 +464,7 @@ void ikw_see_left_behind(struct ikw_look *l)
 		l->f->vague |= replaced;
 		return;
 	}
-	if (came_back(l, x)) {
+	if (came_back(l, x) || displaced(l)) {
 		ikw_not_given_up(l);
 		l->f->vague |= IKW_FACT(REPLACED_IKE);
 		return;
