@@ -570,9 +570,11 @@ static const struct ikw_catalogue_entry entries[] = {
 			 "the old one.",
 		.evidence = "New SAs with the same addresses, selectors and reqid installed before the "
 			    "old ones were deleted, with a CREATE_CHILD_SA or Quick Mode of the same "
-			    "IKE_SA.",
+			    "IKE_SA; or right after, where the peer's answer to the first "
+			    "CREATE_CHILD_SA brought none.",
 		.needs = BIT(SA),
-		.helps = IKE_BOTH | BIT(ACTOR) | BIT(CONTROL) | BIT(SIGNAL) | BIT(WIRE),
+		.helps = IKE_BOTH | BIT(ACTOR) | BIT(LARVAL) | BIT(FAILED) | BIT(CONTROL) | BIT(SIGNAL) |
+			 BIT(WIRE),
 		STEPS(phase2_replace),
 	},
 	[IKW_REASON_TRACK] = {

@@ -8,12 +8,11 @@
 #define DELETE_AFTER_NEXT                                                                          \
 	(10 * IKW_SECOND) /* from the new SAs to the Delete of the old: 5 s by default */
 /* a rekey deletes what it replaced at once, or 5 s later (charon.delete_rekeyed_delay) */
-#define REKEY_DELETES (7 * IKW_SECOND)
-#define ANEW_AMONG    8		    /* tunnels of the peer that are looked at */
-#define JIFFY	      (10 * IKW_MS) /* of struct ikw_hdr.time, at most */
-#define AT_ONCE                                                                                    \
-	(300 * IKW_MS)	     /* from an answer to the Delete that it made the daemon send: chosen */
-#define TCP_ENCAP_ESPINTCP 7 /* linux/udp.h, since 5.6 */
+#define REKEY_DELETES	   (7 * IKW_SECOND)
+#define ANEW_AMONG	   8		  /* tunnels of the peer that are looked at */
+#define JIFFY		   (10 * IKW_MS)  /* of struct ikw_hdr.time, at most */
+#define AT_ONCE		   (300 * IKW_MS) /* from an answer to what it made the daemon do: chosen */
+#define TCP_ENCAP_ESPINTCP 7		  /* linux/udp.h, since 5.6 */
 #define LIFE_SLACK	   (1500 * IKW_MS) /* daemons end an IKE_SA to the second */
 
 static const uint32_t fact_needs[] = {
@@ -492,6 +491,17 @@ static bool came_back(const struct ikw_look *l, const struct ikw_exchange *x)
 	       as_it_came(l->f->next_gen, x);
 }
 
+/*
+ * INITIAL_CONTACT (RFC 7296 2.4) is obeyed at once, in the midst of whatever the
+ * daemon still asks under the old IKE_SA; some answer and install the new one first
+ * (Libreswan).
+ */
+static bool displaced(const struct ikw_look *l)
+{
+	return (l->f->seen & IKW_FACT(REPLACED_IKE)) && !(l->f->seen & IKW_FACT(NEXT_OURS)) &&
+	       l->f->next_gen->ike && within(l->f->next_gen->born, before(l->at, AT_ONCE), l->at);
+}
+
 void ikw_see_left_behind(struct ikw_look *l)
 {
 	const ikw_fact_set replaced = IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
@@ -507,7 +517,7 @@ void ikw_see_left_behind(struct ikw_look *l)
 		l->f->vague |= replaced;
 		return;
 	}
-	if (came_back(l, x)) {
+	if (came_back(l, x) || displaced(l)) {
 		ikw_not_given_up(l);
 		l->f->vague |= IKW_FACT(REPLACED_IKE);
 		return;
@@ -611,6 +621,22 @@ static void see_return(struct ikw_look *l)
 		l->f->vague |= IKW_FACT(MOVED);
 	l->f->next_gen = next;
 	see(l, IKW_FACT(MOVED));
+}
+
+/*
+ * The peer does not know the CHILD_SA any more (CHILD_SA_NOT_FOUND, RFC 7296 2.25):
+ * the daemon drops it as it hears so of its rekey, and makes another one under the
+ * same IKE_SA.
+ */
+static void see_remade(struct ikw_look *l)
+{
+	const struct ikw_exchange *x = l->f->refused;
+	const struct ikw_generation *next = l->f->next_gen;
+
+	if (x && next && (l->f->seen & IKW_FACT(RETURNED)) && by_rekey(next) &&
+	    ikw_generation_ike(next) == l->f->ike &&
+	    within(x->answered, before(l->at, AT_ONCE), l->at))
+		see(l, IKW_FACT(REMADE));
 }
 
 /*
@@ -1034,6 +1060,7 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_replaced(&l);
 	ikw_see_wire(&l);
 	see_return(&l);
+	see_remade(&l);
 	see_sent_away(&l);
 	ikw_see_order(&l);
 	see_replaced_late(&l);

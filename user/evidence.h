@@ -91,6 +91,7 @@
 	X(DELETE_ASKED, "use_time_read_before_delete", IKW_SEES_ASKED)                             \
 	X(LIFE_AGAIN, "as_old_as_the_one_before", IKW_SEES_IKE_OUT)                                \
 	X(REKEY_REFUSED, "rekey_refused", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_LARVAL)    \
+	X(REMADE, "made_anew_once_refused", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_LARVAL)  \
 	/* other protocols, and who is behind an order */                                          \
 	X(AAA_ORDER, "aaa_order_acknowledged", IKW_SEES_WIRE)                                      \
 	X(AAA_USER, "aaa_order_names_inner_address", IKW_SEES_WIRE)                                \

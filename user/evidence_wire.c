@@ -8,6 +8,7 @@
 #define OUTCOME_LIMIT  (10 * IKW_SECOND)
 #define DELETE_AT_ONCE (300 * IKW_MS)
 #define CHECK_LEAST    (900 * IKW_MS) /* chosen: between hearing a peer and checking it */
+#define ASKED_ON       (20 * IKW_MS)  /* events of several CPUs may pass each other */
 
 /* A daemon reads when the SAs were last used before it checks a silent peer. */
 static void see_asked(struct ikw_look *l, const struct ikw_exchange *x)
@@ -160,6 +161,16 @@ static void see_silence_v1(struct ikw_look *l)
 		see(l, IKW_FACT(LIVENESS_CLEAR));
 }
 
+/*
+ * Sent again after the deletion: the daemon had not given it up by then, and the
+ * SAs went for something else. The kernel's limit waits for no answer.
+ */
+static bool asked_on(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	return l->f->ike->version == 2 && x->last > l->at + ASKED_ON &&
+	       !(l->f->seen & IKW_FACT(HARD_LIMIT));
+}
+
 static void see_gave_up(struct ikw_look *l)
 {
 	const struct ikw_ike_sa *ike = l->f->ike;
@@ -169,7 +180,8 @@ static void see_gave_up(struct ikw_look *l)
 		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
 
 		if (ikw_exchange_sets_up(x->type) || x->type == IKW_V1_INFO ||
-		    !ikw_given_up_at(ike, x, l->at) || ikw_before_birth(l->c->gen, x->last))
+		    !ikw_given_up_at(ike, x, l->at) || ikw_before_birth(l->c->gen, x->last) ||
+		    asked_on(l, x))
 			continue;
 		/* a copy says that the daemon heard nothing; without one somebody has to have
 		 * listened */
@@ -286,6 +298,9 @@ static void see_deletes_v1(struct ikw_look *l)
  */
 static bool clearly_delete(const struct ikw_ike_sa *ike, const struct ikw_exchange *x, uint64_t at)
 {
+	/* what it has answered it only answers once more (RFC 7296 2.1) */
+	uint64_t done = x->answered && x->answered <= at ? x->answered : done_by(x, at);
+
 	if (ike->version != 2)
 		return ikw_ike_fits_esp_delete(ike, x->length) !=
 		       ikw_ike_fits_isakmp_delete(ike, x->length);
@@ -294,7 +309,7 @@ static bool clearly_delete(const struct ikw_ike_sa *ike, const struct ikw_exchan
 	case IKW_CONTENT_DELETE_CHILD:
 		return true;
 	default:
-		return at >= x->first && at - done_by(x, at) < DELETE_AT_ONCE;
+		return at >= x->first && at - done < DELETE_AT_ONCE;
 	}
 }
 
@@ -377,7 +392,8 @@ static bool ike_went_on(const struct ikw_ike_sa *ike, const struct ikw_exchange 
 
 static void see_peer_amid_silence(struct ikw_look *l)
 {
-	if (!l->f->peer || !l->f->gave_up || !(l->f->seen & IKW_FACT(PEER_CLEAR)))
+	if (!l->f->peer || !l->f->gave_up || !(l->f->seen & IKW_FACT(PEER_CLEAR)) ||
+	    l->f->peer->due)
 		return;
 	ikw_not_given_up(l);
 	if (ikw_ike_content(l->f->ike, l->f->peer->length) != IKW_CONTENT_DELETE_IKE)
@@ -405,8 +421,11 @@ static void see_deletes(struct ikw_look *l)
 	}
 	l->f->local = local;
 	l->f->peer = peer;
-	if (!local && !peer && !l->f->gave_up && l->f->ike->version == 2)
+	if (!local && !l->f->gave_up && l->f->ike->version == 2 &&
+	    (!peer || (peer->due && !clearly_delete(l->f->ike, peer, l->at))))
 		see_late_delete(l);
+	if (l->f->late)
+		l->f->peer = peer = NULL;
 	if (local)
 		see(l, IKW_FACT(LOCAL_DELETE));
 	if (peer)

@@ -251,6 +251,25 @@ static void live_learn(struct ikw_ike_sa *ike, const struct ikw_exchange *x)
 	ike->live_count++;
 }
 
+/*
+ * What the peer asks by a clock of its own, always as long, are its liveness
+ * checks, whatever they carry.
+ */
+static void asks_learn(struct ikw_ike_sa *ike, struct ikw_exchange *x)
+{
+	uint64_t gap = x->first - ike->asks_last, slack = ike->asks_gap / 20;
+
+	if (slack < CHECK_SLACK)
+		slack = CHECK_SLACK;
+	if (ike->asks_length != x->length)
+		gap = 0;
+	x->due = gap && ike->asks_gap && gap + slack >= ike->asks_gap &&
+		 gap <= ike->asks_gap + slack;
+	ike->asks_gap = gap;
+	ike->asks_last = x->first;
+	ike->asks_length = x->length;
+}
+
 bool ikw_ike_check_due(const struct ikw_ike_sa *ike, const struct ikw_exchange *x)
 {
 	uint64_t due = ike->live_last + ike->live_gap, slack = ike->live_gap / 20;
@@ -326,6 +345,8 @@ static void v2_message(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 	if (!x || x->answered || x->type == IKW_V2_INIT)
 		x = exchange_push(ike, m, ours);
 	exchange_sent(x, m);
+	if (!ours && x->type == IKW_V2_INFORMATIONAL)
+		asks_learn(ike, x);
 }
 
 /*

@@ -74,6 +74,7 @@ struct ikw_exchange {
 	uint8_t unheard;   /* copies of ours sent although a response had arrived */
 	bool reserved;	   /* an SPI was reserved for it, as far as can be told */
 	bool brought;	   /* a generation came of it: one each (RFC 7296 1.2, 1.3) */
+	bool due;	   /* the peer's, like those before it, as the next of them was due */
 };
 
 /* How old something was when it ended. */
@@ -116,6 +117,8 @@ struct ikw_ike_sa {
 	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI about it */
 	uint64_t live_last;   /* start of the last answered liveness check */
 	uint64_t live_gap;    /* shortest gap between two of them */
+	uint64_t asks_last;   /* the peer's latest INFORMATIONAL, ... */
+	uint64_t asks_gap;    /* ... after the one before, if that was as long; 0: not */
 	uint64_t ended;	      /* when SAs of it last began to go; 0: none has */
 	uint64_t away; /* of the order to send the peer elsewhere that we followed; 0: none */
 	/* of a CHILD_SA that ended alone, or with this IKE_SA: not told yet */
@@ -124,6 +127,7 @@ struct ikw_ike_sa {
 	uint64_t asked_first; /* our latest INFORMATIONAL, and ... */
 	uint32_t live_length; /* their length; 0: none seen */
 	uint32_t live_count;
+	uint32_t asks_length;
 	uint32_t repeats; /* messages that were seen before, either way */
 	/* The shortest time from what we sent to what the peer made of it: to the peer and back
 	   takes no longer. 0: none was seen */

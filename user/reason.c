@@ -128,6 +128,13 @@ static const struct ikw_rule rules[] = {
 	  "an operator took this SA down while one of another IKE_SA carried the flow" },
 	{ "rekeyed", R(PHASE2_REPLACE), CERTAIN, true, F(REPLACED_CHILD), 0, 0,
 	  "a rekey had put a new CHILD_SA with the same flow in its place" },
+	/* RFC 7296 2.25: or dropped first, where the peer does not know it */
+	{ "remade", R(PHASE2_REPLACE), LIKELY, false, F(REMADE),
+	  GAVE_UP | F(LOCAL_DELETE) | F(PEER_CLEAR) | ORDERS | F(SPI_TAKEN), 0,
+	  "the peer's answer to a rekey brought no SA, at which the daemon dropped the old "
+	  "CHILD_SA "
+	  "and made another one under the same IKE_SA: most likely the peer did not know the old "
+	  "one" },
 	{ "reauthenticated", R(PHASE1_REPLACE), CERTAIN, true, F(REPLACED_IKE) | F(DELETE_EXCHANGE),
 	  0, 0, "a new IKE_SA between the same peers had taken the flow over" },
 	{ "reauthenticated_quietly", R(PHASE1_REPLACE), LIKELY, false,

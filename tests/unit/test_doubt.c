@@ -1540,6 +1540,70 @@ static void test_refused_in_clear(void **state)
 	assert_non_null(strstr(s.told[0].detail, "no answer but a notification in clear"));
 }
 
+/*
+ * What the peer asks just before our daemon gives up is no Delete where it asks
+ * so by a clock, or has been answered long before.
+ */
+static void test_peer_asks_amid_silence(void **state)
+{
+	enum { CLOCK, REPEATED, OFF_CLOCK };
+	struct story s;
+
+	(void)state;
+	for (unsigned int kind = CLOCK; kind <= OFF_CLOCK; kind++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		for (uint32_t i = 0; i < 12; i++) {
+			uint64_t t = 15000 + i * 1083;
+			uint32_t id = kind == REPEATED && i > 4 ? 4 : i;
+
+			if (i == 5 || i == 6 || i == 8)
+				ike(&s, t - 10, '>', V2(0xa0, 36, 2, 208));
+			if (kind == OFF_CLOCK && i == 10)
+				continue;
+			ike(&s, t, 'r', V2(0xa0, 37, id, 112));
+			if (id == i)
+				ike(&s, t + 5, 'a', V2(0xa0, 37, id, 80));
+		}
+		down(&s, 27000, 0, IKW_CAUSE_CALL, DAEMON);
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_int_equal(s.told[0].reason, kind == OFF_CLOCK ? IKW_REASON_PEER_REQUEST
+								     : IKW_REASON_EXCHANGE_TIMEOUT);
+	}
+}
+
+/*
+ * The peer comes back while our check of the old IKE_SA waits, and the daemon
+ * answers, installs and then drops the old SAs: at once, or later but asking on,
+ * as it would not had it given up. It does give up, if neither.
+ */
+static void test_comes_back_amid_check(void **state)
+{
+	enum { AT_ONCE, ASKED_ON, GIVEN_UP };
+	struct story s;
+
+	(void)state;
+	for (unsigned int kind = AT_ONCE; kind <= GIVEN_UP; kind++) {
+		uint64_t gone = kind == AT_ONCE ? 20160 : kind == ASKED_ON ? 21000 : 24000;
+
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		ike(&s, 19000, '>', V2(0xa0, 37, 2, 57));
+		ike(&s, 19900, '>', V2(0xa0, 37, 2, 57));
+		ike(&s, 20000, 'r', V2(0xb0, 34, 0, 300));
+		ike(&s, 20010, 'a', (struct ike_spec){ 0xb0, 2, 34, 0, 300, 9, AES_GCM });
+		ike(&s, 20040, 'r', V2(0xb0, 35, 1, 300));
+		up(&s, 20080, 1, DAEMON);
+		ike(&s, 20120, 'a', V2(0xb0, 35, 1, 208));
+		down(&s, gone, 0, IKW_CAUSE_CALL, DAEMON);
+		if (kind == ASKED_ON)
+			ike(&s, 22000, '>', V2(0xa0, 37, 2, 57));
+		expect_one(&s, kind == GIVEN_UP ? IKW_REASON_DPD_TIMEOUT : IKW_REASON_KICK_OLD_SA,
+			   kind == AT_ONCE ? IKW_CONFIDENCE_LIKELY : IKW_CONFIDENCE_CERTAIN);
+	}
+}
+
 /* MOBIKE by delete and add: whichever SA goes first, it comes back second. */
 static void test_moved_out_first(void **state)
 {
@@ -2007,6 +2071,8 @@ int main(void)
 		cmocka_unit_test(test_v1_ordered_beside_another),
 		cmocka_unit_test(test_fragmented_anew),
 		cmocka_unit_test(test_refused_in_clear),
+		cmocka_unit_test(test_comes_back_amid_check),
+		cmocka_unit_test(test_peer_asks_amid_silence),
 		cmocka_unit_test(test_moved_out_first),
 		cmocka_unit_test(test_no_ike_to_be_seen),
 		cmocka_unit_test(test_half_stays_alone),

@@ -45,6 +45,7 @@ static const struct {
 	{ "ended_beside_new", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
 	{ "ended_beside_new_ike", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
 	{ "rekeyed", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
+	{ "remade", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "reauthenticated", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
 	{ "reauthenticated_quietly", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "cluster_reauthenticated", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },

@@ -35,10 +35,54 @@ static void test_child_refused(void **state)
 	}
 }
 
+/*
+ * A peer that does not know the CHILD_SA any more: the daemon drops it at that
+ * answer and makes another one. Near misses: by another IKE_SA, long after the
+ * answer, or what the peer deletes itself.
+ */
+static void test_not_found(void **state)
+{
+	enum { FOUND_NOT, ANEW, LATE, DELETED };
+	struct story s;
+
+	(void)state;
+	for (unsigned int kind = FOUND_NOT; kind <= DELETED; kind++) {
+		uint64_t gone = kind == LATE ? 32000 : 30040;
+
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_GCM);
+		sa_op(&s, 30000, IN(1), IKW_SA_LARVAL, 0, DAEMON);
+		ike(&s, 30002, '>', V2(0xa0, 36, 2, 300));
+		ike(&s, 30020, '<', V2(0xa0, 36, 2, 65));
+		if (kind == DELETED)
+			ike(&s, 30030, 'r', V2(0xa0, 37, 0, 69));
+		down(&s, gone, 0, IKW_CAUSE_CALL, DAEMON);
+		if (kind == DELETED)
+			ike(&s, gone + 5, 'a', V2(0xa0, 37, 0, 69));
+		sa_op(&s, gone + 10, IN(1), IKW_SA_LARVAL_GONE, IKW_CAUSE_CALL, DAEMON);
+		if (kind == ANEW) {
+			establish(&s, gone + 60, 0xb0, 2, AES_GCM);
+		} else {
+			sa_op(&s, gone + 20, IN(2), IKW_SA_LARVAL, 0, DAEMON);
+			ike(&s, gone + 30, '>', V2(0xa0, 36, 3, 300));
+			ike(&s, gone + 50, '<', V2(0xa0, 36, 3, 300));
+			up(&s, gone + 60, 2, DAEMON);
+		}
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_int_equal(!strcmp(s.told[0].rule, "remade"), kind == FOUND_NOT);
+		if (kind == FOUND_NOT)
+			assert_int_equal(s.told[0].confidence, IKW_CONFIDENCE_LIKELY);
+		if (kind == DELETED)
+			assert_int_equal(s.told[0].reason, IKW_REASON_PEER_REQUEST);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_child_refused),
+		cmocka_unit_test(test_not_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
