@@ -371,6 +371,30 @@ static __always_inline int exit_emit(const struct task_struct *task, __u8 op)
 	return 0;
 }
 
+/* A process that a daemon's thread began and waits for; its child as long as that lives. */
+static __always_inline int helper_ended(const struct task_struct *task, __u32 tgid)
+{
+	const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	const struct task_struct *thread = BPF_CORE_READ(leader, real_parent);
+	__u32 daemon = BPF_CORE_READ(thread, tgid);
+	struct ikw_helped *helped;
+
+	if (!is_daemon(daemon) || BPF_CORE_READ(task, signal, live.counter) > 0 || !speaks())
+		return 0;
+	helped = ikw_emit_begin(IKW_EV_HELPED, sizeof(*helped),
+				net_inode(BPF_CORE_READ(task, nsproxy, net_ns)));
+	if (!helped)
+		return 0;
+	helped->began = BPF_CORE_READ(leader, start_boottime);
+	helped->daemon_tgid = daemon;
+	helped->daemon_tid = BPF_CORE_READ(thread, pid);
+	helped->tgid = tgid;
+	helped->exit_code = BPF_CORE_READ(task, exit_code);
+	BPF_CORE_READ_STR_INTO(&helped->comm, leader, comm);
+	ikw_emit_end(&helped->hdr);
+	return 0;
+}
+
 /*
  * sched_process_exit(task): once per thread, in that thread, after it was taken
  * off signal->live. The last one ends the process; two that end together both
@@ -384,6 +408,8 @@ int ikw_exit_tp(struct bpf_raw_tracepoint_args *ctx)
 	bool daemon = is_daemon(tgid);
 	__u8 op = IKW_PROC_EXIT;
 
+	if (!daemon)
+		helper_ended(task, tgid);
 	if ((!daemon && !bpf_map_lookup_elem(&ikw_probers, &tgid)) || !speaks())
 		return 0;
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)

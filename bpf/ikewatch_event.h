@@ -46,6 +46,7 @@ enum ikw_event_type {
 	IKW_EV_WIRE = 8,    /* struct ikw_wire: RADIUS, BFD, VRRP, DNS, DHCP, ICMP echo */
 	IKW_EV_RAW = 9,	    /* struct ikw_raw: such a packet's bytes; user space makes WIRE of it */
 	IKW_EV_QUICK = 10,  /* struct ikw_quick: a message in short; user space makes IKE of it */
+	IKW_EV_HELPED = 11, /* struct ikw_helped: what an IKE daemon ran itself has ended */
 	/* made by user space only */
 	IKW_EV_CLOCK = 16,  /* struct ikw_clock: wall time of a boot time */
 	IKW_EV_PROBES = 17, /* struct ikw_probes: what can be observed from now on */
@@ -429,6 +430,20 @@ struct ikw_signal {
 	__u32 signo;
 };
 
+/*
+ * A process ended that a thread of an IKE daemon had begun: a script for the coming or
+ * the going of a tunnel, mostly. Daemons wait for it, and do what comes next then.
+ */
+struct ikw_helped {
+	struct ikw_hdr hdr;
+	__u64 began; /* boot time ns of its start */
+	__u32 daemon_tgid;
+	__u32 daemon_tid;
+	__u32 tgid;
+	__s32 exit_code; /* wait status */
+	char comm[IKW_COMM_LEN];
+};
+
 /* ---- made by user space ----------------------------------------------- */
 
 struct ikw_clock {
@@ -635,6 +650,7 @@ union ikw_event {
 	struct ikw_proc proc;
 	struct ikw_control control;
 	struct ikw_signal signal;
+	struct ikw_helped helped;
 	struct ikw_clock clock;
 	struct ikw_probes probes;
 	struct ikw_lost lost;
@@ -667,6 +683,7 @@ IKW_ASSERT_SIZE(ikw_flush, 72);
 IKW_ASSERT_SIZE(ikw_proc, 640);
 IKW_ASSERT_SIZE(ikw_control, 248);
 IKW_ASSERT_SIZE(ikw_signal, 72);
+IKW_ASSERT_SIZE(ikw_helped, 72);
 IKW_ASSERT_SIZE(ikw_clock, 40);
 IKW_ASSERT_SIZE(ikw_probes, 40);
 IKW_ASSERT_SIZE(ikw_lost, 56);

@@ -636,6 +636,10 @@ static void fill_evidence(struct report *r)
 		tell_exchange(r, f->ike, f->peer);
 	if (f->sent_away && f->sent_away != f->peer)
 		tell_exchange(r, f->ike, f->sent_away);
+	if (f->set_about < r->c->anchor)
+		evidence(r, f->set_about, "script_first",
+			 "the daemon set about it, and ran a script of its own first, for which it "
+			 "waited");
 	if (f->unsent)
 		evidence(r, f->unsent, "nothing_sent",
 			 "the daemon %s; since then no IKE message was seen, out or in",

@@ -427,6 +427,15 @@ static const struct field signal_fields[] = {
 	F(ikw_signal, signo, UINT),
 };
 
+static const struct field helped_fields[] = {
+	F(ikw_helped, began, TIME),
+	F(ikw_helped, daemon_tgid, UINT),
+	F(ikw_helped, daemon_tid, UINT),
+	F(ikw_helped, tgid, UINT),
+	F(ikw_helped, exit_code, SINT),
+	F(ikw_helped, comm, TEXT),
+};
+
 static const struct field clock_fields[] = {
 	F(ikw_clock, wall, TIME),
 };
@@ -545,6 +554,7 @@ static const struct layout layouts[IKW_EV_MAX] = {
 	[IKW_EV_PROC] = LAYOUT("proc", ikw_proc, proc_fields),
 	[IKW_EV_CONTROL] = LAYOUT("control", ikw_control, control_fields),
 	[IKW_EV_SIGNAL] = LAYOUT("signal", ikw_signal, signal_fields),
+	[IKW_EV_HELPED] = LAYOUT("helped", ikw_helped, helped_fields),
 	[IKW_EV_WIRE] = LAYOUT("wire", ikw_wire, wire_fields),
 	[IKW_EV_CLOCK] = LAYOUT("clock", ikw_clock, clock_fields),
 	[IKW_EV_PROBES] = LAYOUT("probes", ikw_probes, probes_fields),

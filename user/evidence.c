@@ -1047,15 +1047,52 @@ bool ikw_case_unheard(const struct ikw_case *c, const struct ikw_world *w)
 	       ikw_host_unheard(&w->host, c->gen->installer_tgid) && may_negotiate(c, w);
 }
 
+/* Did our daemon say something under it then? */
+static bool spoke_between(const struct ikw_ike_sa *ike, uint64_t from, uint64_t to)
+{
+	for (unsigned int k = 0; ike && k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (within(x->ours ? x->first : x->answered, from, to))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * When the daemon set about what it did at that time. The thread that deletes SAs may
+ * have run scripts of its own before that, one for each tunnel, and waited for each;
+ * what it said under the IKE_SA in between belongs to what came before.
+ */
+static uint64_t set_about(const struct ikw_look *l, uint64_t at)
+{
+	const struct ikw_actor *by = &l->c->first.by;
+	const struct ikw_helper *h;
+
+	while (by->tid && (h = ikw_host_waited_for(&l->w->host, by->tgid, by->tid, at)) &&
+	       h->began < at && !ikw_before_birth(l->c->gen, h->began) &&
+	       !spoke_between(l->f->ike, h->began, at))
+		at = h->began;
+	return at;
+}
+
 void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const struct ikw_world *w,
 		       uint64_t now, bool plain)
 {
-	struct ikw_look l = {
-		.f = f, .c = c, .w = w, .at = c->anchor, .now = now, .plain_orders = plain
-	};
+	struct ikw_look l = { .f = f,
+			      .c = c,
+			      .w = w,
+			      .at = c->anchor,
+			      .deed = c->anchor,
+			      .now = now,
+			      .plain_orders = plain };
 
 	memset(f, 0, sizeof(*f));
 	f->ike = pick_ike(&l);
+	l.at = set_about(&l, l.deed);
+	if (l.at < l.deed)
+		f->ike = pick_ike(&l);
+	f->set_about = l.at;
 	see_sad(&l);
 	see_replaced(&l);
 	ikw_see_wire(&l);

@@ -177,6 +177,8 @@ struct ikw_facts {
 	unsigned int silent_checks; /* IKEv1: unanswered R-U-THERE since the last sign of life */
 	uint64_t silent_since;
 	uint64_t idle_ns;
+	uint64_t set_about; /* when the daemon set about the deletion; later, it ran a script first
+			     */
 	struct ikw_life life;	     /* of the IKE_SA, when our own Delete ended it */
 	bool child_life;	     /* it is the CHILD_SA's */
 	struct ikw_life child_maybe; /* else the CHILD_SA's, where it may have ended alone; 0: no */

@@ -24,7 +24,9 @@ struct ikw_look {
 	struct ikw_facts *f;
 	const struct ikw_case *c;
 	const struct ikw_world *w;
-	uint64_t at; /* the anchor */
+	uint64_t at; /* where the cause is looked for: when the daemon set about the deletion */
+	uint64_t
+		deed; /* the deletion itself, the anchor; later, if the daemon ran a script first */
 	uint64_t now;
 	bool plain_orders; /* no others are looked at: none aside, and nothing loaded */
 };

@@ -307,21 +307,33 @@ static const struct ikw_order *order_away(const struct ikw_look *l, uint32_t dae
 	return ikw_host_order(&l->w->host, daemon, ike->away, ike->away);
 }
 
+/*
+ * Since when an order may have been given that the daemon then obeyed. One that waits
+ * for its scripts reads what it is asked when they have ended.
+ */
+static uint64_t ordered_from(const struct ikw_look *l, uint32_t daemon)
+{
+	uint64_t from = first_act(l);
+	const struct ikw_helper *h;
+
+	while ((h = ikw_host_waited_for(&l->w->host, daemon, 0, from)) && h->began < from)
+		from = h->began;
+	return since_birth(l->c->gen, before(from, ORDER_BEFORE));
+}
+
 void ikw_see_order(struct ikw_look *l)
 {
 	const struct ikw_case *c = l->c;
 	uint32_t daemon = c->first.by.tgid ? c->first.by.tgid : c->gen->installer_tgid;
 	const ikw_fact_set replaced = IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE);
 	const struct ikw_order *order = NULL, *away = NULL;
-	uint64_t from;
 
 	if (l->f->seen & replaced) {
 		order = order_beside_new(l, daemon);
 	} else if (l->f->gave_up) {
 		order = order_amid_silence(l, daemon);
 	} else {
-		from = since_birth(c->gen, before(first_act(l), ORDER_BEFORE));
-		order = order_that(l, daemon, from, l->at, not_of_others);
+		order = order_that(l, daemon, ordered_from(l, daemon), l->at, not_of_others);
 	}
 	if (!(l->f->seen & replaced) && (!order || order->away))
 		away = order_away(l, daemon);

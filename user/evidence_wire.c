@@ -7,6 +7,8 @@
 #define OUTCOME_QUIET  (1 * IKW_SECOND)
 #define OUTCOME_LIMIT  (10 * IKW_SECOND)
 #define DELETE_AT_ONCE (300 * IKW_MS)
+#define TAKES_LONG     (60 * IKW_SECOND) /* chosen: a daemon that is held up */
+#define REPEATS_GROW   3 /* chosen: a gap is not so many times as long as all before it */
 #define CHECK_LEAST    (900 * IKW_MS) /* chosen: between hearing a peer and checking it */
 #define ASKED_ON       (20 * IKW_MS)  /* events of several CPUs may pass each other */
 
@@ -211,7 +213,10 @@ static uint64_t window_of(enum ikw_content content)
 										    : CLEAR_NEAR;
 }
 
-/* When it was last said, or else answered to us, by then: it may have been repeated since. */
+/*
+ * When it was last said, or else answered, by then: it may have been repeated since, and
+ * a daemon that was busy reads it late.
+ */
 static uint64_t done_by(const struct ikw_exchange *x, uint64_t at)
 {
 	uint64_t done = x->first;
@@ -219,11 +224,54 @@ static uint64_t done_by(const struct ikw_exchange *x, uint64_t at)
 	if (x->ours && x->answered && x->answered <= at)
 		return x->answered;
 	if (x->last <= at)
-		return x->last;
+		return later(x->answered, x->last, at);
 	for (unsigned int i = 1; i < x->copies && i < IKW_COPIES; i++)
 		if (x->first + x->copy_ms[i] * IKW_MS <= at)
 			done = x->first + x->copy_ms[i] * IKW_MS;
 	return done;
+}
+
+/* What was last asked of the daemon just before this went out, if anything was. */
+static const struct ikw_order *ordered(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	return ikw_host_order(&l->w->host, l->c->first.by.tgid, before(x->first, ORDER_AT_ONCE),
+			      x->first + 50 * IKW_MS);
+}
+
+static bool ordered_end(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	const struct ikw_order *order = ordered(l, x);
+
+	return order && order->kind == IKW_ORDER_END;
+}
+
+static bool ordered_anew(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	const struct ikw_order *order = ordered(l, x);
+
+	return order && order->kind == IKW_ORDER_REKEY;
+}
+
+/*
+ * With the Delete of an IKE_SA nothing more is said under it: what then goes, goes by
+ * that, however long the daemon takes. A cipher that pads shows no more than that it was
+ * sent as something was ordered, and was no check.
+ */
+static bool last_word(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	if (x != ikw_ike_exchange(l->f->ike, 0) ||
+	    !within(x->answered, before(l->at, TAKES_LONG), l->at))
+		return false;
+	switch (ikw_ike_content(l->f->ike, x->length)) {
+	case IKW_CONTENT_DELETE_IKE:
+		return true;
+	case IKW_CONTENT_UNKNOWN:
+	case IKW_CONTENT_MAYBE_EMPTY:
+		return x->ours && x->asked != IKW_ASKED_YES &&
+		       (ordered_end(l, x) || ordered_anew(l, x));
+	default:
+		return false;
+	}
 }
 
 static void see_deletes_v2(struct ikw_look *l)
@@ -242,6 +290,8 @@ static void see_deletes_v2(struct ikw_look *l)
 			continue;
 		from = before(l->at, window_of(content));
 		when = done_by(x, l->at);
+		if (last_word(l, x))
+			from = 0;
 		if (x->answered && within(x->answered, from, l->now))
 			see(l, IKW_FACT(DELETE_EXCHANGE));
 		if (!within(when, from, l->at))
@@ -265,7 +315,7 @@ static void see_deletes_v1(struct ikw_look *l)
 		    x == l->f->gave_up)
 			continue;
 		if (x->ours && !l->f->gave_up && !l->f->local &&
-		    within(x->first, before(l->at, NEAR), l->at + NEAR))
+		    within(x->first, before(l->at, NEAR), l->deed + NEAR))
 			l->f->local = x;
 		if (x->ours || !within(x->first, before(l->at, NEAR), l->at + 2 * IKW_SECOND))
 			continue;
@@ -329,7 +379,7 @@ static void see_late_delete(struct ikw_look *l)
 		const struct ikw_exchange *x = ikw_ike_exchange(l->f->ike, k);
 
 		if (x->ours && x->type == IKW_V2_INFORMATIONAL &&
-		    within(x->first, l->at, l->at + DELETE_AT_ONCE) &&
+		    within(x->first, l->deed, l->deed + DELETE_AT_ONCE) &&
 		    ikw_ike_content(l->f->ike, x->length) != IKW_CONTENT_EMPTY)
 			l->f->late = x;
 	}
@@ -342,20 +392,10 @@ static void see_kept(struct ikw_look *l)
 {
 	const struct ikw_case *c = l->c;
 
-	if (l->f->local || l->f->peer || l->at != c->opened || l->f->gave_up || !c->kept)
+	if (l->f->local || l->f->peer || l->deed != c->opened || l->f->gave_up || !c->kept)
 		return;
 	*(c->kept->ours ? &l->f->local : &l->f->peer) = c->kept;
 	see(l, IKW_FACT(DELETE_EXCHANGE));
-}
-
-/* Did an operator order something down just before this went out? */
-static bool ordered_end(const struct ikw_look *l, const struct ikw_exchange *x)
-{
-	const struct ikw_order *order =
-		ikw_host_order(&l->w->host, l->c->first.by.tgid, before(x->first, ORDER_AT_ONCE),
-			       x->first + 50 * IKW_MS);
-
-	return order && order->kind == IKW_ORDER_END;
 }
 
 /*
@@ -471,8 +511,6 @@ static bool negotiation_over(const struct ikw_look *l, const struct ikw_ike_sa *
 	uint64_t far = round_trip(l, ike);
 	bool told;
 
-	if (ike->installed)
-		return false;
 	if (!x || l->now - waits_since(ike) > OUTCOME_LIMIT + far)
 		return true;
 	/* RFC 7296 2.21.2: that it failed is said, and nobody waits for an answer */
@@ -566,11 +604,39 @@ static bool fails_anyway(const struct ikw_look *l)
 	return false;
 }
 
+/*
+ * The peer, whose Delete our daemon had not answered yet, sent it again, and went on when
+ * it gave up. (Who begins anew after a restart has not repeated its Deletes.)
+ */
+static bool instead_of_an_answer(const struct ikw_look *l, const struct ikw_ike_sa *ike)
+{
+	const struct ikw_exchange *x = l->f->peer;
+
+	return x && x->copies > 1 && (!x->answered || x->answered > ike->created) &&
+	       within(ike->created, x->last,
+		      x->last + REPEATS_GROW * (x->last - x->first) + IKW_SECOND);
+}
+
+/* By when the peer has begun what it begins as it has our answer, wherever that is held up. */
+static uint64_t peer_begins_by(const struct ikw_look *l)
+{
+	const struct ikw_exchange *x = l->f->peer;
+	uint64_t since = x && x->answered > l->at ? x->answered : l->at;
+
+	return since + NEW_IKE_AFTER + round_trip(l, NULL);
+}
+
+static bool begun_with(const struct ikw_look *l, const struct ikw_ike_sa *ike)
+{
+	if (!ike->ours && instead_of_an_answer(l, ike))
+		return true;
+	return within(ike->created, before(l->at, NEW_IKE_BEFORE),
+		      ike->ours ? l->deed + NEW_IKE_AFTER : peer_begins_by(l));
+}
+
 static void see_new_ike(struct ikw_look *l, const struct ikw_ike_sa *ike)
 {
-	bool soon = within(ike->created, before(l->at, NEW_IKE_BEFORE),
-			   ike->ours ? l->at + NEW_IKE_AFTER
-				     : l->at + NEW_IKE_AFTER + round_trip(l, NULL));
+	bool soon = begun_with(l, ike);
 
 	if (!genuine(ike)) {
 		l->f->pending_outcome |= soon && ike->spoken && !negotiation_failed(l, ike);
@@ -586,7 +652,7 @@ static void see_new_ike(struct ikw_look *l, const struct ikw_ike_sa *ike)
 		return;
 	if (soon) {
 		see(l, ike->ours ? IKW_FACT(NEW_IKE_OUT) : IKW_FACT(NEW_IKE_IN));
-		if (ike->ours && ike->created < l->at)
+		if (ike->ours && ike->created < l->deed)
 			see(l, IKW_FACT(NEW_IKE_FIRST));
 		l->f->new_ike = ike;
 		if (negotiation_failed(l, ike))
@@ -635,7 +701,7 @@ static void see_under_way(struct ikw_look *l)
 	if (!x || l->f->ike->version != 2 || ike_went_on(l->f->ike, x) ||
 	    ikw_ike_content(l->f->ike, x->length) == IKW_CONTENT_DELETE_CHILD)
 		return;
-	l->f->pending_outcome |= l->now < l->at + NEW_IKE_AFTER + round_trip(l, NULL);
+	l->f->pending_outcome |= l->now < peer_begins_by(l);
 }
 
 /*

@@ -8,6 +8,9 @@
 #define GONE_ADDRESSES 1024
 #define GONE_LONG      UINT64_C(600000000000)
 
+/* From the end of a script to what the daemon does next: chosen. */
+#define WENT_ON UINT64_C(500000000)
+
 int ikw_host_init(struct ikw_host *host)
 {
 	memset(host, 0, sizeof(*host));
@@ -325,6 +328,37 @@ static void addr_event(struct ikw_host *host, const struct ikw_addr *ev)
 	a->gone = 0;
 }
 
+static void helped_event(struct ikw_host *host, const struct ikw_helped *ev)
+{
+	host->helpers[host->helper_head] = (struct ikw_helper){
+		.began = ev->began,
+		.ended = ev->hdr.time,
+		.daemon_tgid = ev->daemon_tgid,
+		.daemon_tid = ev->daemon_tid,
+	};
+	host->helper_head = (host->helper_head + 1) % IKW_HELPERS;
+}
+
+const struct ikw_helper *ikw_host_waited_for(const struct ikw_host *host, uint32_t daemon_tgid,
+					     uint32_t daemon_tid, uint64_t at)
+{
+	const struct ikw_helper *best = NULL;
+
+	for (unsigned int k = 1; k <= IKW_HELPERS; k++) {
+		const struct ikw_helper *h =
+			&host->helpers[(host->helper_head + IKW_HELPERS - k) % IKW_HELPERS];
+
+		if (!h->ended || h->ended + WENT_ON < at)
+			break;
+		if (h->daemon_tgid != daemon_tgid || h->ended > at || h->began > at ||
+		    (daemon_tid && h->daemon_tid != daemon_tid))
+			continue;
+		if (!best || h->ended > best->ended)
+			best = h;
+	}
+	return best;
+}
+
 /* One that goes on where one of its kind ended: losses are told once a second while they last. */
 static struct ikw_gap *gap_goes_on(struct ikw_host *host, const struct ikw_lost *ev)
 {
@@ -391,6 +425,9 @@ void ikw_host_event(struct ikw_host *host, const union ikw_event *ev)
 		break;
 	case IKW_EV_SIGNAL:
 		ikw_host_signal_event(host, &ev->signal);
+		break;
+	case IKW_EV_HELPED:
+		helped_event(host, &ev->helped);
 		break;
 	case IKW_EV_LINK:
 		ikw_host_link_event(host, &ev->link);

@@ -55,6 +55,15 @@ struct ikw_order {
 };
 #define IKW_ORDERS 128
 
+/* A process that a thread of a daemon had begun, and which has ended. */
+struct ikw_helper {
+	uint64_t began; /* boot time ns */
+	uint64_t ended; /* 0: none */
+	uint32_t daemon_tgid;
+	uint32_t daemon_tid;
+};
+#define IKW_HELPERS 256
+
 struct ikw_link_state {
 	uint32_t ifindex;
 	uint32_t if_id;
@@ -109,6 +118,8 @@ struct ikw_host {
 	unsigned int links_gone_head;
 	struct ikw_order orders[IKW_ORDERS];
 	unsigned int order_head; /* next slot */
+	struct ikw_helper helpers[IKW_HELPERS];
+	unsigned int helper_head; /* next slot */
 	struct ikw_gap gaps[IKW_GAPS];
 	unsigned int gap_head;
 	uint64_t lost;
@@ -182,6 +193,13 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 const struct ikw_order *
 ikw_host_order_that(const struct ikw_host *host, uint32_t daemon_tgid, uint64_t from, uint64_t to,
 		    bool (*fits)(const void *ctx, const struct ikw_order *order), const void *ctx);
+
+/*
+ * What that thread of the daemon (0: any of its threads) began and had waited for
+ * when, at that time (boot ns), it went on: it had ended just before. NULL: nothing.
+ */
+const struct ikw_helper *ikw_host_waited_for(const struct ikw_host *host, uint32_t daemon_tgid,
+					     uint32_t daemon_tid, uint64_t at);
 
 /* That daemon deleted SAs at that time (boot ns), which orders just before may have made it do. */
 void ikw_host_acted(struct ikw_host *host, uint32_t daemon_tgid, uint64_t at);

@@ -127,8 +127,8 @@ struct ikw_ike_sa {
 	uint64_t asked_first; /* our latest INFORMATIONAL, and ... */
 	uint32_t live_length; /* their length; 0: none seen */
 	uint32_t live_count;
-	uint32_t asks_length;
-	uint32_t repeats; /* messages that were seen before, either way */
+	uint32_t asks_length; /* of asks_last; likewise */
+	uint32_t repeats;     /* messages that were seen before, either way */
 	/* The shortest time from what we sent to what the peer made of it: to the peer and back
 	   takes no longer. 0: none was seen */
 	uint32_t round_trip_ms;

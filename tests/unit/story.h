@@ -177,7 +177,7 @@ static inline void sa_op(struct story *s, uint64_t ms, struct sa_spec spec, uint
 	e.sa.proto = 50;
 	e.sa.mode = 1;
 	e.sa.family = 2;
-	e.sa.by.tgid = cause == IKW_CAUSE_TIMER ? 0 : tgid;
+	e.sa.by.tgid = e.sa.by.tid = cause == IKW_CAUSE_TIMER ? 0 : tgid;
 	strcpy(e.sa.by.comm, tgid == DAEMON ? "iked" : "tool");
 	if (spec.port) {
 		e.sa.encap_type = spec.tcp ? 7 : 2;

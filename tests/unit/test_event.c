@@ -75,6 +75,9 @@ static void end_texts(union ikw_event *e)
 	case IKW_EV_SIGNAL:
 		e->signal.by.comm[IKW_COMM_LEN - 1] = 0;
 		break;
+	case IKW_EV_HELPED:
+		e->helped.comm[IKW_COMM_LEN - 1] = 0;
+		break;
 	case IKW_EV_WIRE:
 		e->wire.user[sizeof(e->wire.user) - 1] = 0;
 		break;
@@ -265,7 +268,7 @@ static void test_every_byte_is_told(void **state)
 		}
 		free(before);
 	}
-	assert_int_equal(types, 20);
+	assert_int_equal(types, 21);
 }
 
 static void test_default_members_are_left_out(void **state)

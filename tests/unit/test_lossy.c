@@ -408,6 +408,7 @@ static bool by_netlink(union ikw_event *e)
 		return e->flush.task_valid;
 	case IKW_EV_CONTROL:
 	case IKW_EV_SIGNAL:
+	case IKW_EV_HELPED:
 		return false;
 	case IKW_EV_PROC:
 		return e->proc.op == IKW_PROC_DAEMON;

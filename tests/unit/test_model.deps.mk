@@ -13,6 +13,7 @@ UNIT_SRC_test_routine := $(IKW_PURE)
 UNIT_SRC_test_init := $(IKW_PURE)
 UNIT_SRC_test_redirect := $(IKW_PURE)
 UNIT_SRC_test_far := $(IKW_PURE)
+UNIT_SRC_test_held := $(IKW_PURE)
 UNIT_SRC_test_unsent := $(IKW_PURE)
 UNIT_SRC_test_unheard := $(IKW_PURE)
 

@@ -675,6 +675,27 @@ static void test_storm(void)
 	CHECK_EQ(ikw_loader_lost(loader), 0);
 }
 
+/* What a daemon runs itself is told as it ends, with the thread that waits for it. */
+static void test_helper(void)
+{
+	const struct ikw_helped *helped;
+
+	begin("helper");
+	CHECK_EQ(ikw_loader_add_daemon(loader, (uint32_t)getpid()), 0);
+	run("sleep 0.3; (exit 3)");
+	settle(200);
+	helped = &find(IKW_EV_HELPED, -1, 0)->helped;
+	check_hdr(&helped->hdr);
+	CHECK_EQ(helped->daemon_tgid, getpid());
+	CHECK_EQ(helped->daemon_tid, getpid());
+	CHECK(helped->tgid != 0 && helped->tgid != helped->daemon_tgid);
+	CHECK_EQ(helped->exit_code, 3 << 8);
+	CHECK(!strcmp(helped->comm, "sh"));
+	CHECK(helped->began + 250000000 < helped->hdr.time);
+	/* but not what that ran in turn */
+	CHECK_EQ(count(IKW_EV_HELPED, -1), 1);
+}
+
 /* err: what ikw_loader_pin() said, from which on the programs speak */
 static void test_pin(int err)
 {
@@ -750,6 +771,7 @@ int main(int argc, char **argv)
 	test_control_forged();
 	test_exec();
 	test_storm();
+	test_helper();
 	test_pin(pinned);
 	ikw_loader_close(loader);
 	ikw_pin_drop(PIN_DIR, pins);
