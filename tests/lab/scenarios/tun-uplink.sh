@@ -14,6 +14,13 @@ variations() {
 		variation peer how=peer $gcm
 		variation down how=down dpd_a=2
 		variation deleted how=deleted dpd_a=2
+		# it comes back at once as it was: the tunnel stays, and ends for another cause later
+		variation restarted-peer how=restarted next=peer $gcm
+		variation restarted-down how=restarted next=down dpd_a=2
+		# and with another address
+		variation readdressed how=readdressed $roams
+		# a second uplink is left over
+		variation left-over-killed how=killed second=yes dpd_a=2
 	}
 }
 # the line below it, between gwa's `port` and the router's `raport`
