@@ -307,6 +307,23 @@ static void fill_people(struct report *r)
 		ikw_format(by->command, sizeof(by->command), "%s", order->request);
 }
 
+static bool in_sad(const struct ikw_world *w, const uint8_t *daddr, const struct ikw_sa_node *sa)
+{
+	const uint8_t *to;
+
+	return sa && ikw_world_partner(w, daddr, sa->spi, &to);
+}
+
+/* Its SAs are there with another address, be their selectors others with that. */
+static bool moved_on(const struct report *r)
+{
+	const struct ikw_generation *gen = r->c->gen;
+	const struct ikw_peer *peer = gen->tunnel->peer;
+
+	return r->c->same_spi_back &&
+	       (in_sad(r->w, peer->local, gen->in) || in_sad(r->w, peer->remote, gen->out));
+}
+
 static void fill_fields(struct report *r)
 {
 	const struct ikw_generation *next = r->f->next_gen;
@@ -329,7 +346,7 @@ static void fill_fields(struct report *r)
 	a->severity = ikw_reason_severity(r->v->reason);
 	/* what came from elsewhere with other marks may be another tunnel: a dead one must not be
 	 * told to be up */
-	a->tunnel_up = ikw_flow_usable(r->w, t, r->c->gen) ||
+	a->tunnel_up = ikw_flow_usable(r->w, t, r->c->gen) || moved_on(r) ||
 		       (next && next->tunnel->peer == t->peer && ikw_generation_usable(next));
 	a->own_up = ikw_tunnel_usable(t, r->c->gen) != NULL;
 	if (ike) {

@@ -437,8 +437,9 @@ static const struct ikw_generation *anew(const struct ikw_look *l, uint64_t from
 	for (unsigned int k = 0; t && k < ANEW_AMONG; t = t->peer_next, k++) {
 		const struct ikw_generation *next = t->generations;
 
-		if (t != gen->tunnel && next && !next->next && next->exchange == IKW_V2_AUTH &&
-		    ikw_generation_usable(next) && within(next->born, from, until) &&
+		if (next && next != gen && (t == gen->tunnel || !next->next) &&
+		    next->exchange == IKW_V2_AUTH && ikw_generation_usable(next) &&
+		    within(next->born, from, until) &&
 		    ikw_generation_ike(next) != ikw_generation_ike(gen) &&
 		    ikw_generation_encap(next) == ikw_generation_encap(gen) &&
 		    selected_anew(gen, next))
@@ -530,11 +531,13 @@ void ikw_see_left_behind(struct ikw_look *l)
 	l->f->next_gen = NULL;
 }
 
-/* The successor that it may be came of a negotiation that was begun before it was there itself. */
+/* The other was begun before this one was there, as far as can be told: both ends began at once. */
 static bool begun_before_it(const struct ikw_generation *gen, const struct ikw_generation *next)
 {
-	return next->exchange == IKW_V2_AUTH && next->ike && !gen->dumped &&
-	       next->ike->created < gen->born;
+	if (gen->dumped)
+		return false;
+	return next->born < gen->born + NEAR ||
+	       (next->exchange == IKW_V2_AUTH && next->ike && next->ike->created < gen->born);
 }
 
 /*

@@ -336,6 +336,14 @@ static bool other_ports(const struct ikw_sa *a, const struct ikw_sa *b)
 	       (a->encap_sport != b->encap_sport || a->encap_dport != b->encap_dport);
 }
 
+/* It is another where the selectors are the outer addresses; but somebody else's SA is none of it.
+ */
+static bool same_reqid(const struct ikw_sa *old, const struct ikw_sa *ev)
+{
+	return old->reqid == ev->reqid || !ev->by.tgid || !old->by.tgid ||
+	       ev->by.tgid == old->by.tgid;
+}
+
 /* The SPI of an open case is back: with MOBIKE at another address, after a NAT at another port. */
 static void match_spi(struct ikw_model *m, struct ikw_generation *gen, const struct ikw_sa *ev)
 {
@@ -349,7 +357,7 @@ static void match_spi(struct ikw_model *m, struct ikw_generation *gen, const str
 		const struct ikw_sa *old = &c->first;
 		bool moved = memcmp(old->saddr, ev->saddr, 2 * IKW_ADDR_LEN);
 
-		if (old->spi != ev->spi || old->proto != ev->proto || old->reqid != ev->reqid ||
+		if (old->spi != ev->spi || old->proto != ev->proto || !same_reqid(old, ev) ||
 		    c->gen == gen || (!moved && !other_ports(old, ev)))
 			continue;
 		c->same_spi_back |= moved;

@@ -308,8 +308,8 @@ const struct ikw_flow *ikw_generation_flow(const struct ikw_generation *gen);
 bool ikw_selectors_meet(const struct ikw_selector *a, const struct ikw_selector *b);
 
 /*
- * Do the two generations of one tunnel carry different traffic? Policies that wait
- * for it may share one reqid among all that come of them, each narrowed otherwise.
+ * Do the two generations of one tunnel carry different traffic? CHILD_SAs may share a
+ * reqid though the peer granted each other selectors.
  */
 bool ikw_generations_apart(const struct ikw_generation *a, const struct ikw_generation *b);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A tunnel in user space, as openvpn is: holds a tun device and carries what goes through it in UDP to its like at the
-other end. Arguments: NAME LOCAL REMOTE [persist]. The device goes when the process does, unless it is to persist: then
+other end. Arguments: NAME LOCAL REMOTE [PERSISTS]. The device goes when the process does, unless it is to persist: then
 it stays, without a carrier. Ends by itself after ten minutes."""
 import fcntl
 import os
@@ -19,7 +19,7 @@ signal.signal(signal.SIGTERM, signal.SIG_DFL)
 signal.alarm(600)
 tun = os.open("/dev/net/tun", os.O_RDWR)
 fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
-if "persist" in sys.argv[4:]:
+if any(sys.argv[4:]):
     fcntl.ioctl(tun, TUNSETPERSIST, 1)
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.bind((local, PORT))

@@ -124,6 +124,32 @@ static void test_side_by_side(void **state)
 	}
 }
 
+/* Both ends ask for the same at once, and the peer ends one of the two later. */
+static void test_both_ask(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int late = 0; late < 2; late++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 7, AES_GCM);
+		policy_to(&s, 10050, 2, 0, 16);
+		child(&s, 50000, 2, 0);
+		ike(&s, 50002, 'r', V2(0xa0, 36, 0, 200));
+		sa_op(&s, 50105, IN(1), IKW_SA_LARVAL, 0, DAEMON);
+		sa_op(&s, 50115, IN(1), IKW_SA_ADD, 0, DAEMON);
+		sa_op(&s, 50116, OUT(1), IKW_SA_ADD, 0, DAEMON);
+		ike(&s, 50120, 'a', V2(0xa0, 36, 0, 200));
+		ike(&s, late ? 70000 : 50200, 'r', V2(0xa0, 37, 1, 69));
+		down(&s, late ? 70010 : 50210, 0, IKW_CAUSE_CALL, DAEMON);
+		ike(&s, late ? 70020 : 50220, 'a', V2(0xa0, 37, 1, 69));
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_int_equal(s.told[0].reason,
+				 late ? IKW_REASON_PEER_REQUEST : IKW_REASON_PHASE2_REPLACE);
+	}
+}
+
 /* Of two that the peer asked for it may have replaced one with the other; unless both go. */
 static void test_both_go(void **state)
 {
@@ -206,10 +232,13 @@ static void test_addressed_anew(void **state)
 		uint64_t comes;
 		uint8_t bits; /* of what it had, and has then */
 		uint8_t to;
+		uint8_t reqid; /* of the new one */
 		bool reauth;
-	} ways[] = { { 49900, 32, 32, true },  { 50050, 32, 32, true }, { 40000, 32, 32, false },
-		     { 58000, 32, 32, false }, { 49900, 16, 17, true }, { 50050, 16, 8, true },
-		     { 50050, 31, 31, false } };
+	} ways[] = { { 49900, 32, 32, 2, true },  { 50050, 32, 32, 2, true },
+		     { 50050, 32, 32, 1, true },  { 40000, 32, 32, 2, false },
+		     { 58000, 32, 32, 2, false }, { 58000, 32, 32, 1, false },
+		     { 49900, 16, 17, 2, true },  { 50050, 16, 8, 2, true },
+		     { 50050, 31, 31, 2, false } };
 	struct story s;
 
 	(void)state;
@@ -217,10 +246,10 @@ static void test_addressed_anew(void **state)
 		begin(&s, ALL_SEES);
 		comes(&s, 10000, 0xa0, 0, 1, 101, ways[i].bits);
 		if (ways[i].comes < 50000)
-			comes(&s, ways[i].comes, 0xb0, 1, 2, 102, ways[i].to);
+			comes(&s, ways[i].comes, 0xb0, 1, ways[i].reqid, 102, ways[i].to);
 		leaves(&s, 50000);
 		if (ways[i].comes > 50000)
-			comes(&s, ways[i].comes, 0xb0, 1, 2, 102, ways[i].to);
+			comes(&s, ways[i].comes, 0xb0, 1, ways[i].reqid, 102, ways[i].to);
 		end(&s);
 		assert_int_equal(s.count, 1);
 		assert_int_equal(s.told[0].reason, ways[i].reauth ? IKW_REASON_PHASE1_REPLACE
@@ -232,9 +261,10 @@ static void test_addressed_anew(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_narrowed), cmocka_unit_test(test_slices),
-		cmocka_unit_test(test_several),	 cmocka_unit_test(test_side_by_side),
-		cmocka_unit_test(test_both_go),	 cmocka_unit_test(test_addressed_anew),
+		cmocka_unit_test(test_narrowed),       cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_several),	       cmocka_unit_test(test_side_by_side),
+		cmocka_unit_test(test_both_go),	       cmocka_unit_test(test_both_ask),
+		cmocka_unit_test(test_addressed_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,12 +227,44 @@ static void test_peer_moves(void **state)
 	}
 }
 
+static void sa_moves(struct story *s, uint64_t ms, uint32_t tgid, uint8_t op, uint8_t peer,
+		     uint32_t reqid)
+{
+	for (unsigned int in = 0; in < 2; in++) {
+		struct sa_spec spec = in ? IN(0) : OUT(0);
+
+		spec.peer = peer;
+		spec.reqid = reqid;
+		sa_op(s, ms + in, spec, op, IKW_CAUSE_CALL, tgid);
+	}
+}
+
+/* MOBIKE where the selectors are the outer addresses: with them the reqid is another. */
+static void test_moves_with_selectors(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int own = 0; own < 2; own++) {
+		begun(&s);
+		ike(&s, 20000, 'r', V2(0xa0, 37, 2, 208));
+		sa_moves(&s, 20100, DAEMON, IKW_SA_DELETE, 9, 1);
+		sa_moves(&s, 20110, own ? DAEMON : OTHER, IKW_SA_ADD, 8, 2);
+		ike(&s, 20120, 'a', V2(0xa0, 37, 2, 160));
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_int_equal(s.told[0].reason == IKW_REASON_PEER_ADDRESS_SWITCH, own);
+		assert_int_equal(s.told[0].tunnel_up, own);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_we_move),	      cmocka_unit_test(test_we_move_each_day),
-		cmocka_unit_test(test_dialled_anew),  cmocka_unit_test(test_address_lost),
-		cmocka_unit_test(test_silent_before), cmocka_unit_test(test_peer_moves),
+		cmocka_unit_test(test_we_move),	     cmocka_unit_test(test_we_move_each_day),
+		cmocka_unit_test(test_dialled_anew), cmocka_unit_test(test_moves_with_selectors),
+		cmocka_unit_test(test_address_lost), cmocka_unit_test(test_silent_before),
+		cmocka_unit_test(test_peer_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

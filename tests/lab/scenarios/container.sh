@@ -15,16 +15,8 @@ variations() {
 		variation stop-dead-path how=stop first=hands-on next=remove path=down
 		variation stop-silence how=stop first=hands-on path=down dpd_a=2 rt_a='2 1.6 4'
 		variation restart how=stop first=hands-on next=anew last=peer
-		variation restart-deaf how=stop first=deaf next=anew last=peer $gcm
-		variation restart-deaf-silent how=stop first=deaf next=anew last=silent dpd_a=2
-		variation restart-here how=stop first=hands-on next=here last=ordered
 		variation removed-peer how=remove next=peer
-		variation removed-peer-aead how=remove next=peer $gcm
-		variation removed-silent how=remove next=silent dpd_a=2
-		variation removed-ordered how=remove next=ordered
 		variation removed-stopped how=remove next=stopped $gcm
-		variation removed-killed how=remove next=killed
-		variation removed-rekeyed how=remove next=rekey
 		variation removed-anew how=remove next=anew last=peer
 	}
 }

@@ -10,44 +10,17 @@ variations() {
 	{
 		variation stopped how=stopped dpd_a=2
 		variation killed how=killed dpd_a=2 $gcm
-		variation killed-traffic how=killed dpd_a=2 traffic=yes
 		variation line-silent how=line dpd_a=2
-		variation line-silent-aead how=line dpd_a=2 traffic=yes $gcm
-		variation holder-hangs how=hangs dpd_a=2
-		variation persists-stopped how=stopped persist=yes dpd_a=2
-		variation persists-killed how=killed persist=yes dpd_a=2 $gcm
 		variation peer how=peer $gcm
-		variation ordered how=order
 		variation down how=down dpd_a=2
 		variation deleted how=deleted dpd_a=2
 		# it comes back at once as it was: the tunnel stays, and ends for another cause later
-		variation restarted-silent how=restarted next=silent dpd_a=2
 		variation restarted-peer how=restarted next=peer $gcm
-		variation restarted-ordered how=restarted next=order
 		variation restarted-down how=restarted next=down dpd_a=2
 		# and with another address
 		variation readdressed how=readdressed $roams
-		variation readdressed-aead how=readdressed $roams $gcm
-		variation readdressed-make how=readdressed $roams mbb_a=yes
-		variation readdressed-mobike how=readdressed mobike=yes $roams
-		variation readdressed-late how=readdressed $roams after=4
-		variation readdressed-silent how=readdressed $roams dpd_a=2 next=silent
 		# a second uplink is left over
 		variation left-over-killed how=killed second=yes dpd_a=2
-		variation left-over-roams how=killed second=yes dpd_a=2 $roams
-		variation left-over-mobike how=killed second=yes mobike=yes $roams
-		variation left-over-line how=line second=yes dpd_a=2 $gcm
-		variation left-over-restarted how=restarted second=yes next=silent dpd_a=2
-		variation libreswan-killed how=killed daemon_a=pluto dpd_a=2
-		variation libreswan-line how=line daemon_a=pluto dpd_a=2 $gcm
-		variation libreswan-restarted how=restarted next=peer daemon_a=pluto
-		# while it is gone, an operator takes the tunnel down
-		variation killed-ordered how=killed next=order
-		variation line-ordered how=line next=order $gcm
-		variation wireguard-silent on=wireguard how=line dpd_a=2
-		variation wireguard-down on=wireguard how=down dpd_a=2
-		variation wireguard-deleted on=wireguard how=deleted dpd_a=2 $gcm
-		variation wireguard-readdressed on=wireguard how=readdressed $roams
 	}
 }
 # the line below it, between gwa's `port` and the router's `raport`
