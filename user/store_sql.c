@@ -95,6 +95,8 @@ const char *const ikw_store_sql[SQL_COUNT] = {
 			       " last_reason = ?4 WHERE tunnel_index = ?3",
 	[SQL_ADD_GIVEN] = "INSERT OR IGNORE INTO given VALUES (?1, ?2, ?3)",
 	[SQL_FIND_GIVEN] = "SELECT id FROM given WHERE key = ?1",
+	[SQL_FIND_SAVED] = "SELECT id FROM alarms WHERE wall = ?1 AND peer = ?2"
+			   " AND instr(json, ?3)",
 	[SQL_TRIM_GIVEN] = "DELETE FROM given WHERE boot < ?1",
 	[SQL_ADD_TUNNEL] = "INSERT OR IGNORE INTO tunnels(tunnel_index, key) VALUES (?1, ?2)",
 	[SQL_TUNNEL_UP] = "UPDATE active SET up_since = ?2"

@@ -301,6 +301,25 @@ static void name_given(const struct ikw_alarm *alarm, char to[IKW_STORE_GIVEN])
 		 ikw_addr_text(alarm->dst, dst, sizeof(dst)));
 }
 
+/* The names of what was given may have lain where the damage was, and the alarm itself not. */
+static bool was_saved(struct ikw_store *store, const struct ikw_alarm *alarm)
+{
+	sqlite3_stmt *stmt = ikw_store_stmt(store, SQL_FIND_SAVED);
+	char peer[64], spi[32];
+	bool saved;
+
+	if (!stmt)
+		return false;
+	snprintf(spi, sizeof(spi), "\"spi\":\"0x%08" PRIx32 "\"", alarm->spi);
+	sqlite3_bind_int64(stmt, 1, (int64_t)alarm->wall);
+	sqlite3_bind_text(stmt, 2, ikw_addr_text(alarm->dst, peer, sizeof(peer)), -1,
+			  SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 3, spi, -1, SQLITE_STATIC);
+	saved = sqlite3_step(stmt) == SQLITE_ROW;
+	sqlite3_reset(stmt);
+	return saved;
+}
+
 bool ikw_store_given(struct ikw_store *store, const struct ikw_alarm *alarm)
 {
 	sqlite3_stmt *stmt = ikw_store_stmt(store, SQL_FIND_GIVEN);
@@ -313,7 +332,7 @@ bool ikw_store_given(struct ikw_store *store, const struct ikw_alarm *alarm)
 	sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
 	given = sqlite3_step(stmt) == SQLITE_ROW;
 	sqlite3_reset(stmt);
-	return given;
+	return given || (store->replaced && was_saved(store, alarm));
 }
 
 int ikw_store_forget_given(struct ikw_store *store, uint64_t before)

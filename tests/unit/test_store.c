@@ -579,6 +579,40 @@ static void test_damaged_pages(void **state)
 	ikw_store_close(store);
 }
 
+/* What named the alarms that were given lay in the damage: they are known by themselves. */
+static void test_damaged_names(void **state)
+{
+	struct ikw_alarm alarm = { .tunnel_index = 1, .wall = NOW, .time = 77 * S, .spi = 0xc1 };
+	struct ikw_store *store;
+	struct ikw_alarm other;
+
+	(void)state;
+	alarm.sa_count = 1;
+	alarm.sas[0].spi = alarm.spi;
+	store = open_store();
+	ikw_store_begin(store);
+	assert_int_equal(ikw_store_alarm(store, &alarm), 0);
+	assert_int_equal(ikw_store_commit(store), 0);
+	assert_int_equal(sqlite3_exec(store->db, "DELETE FROM given", NULL, NULL, NULL), SQLITE_OK);
+	assert_false(ikw_store_given(store, &alarm));
+	assert_int_equal(ikw_store_close(store), 0);
+	fill_for_damage();
+	damage(400 * 1024, 20000);
+	store = open_store();
+	assert_int_equal(ikw_store_replaced(store), 1);
+	assert_true(ikw_store_given(store, &alarm));
+	other = alarm;
+	other.spi++;
+	assert_false(ikw_store_given(store, &other));
+	other = alarm;
+	other.wall++;
+	assert_false(ikw_store_given(store, &other));
+	other = alarm;
+	other.dst[15] = 9;
+	assert_false(ikw_store_given(store, &other));
+	ikw_store_close(store);
+}
+
 /* Damage that is met while the store is in use: the same, and what was being written is kept. */
 static void test_damaged_in_use(void **state)
 {
@@ -827,6 +861,7 @@ int main(void)
 		TEST(test_newer_schema),
 		TEST(test_not_a_database),
 		TEST(test_damaged_pages),
+		TEST(test_damaged_names),
 		TEST(test_damaged_in_use),
 		TEST(test_disk_full),
 		TEST(test_killed_writer),

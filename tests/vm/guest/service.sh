@@ -205,6 +205,28 @@ wait_gone
 wait_for 30 'the alarm of what was stopped' alarmed '.offline_reason == "config modify or manual offline" and .ordered_by.comm == "systemctl"
 	and (.ordered_by.command | startswith("systemctl stop strongswan"))' 1
 verdict stopped/by_systemctl $? "$(alarms | tail -n 1 | jq -c '{offline_reason, confidence, by: .by.comm, ordered_by, blind_spots}')"
+# as when the host is shut down, when both stop in one transaction: what the daemon deletes meanwhile is not lost
+for unit in strongswan ikewatch; do
+	mkdir -p /run/systemd/system/$unit.service.d
+	printf '[Unit]\nPartOf=both.target\n' >/run/systemd/system/$unit.service.d/both.conf
+done
+systemctl daemon-reload
+systemctl start both.target
+wait_for 120 'agent and IKE daemon run again' active
+swanctl --load-all --noprompt --file $W/a/swanctl.conf >$W/swanctl.service 2>&1 && swanctl --initiate --child c1 --timeout 30 >>$W/swanctl.service 2>&1
+verdict shutdown/up $? "$(tail -n 3 $W/swanctl.service)"
+wait_for 30 'SAs of the service, again' sas_are gwa 2
+alarms | wc -l >$W/alarms.before
+mark
+systemctl stop both.target
+wait_for 60 'the agent has stopped' is ActiveState inactive
+sas_are gwa 0 && [ "$(alarms | wc -l)" -eq $(($(cat $W/alarms.before) + 1)) ] && alarms | tail -n 1 |
+	jq -e '.offline_reason == "config modify or manual offline" and .tunnel_up == false and .dst_ip == "198.51.100.1"' >/dev/null
+verdict shutdown/kept $? "$(alarms | tail -n 1 | jq -c '{time, offline_reason, confidence, by: .by.comm, ordered_by, blind_spots}') $(errors)"
+echo "ordered by: $(alarms | tail -n 1 | jq -c '.ordered_by | {comm, command}')"
+rm -r /run/systemd/system/{strongswan,ikewatch}.service.d
+systemctl daemon-reload
+systemctl start ikewatch
 rm /run/systemd/system/both.target
 
 # ---- what goes wrong around it ---------------------------------------------------------------------------------------

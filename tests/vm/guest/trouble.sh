@@ -125,6 +125,8 @@ wait_for 30 'it is stored' stored 56
 last=$(mine | jq -s 'map(.id) | max')
 [ "$last" -gt "$(jq -s 'map(.[0]) | max' <<<"$all")" ] && [ -e "$(echo $T/small/alarms.db.corrupt-*Z)" ]
 verdict trouble/damaged/goes_on $? "$(ls $T/small); last $last"
+[ -z "$(mine | jq -c '[.time, .seq_num]' | sort | uniq -d)" ]
+verdict trouble/damaged/none_twice $? "$(mine | jq -c '[.id, .time, .seq_num]')"
 echo "of $count alarms in the damaged database $(($(mine | wc -l) - 1)) were read"
 kill -TERM $pid
 wait $pid
