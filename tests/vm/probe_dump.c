@@ -701,10 +701,13 @@ static void test_pin(int err)
 {
 	size_t n;
 	const struct ikw_probe_status *probes = ikw_loader_probes(loader, &n);
+	bool kprobe = false;
 
 	begin("pin");
-	/* 5.10 has no link for a perf event */
-	CHECK(!err || (probes[0].how == IKW_HOW_KPROBE && err == -EINVAL));
+	/* 5.10 has no link for a perf event: in the fentry tier, too, some probes are kprobes */
+	for (size_t i = 0; i < n; i++)
+		kprobe |= probes[i].how == IKW_HOW_KPROBE;
+	CHECK(!err || (kprobe && err == -EINVAL));
 	printf("pin: %s\n", strerror(-err));
 	CHECK(!access(PIN_DIR "/ikw_events", F_OK));
 	CHECK(!access(PIN_DIR "/programs/ikw_exit_tp", F_OK));
