@@ -26,6 +26,8 @@ before() {
 	esac
 	agent_ready
 }
+# what a signal means to a program that nobody knows may be told by what it did at others before: by a minute of them
+watched_a_minute() { [ -z "$(find "$AGENT_DIR/agent.err" -newermt '-62 seconds')" ]; }
 # the peer's INVALID_SPI in clear, which no daemon of Linux sends
 notify() {
 	on gwb python3 - "$(opt x version)" "$1" <<-'PYTHON'
@@ -46,7 +48,11 @@ notify() {
 story() {
 	local s
 	case $(opt x how) in
-	USR?) kill "-$(opt x how)" "${PID[client]}"; wait_gone; return ;;
+	USR?)
+		[ -n "${NO_AGENT:-}${LATE:-}" ] || wait_for 120 'the agent has watched for a minute' watched_a_minute
+		kill "-$(opt x how)" "${PID[client]}"
+		wait_gone
+		return ;;
 	notify)
 		notify "$(opt x forged "$(opt x spi 0x2001)")"
 		# it knows better than to obey that; much later it is told to delete
