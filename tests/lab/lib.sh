@@ -795,6 +795,54 @@ traffic_stop() { end "ping$1"; }
 wait_gone() { wait_for "${1:-90}" 'the old SAs of gwa are gone' spis_gone gwa "$OLD"; }
 wait_sas() { wait_for "${2:-60}" "$1 SAs on gwa" sas_are gwa "$1"; }
 
+# ---- deeds that several scenarios have -----------------------------------------------------------------------
+
+# peer_again [CHILD [COMMAND...]]: gwb is killed and started again, with nothing of its SAs, and initiates CHILD (c1); COMMAND
+# comes before the start
+peer_again() {
+	local child=${1:-c1}
+	[ $# -eq 0 ] || shift
+	note 'gwb: killed, and started again'
+	end gwb KILL
+	ip -n gwb xfrm state flush
+	ip -n gwb xfrm policy flush
+	rm -rf "$W/b/run"
+	[ -z "$(opt x move)" ] || P[local_addrs_b]=$(opt x move)
+	"${@:-:}"
+	gateway_start b
+	gateway_load b
+	initiate b "$child"
+}
+# secret_differs: gwb has another secret than `first` from now on (psk=first)
+secret_differs() {
+	sed -i 's/secret = first/secret = another/' "$W/b/swanctl.conf"
+	order b --load-creds --clear --file "$W/b/swanctl.conf"
+}
+# conns_reload: gwa's connections are loaded, changed (change=yes) or without any
+conns_reload() {
+	if [ -n "$(opt x change)" ]; then
+		sed -i 's,10\.1\.0\.0/16,10.1.0.0/24,' "$W/a/swanctl.conf"
+	else
+		sed -i '/^connections/,/^}/d' "$W/a/swanctl.conf"
+	fi
+	order a --load-conns --file "$W/a/swanctl.conf" || :
+}
+# uplink_second ROUTE...: gwa has another one, out2, with a default route as told
+uplink_second() {
+	ip link add out2 netns gwa type veth peer name rc netns router || fail 'no second uplink'
+	ip -n gwa -batch - <<-BATCH
+		addr add 198.18.1.1/24 dev out2
+		link set out2 up
+		route add default via 198.18.1.254 dev out2 $*
+	BATCH
+	ip -n router -batch - <<-BATCH
+		addr add 198.18.1.254/24 dev rc
+		link set rc up
+	BATCH
+	on gwa sh -c 'echo 0 >/proc/sys/net/ipv4/conf/out2/rp_filter'
+	on router sh -c 'echo 0 >/proc/sys/net/ipv4/conf/rc/rp_filter'
+}
+
 # ---- the agent -----------------------------------------------------------------------------------------------
 
 # Under emulation the kernel takes a long while to verify the agent's programs: one agent serves all variations of a VM,
@@ -912,6 +960,14 @@ alarm() {
 		said+=",\"${kv%%=*}\":\"${value//\"/\\\"}\""
 	done
 	printf '{%s}\n' "${said#,}" >>"$W/expected.jsonl"
+}
+
+# alarms_of KEY=VALUE...: one for each CHILD_SA, likely at least
+alarms_of() {
+	local n
+	for ((n = 1; n <= $(opt x children 1); n++)); do
+		alarm peer="$(peer_of a)" inside="10.$((n + 1)).0.0" confidence=likely "$@"
+	done
 }
 
 # await_alarms: until as many have come as are expected (or never will), and the story's time is over

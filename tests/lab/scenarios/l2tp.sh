@@ -84,7 +84,7 @@ falls_silent() {
 	path_drop "ip daddr 198.51.100.$1"
 }
 story() {
-	local who
+	local who moves=()
 	who=$(opt x who 1)
 	[ "$(opt x second before)" != silent ] || falls_silent "$who"
 	if [ "$(opt x second before)" = after ]; then OLD=$(spis gwa); else second_comes; fi
@@ -93,16 +93,8 @@ story() {
 	silent) [ "$(opt x second before)" = silent ] || falls_silent "$who" ;;
 	order) order a --terminate --ike-id "$who" --timeout 5 || : ;;
 	returns)
-		note 'gwb: killed, and started again'
-		end gwb KILL
-		ip -n gwb xfrm state flush
-		ip -n gwb xfrm policy flush
-		rm -rf "$W/b/run"
-		[ -z "$(opt x port)" ] || nat_moves "$(opt x port)"
-		gateway_start b
-		gateway_load b
-		initiate b "c$who"
-		;;
+		[ -z "$(opt x port)" ] || moves=(nat_moves "$(opt x port)")
+		peer_again "c$who" "${moves[@]}" ;;
 	esac
 	wait_gone
 	[ "$(opt x second before)" != after ] || initiate b c2

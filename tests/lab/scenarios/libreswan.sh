@@ -47,9 +47,7 @@ story() {
 		[ -z "$(opt x lost)" ] || sleep 7 # some checks that are answered
 		peer_lost ;;
 	reauth-silent) path_down ;;
-	reauth-refused)
-		sed -i 's/secret = first/secret = another/' "$W/b/swanctl.conf"
-		order b --load-creds --clear --file "$W/b/swanctl.conf" ;;
+	reauth-refused) secret_differs ;;
 	local) note 'whack --terminate'; whack a --name c1 --terminate >>"$W/a/whack.out" 2>&1 || : ;;
 	peer) order b --terminate --ike tun --timeout 30 ;;
 	rekey) whack_rekey a c1 ;;

@@ -24,18 +24,7 @@ variations() {
 	}
 }
 out2_make() {
-	ip link add out2 netns gwa type veth peer name rc netns router || fail 'no second uplink'
-	ip -n gwa -batch - <<-BATCH
-		addr add 198.18.1.1/24 dev out2
-		link set out2 up
-		route add default via 198.18.1.254 dev out2 table 100
-	BATCH
-	ip -n router -batch - <<-BATCH
-		addr add 198.18.1.254/24 dev rc
-		link set rc up
-	BATCH
-	on gwa sh -c 'echo 0 >/proc/sys/net/ipv4/conf/out2/rp_filter'
-	on router sh -c 'echo 0 >/proc/sys/net/ipv4/conf/rc/rp_filter'
+	uplink_second table 100
 	case $(opt x by from) in
 	from) ip -n gwa rule add from 198.18.1.1 lookup 100 priority 100 ;;
 	# what the daemon sends and what ESP makes of the packets has the mark, by netfilter

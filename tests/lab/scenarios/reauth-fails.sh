@@ -12,8 +12,7 @@ variations() {
 before() { agent_start; agent_ready; tunnels_up; }
 story() {
 	if [ -n "$(opt x reject)" ]; then
-		sed -i 's/secret = first/secret = another/' "$W/b/swanctl.conf"
-		order b --load-creds --clear --file "$W/b/swanctl.conf"
+		secret_differs
 	else
 		# liveness checks that were answered, of the same length as the Delete to come
 		[ -z "$(opt x checks)" ] || wait_log a 'parsed INFORMATIONAL response' 30

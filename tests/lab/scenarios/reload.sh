@@ -7,12 +7,7 @@ variations() {
 	variation changed core=yes start_a=start no_initiate=yes change=yes
 }
 story() {
-	if [ -n "$(opt x change)" ]; then
-		sed -i 's,10\.1\.0\.0/16,10.1.0.0/24,' "$W/a/swanctl.conf"
-	else
-		sed -i '/^connections/,/^}/d' "$W/a/swanctl.conf"
-	fi
-	order a --load-conns --file "$W/a/swanctl.conf" || :
+	conns_reload
 	wait_gone
 }
 expect() {

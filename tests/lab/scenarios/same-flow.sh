@@ -12,15 +12,7 @@ variations() {
 }
 before() { unique_marks; agent_start; tunnels_up; agent_ready; }
 story() {
-	note 'gwb: killed, and started again'
-	end gwb KILL
-	ip -n gwb xfrm state flush
-	ip -n gwb xfrm policy flush
-	rm -rf "$W/b/run"
-	[ -z "$(opt x move)" ] || P[local_addrs_b]=$(opt x move)
-	gateway_start b
-	gateway_load b
-	initiate b c1
+	peer_again
 	wait_gone
 	wait_sas 2
 }

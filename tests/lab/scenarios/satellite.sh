@@ -116,25 +116,10 @@ story() {
 	reauth-timer) not_yet 'reauthenticating' ;;
 	reauth-peer) order b --rekey --ike tun --reauth ;;
 	reauth-refused)
-		sed -i 's/secret = first/secret = another/' "$W/b/swanctl.conf"
-		order b --load-creds --clear --file "$W/b/swanctl.conf"
+		secret_differs
 		order a --rekey --ike tun --reauth ;;
-	reload)
-		if [ -n "$(opt x change)" ]; then
-			sed -i 's,10\.1\.0\.0/16,10.1.0.0/24,' "$W/a/swanctl.conf"
-		else
-			sed -i '/^connections/,/^}/d' "$W/a/swanctl.conf"
-		fi
-		order a --load-conns --file "$W/a/swanctl.conf" || : ;;
-	back)
-		note 'gwb: killed, and started again'
-		end gwb KILL
-		ip -n gwb xfrm state flush
-		ip -n gwb xfrm policy flush
-		rm -rf "$W/b/run"
-		gateway_start b
-		gateway_load b
-		initiate b c1 ;;
+	reload) conns_reload ;;
+	back) peer_again ;;
 	esac
 	wait_gone 150
 	case $(opt x what) in
@@ -143,13 +128,6 @@ story() {
 	rekey | rekey-peer | reauth | reauth-timer | reauth-peer | back) wait_sas $(($(opt x children 1) * 2)) ;;
 	esac
 	[ "$(opt x what)" != reauth-timer ] || wait_for 20 'the alarm has come' alarms_are 1
-}
-# one for each CHILD_SA
-alarms_of() {
-	local n
-	for ((n = 1; n <= $(opt x children 1); n++)); do
-		alarm peer="$(peer_of a)" inside="10.$((n + 1)).0.0" confidence=likely "$@"
-	done
 }
 expect() {
 	local by version

@@ -52,17 +52,6 @@ before() {
 }
 newer_sas() { [ "$(spis gwa | grep -vcxF -- "$OLD")" -ge 2 ]; }
 first_gone() { [ "$(spis gwa | grep -cxF -- "$OLD")" -lt "$(wc -l <<<"$OLD")" ]; }
-peer_again() {
-	note 'gwb: killed, and started again'
-	end gwb KILL
-	ip -n gwb xfrm state flush
-	ip -n gwb xfrm policy flush
-	rm -rf "$W/b/run"
-	[ -z "$(opt x move)" ] || P[local_addrs_b]=$(opt x move)
-	gateway_start b
-	gateway_load b
-	initiate b c1
-}
 story() {
 	not_yet 'creating rekey job|reauthenticating|closing expired'
 	[ -z "$(opt x traffic)" ] || traffic_start 1 0.2
@@ -75,9 +64,7 @@ story() {
 	child) order b --terminate --child c1 --timeout 30 ;;
 	rekey) order b --rekey --child c1 ;;
 	own-rekey) STRONGSWAN_CONF=$W/a/strongswan.conf nsenter -t "${PID[gwa]}" -m -n /usr/lib/ipsec/stroke rekey 'c1{*}' >>"$W/a/ipsec.out" 2>&1 || : ;;
-	reauth-refused)
-		sed -i 's/secret = first/secret = another/' "$W/b/swanctl.conf"
-		order b --load-creds --clear --file "$W/b/swanctl.conf" ;;
+	reauth-refused) secret_differs ;;
 	returns) peer_again ;;
 	dependent)
 		path_drop "iifname rb udp dport 500 ip length $(opt x esp_delete)"

@@ -72,20 +72,6 @@ there() {
 	ip -n router link set ra up
 	on router sh -c 'echo 0 >/proc/sys/net/ipv4/conf/ra/rp_filter'
 }
-second_make() {
-	ip link add out2 netns gwa type veth peer name rc netns router || fail 'no second uplink'
-	ip -n gwa -batch - <<-BATCH
-		addr add 198.18.1.1/24 dev out2
-		link set out2 up
-		route add default via 198.18.1.254 dev out2 metric 500
-	BATCH
-	ip -n router -batch - <<-BATCH
-		addr add 198.18.1.254/24 dev rc
-		link set rc up
-	BATCH
-	on gwa sh -c 'echo 0 >/proc/sys/net/ipv4/conf/out2/rp_filter'
-	on router sh -c 'echo 0 >/proc/sys/net/ipv4/conf/rc/rp_filter'
-}
 undo() {
 	local n
 	end tun_a KILL
@@ -103,7 +89,7 @@ before() {
 	line_make
 	there
 	here 192.0.2.1
-	[ -z "$(opt x second)" ] || second_make
+	[ -z "$(opt x second)" ] || uplink_second metric 500
 	agent_start
 	agent_ready
 	tunnels_up
