@@ -523,8 +523,8 @@ class Peer:
         self.ikes.append(ike)
         ike.its_init = message
         ke = struct.pack(">Hxx", ike.suite.curve[0]) + ike.dh.public
-        payloads = [(SA, ike.suite.payload(number=found[0])), (KE, ke), (NONCE, ike.nonce)]
-        self.respond(ike, INIT, 0, payloads + self.nat_detection(ike))
+        answer = [(SA, ike.suite.payload(number=found[0])), (KE, ke), (NONCE, ike.nonce)]
+        self.respond(ike, INIT, 0, answer + self.nat_detection(ike))
         ike.derive(first(payloads, NONCE), ike.nonce, ike.dh.shared(first(payloads, KE)[4:]))
         return None
 
