@@ -455,6 +455,14 @@ static bool asks_init(const struct ikw_proc *proc, bool ends)
 	return unit && (does & (ends ? ENDS_UNIT : RELOADS_UNIT));
 }
 
+/* Then it was an earlier process that was to end, or to load something. */
+static bool begun_since(const struct ikw_host *host, uint32_t tgid, uint64_t time)
+{
+	const struct ikw_process *p = ikw_host_process(host, tgid);
+
+	return p && p->seen.start > time;
+}
+
 /* Init signals a daemon mostly because somebody asked it to: that is who ordered it. */
 static void see_through_init(const struct ikw_host *host, struct ikw_order *o)
 {
@@ -467,7 +475,7 @@ static void see_through_init(const struct ikw_host *host, struct ikw_order *o)
 		uint64_t asked = p->seen.hdr.time;
 
 		if (!p->described || asked > o->time || asked + INIT_ASKED < o->time ||
-		    !asks_init(&p->seen, ends))
+		    begun_since(host, o->daemon_tgid, asked) || !asks_init(&p->seen, ends))
 			continue;
 		o->by.tgid = o->by.tid = p->seen.tgid;
 		o->by.uid = p->seen.uid;

@@ -120,11 +120,39 @@ static void test_not_asked(void **state)
 	}
 }
 
+static void daemon_begins(struct story *s, uint64_t ms)
+{
+	NEW(s, p, proc, PROC, ms);
+
+	p.proc.op = IKW_PROC_DAEMON;
+	p.proc.tgid = DAEMON;
+	p.proc.start = p.hdr.time;
+	strcpy(p.proc.comm, "charon");
+	feed(s, &p);
+}
+
+/* What stopped the daemon before this one is not what stops this one. */
+static void test_asked_of_the_last(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int later = 0; later < 2; later++) {
+		begin(&s, ALL_SEES);
+		daemon_begins(&s, later ? 32000 : 28000);
+		ASKS(&s, 30000, "systemctl", "systemctl\0stop\0ipsec", "bash", "pts/1");
+		establish(&s, 35000, 0xa0, 0, AES_GCM);
+		stops(&s, 50000, 1);
+		expect_by(&s, IKW_REASON_MANUAL, later ? NULL : "systemctl stop ipsec");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_not_asked),
+		cmocka_unit_test(test_asked_of_the_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
