@@ -121,7 +121,8 @@ static struct ikw_process *process_get(struct ikw_host *host, uint32_t tgid)
 static void proc_event(struct ikw_host *host, const struct ikw_proc *ev)
 {
 	struct ikw_process *p;
-	bool reused;
+	bool reused, anew;
+	uint64_t start;
 
 	/* short-lived and many: outside.c keeps what matters of them */
 	if (ev->op == IKW_PROC_PROBER || ev->op == IKW_PROC_PROBED)
@@ -135,7 +136,8 @@ static void proc_event(struct ikw_host *host, const struct ikw_proc *ev)
 		return;
 	}
 	reused = p->described && ev->start && p->seen.start && p->seen.start != ev->start;
-	if (reused || p->exited) {
+	anew = reused || p->exited;
+	if (anew) {
 		p->daemon = p->negotiates = p->unheard = p->asks = p->unasked = false;
 		p->asks_gap = 0;
 		p->exited = 0;
@@ -144,7 +146,11 @@ static void proc_event(struct ikw_host *host, const struct ikw_proc *ev)
 	p->unheard = p->unheard || ev->op == IKW_PROC_UNHEARD;
 	if (ev->op == IKW_PROC_DAEMON && p->described && !ev->exe[0])
 		return;
+	start = p->seen.start;
 	p->seen = *ev;
+	/* /proc has it in ticks only */
+	if (!ev->start && !anew)
+		p->seen.start = start;
 	p->described = true;
 	process_unlink(host, p);
 	process_link(host, p);

@@ -120,14 +120,20 @@ static void test_not_asked(void **state)
 	}
 }
 
+/* As the kernel's probes tell it, then as the agent does that found its sockets. */
 static void daemon_begins(struct story *s, uint64_t ms)
 {
 	NEW(s, p, proc, PROC, ms);
 
-	p.proc.op = IKW_PROC_DAEMON;
+	p.proc.op = IKW_PROC_EXEC;
 	p.proc.tgid = DAEMON;
 	p.proc.start = p.hdr.time;
 	strcpy(p.proc.comm, "charon");
+	feed(s, &p);
+	p.hdr.time += 5000000;
+	p.proc.op = IKW_PROC_DAEMON;
+	p.proc.start = 0; /* not known from /proc */
+	strcpy(p.proc.exe, "/usr/lib/ipsec/charon");
 	feed(s, &p);
 }
 
