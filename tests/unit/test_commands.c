@@ -22,6 +22,7 @@
 #include <jansson.h>
 #include <sqlite3.h>
 #include "user/cli.h"
+#include "user/live.h"
 #include "user/store.h"
 
 static char dir[64];
@@ -763,11 +764,31 @@ static void test_explain_plain(void **state)
 	assert_null(strpbrk(out, "\033"));
 }
 
+static void take_netns(void *ctx, const char *line, const json_t *json)
+{
+	(void)line;
+	snprintf(ctx, 64, "%s", ikw_live_text(json, "netns"));
+}
+
+/* Who watches a container's namespace reads names that others gave. */
+static void answer_is_plain(void **state)
+{
+	static char answer[] = "{\"netns\":\"a\\u001b[2Jb\\nc\"}\n";
+	char why[64] = "", got[64] = "";
+
+	(void)state;
+	assert_int_equal(ikw_live_lines(fmemopen(answer, sizeof(answer) - 1, "r"), take_netns, got,
+					why, sizeof(why)),
+			 0);
+	assert_string_equal(got, "a?[2Jb c");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_store, remove_store)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(answer_is_plain),
 		TEST(test_replay),
 		TEST(test_replay_into_store),
 		TEST(test_replay_errors),
