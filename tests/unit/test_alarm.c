@@ -216,10 +216,8 @@ static void test_controls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line_of_any_name),
-		cmocka_unit_test(test_line),
-		cmocka_unit_test(test_object),
-		cmocka_unit_test(test_empty_object),
+		cmocka_unit_test(test_line_of_any_name), cmocka_unit_test(test_line),
+		cmocka_unit_test(test_object),		 cmocka_unit_test(test_empty_object),
 		cmocka_unit_test(test_controls),
 	};
 
