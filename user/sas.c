@@ -370,6 +370,15 @@ static void sa_brought(struct ikw_world *w, const struct ikw_sa *ev, struct ikw_
 		ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
 }
 
+/* Is it known by the dump alone that is under way? */
+static bool only_dumped(const struct ikw_world *w, const struct ikw_sa_node *sa)
+{
+	const struct ikw_generation *gen = sa->generation;
+
+	return w->dumping && !sa->installed && sa->dumped == w->dump &&
+	       (!gen->dumped || gen->born >= w->dump_began);
+}
+
 /*
  * A dump that is under way showed it before the record of its addition was read:
  * it is no older than any other whose addition was seen.
@@ -379,8 +388,7 @@ static void sa_witnessed(struct ikw_world *w, struct ikw_sa_node *sa, const stru
 	struct ikw_generation *gen = sa->generation;
 	bool first = gen->dumped;
 
-	if (!w->dumping || sa->installed || sa->dumped != w->dump || gen->ending ||
-	    gen->born < w->dump_began)
+	if (!only_dumped(w, sa) || gen->ending)
 		return;
 	sa->installed = ev->hdr.time;
 	if (first) {
@@ -766,11 +774,27 @@ static void sas_vanish(struct ikw_world *w, const struct ikw_hdr *hdr, const str
 	free(list);
 }
 
+struct flush {
+	const struct ikw_world *w;
+	const struct ikw_flush *ev;
+};
+
+/*
+ * What is read behind a dump was while it ran. What only that dump has shown, and
+ * may have been added since it began, is not known to be flushed: the next dump tells.
+ */
+static bool perhaps_younger(const struct ikw_world *w, const struct ikw_sa_node *sa)
+{
+	return only_dumped(w, sa) &&
+	       sa->add_wall_s + 1 >= ikw_host_wall(&w->host, w->dump_began) / IKW_SECOND;
+}
+
 static bool flushed(const struct ikw_sa_node *sa, const void *arg)
 {
-	const struct ikw_flush *ev = arg;
+	const struct flush *flush = arg;
+	uint8_t proto = flush->ev->proto;
 
-	return !ev->proto || ev->proto == 255 || ev->proto == sa->proto;
+	return (!proto || proto == 255 || proto == sa->proto) && !perhaps_younger(flush->w, sa);
 }
 
 void ikw_flush_event(struct ikw_world *w, const struct ikw_flush *ev)
@@ -780,7 +804,7 @@ void ikw_flush_event(struct ikw_world *w, const struct ikw_flush *ev)
 	if (ev->what != IKW_FLUSH_SA || ev->each_told)
 		return;
 	sas_vanish(w, &ev->hdr, &ev->by, ev->task_valid ? IKW_CAUSE_FLUSH : IKW_CAUSE_NETNS,
-		   flushed, ev);
+		   flushed, &(struct flush){ w, ev });
 }
 
 static bool undumped(const struct ikw_sa_node *sa, const void *arg)

@@ -609,6 +609,57 @@ static void test_replaced_unseen(void **state)
 	}
 }
 
+static void flush_unsaid(struct story *s, uint64_t ms)
+{
+	NEW(s, e, flush, FLUSH, ms);
+	e.hdr.flags = IKW_F_NETLINK;
+	e.flush.what = IKW_FLUSH_SA;
+	e.flush.task_valid = 1;
+	e.flush.by.tgid = OTHER;
+	feed(s, &e);
+}
+
+static void pair_shown(struct story *s, uint64_t ms, unsigned int n, uint32_t added, uint8_t op)
+{
+	struct sa_spec in = IN(n), out = OUT(n);
+
+	in.added = out.added = added;
+	sa_op(s, ms, in, op, 0, op == IKW_SA_ADD ? OTHER : 0);
+	sa_op(s, ms, out, op, 0, op == IKW_SA_ADD ? OTHER : 0);
+}
+
+/*
+ * Netlink: a flush is read behind the dump that was under way, which shows what was
+ * added after it. That was not flushed.
+ */
+static void test_flush_while_dumped(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int there = 0; there < 2; there++) {
+		begin(&s, ALL_SEES);
+		pair_added(&s, 10000, 10, IKW_SA_ADD);
+		dump_mark(&s, 60000, IKW_DUMP_BEGIN);
+		/* one older than the agent that the dump came to before the flush did */
+		if (there)
+			pair_shown(&s, 60100, 2, 5, IKW_SA_DUMP);
+		pair_shown(&s, 60100, 1, 60, IKW_SA_DUMP);
+		flush_unsaid(&s, 60200);
+		pair_shown(&s, 60201, 1, 60, IKW_SA_ADD);
+		dump_mark(&s, 60202, IKW_DUMP_END);
+		ikw_model_tick(s.model, s.now + 10000000000ULL);
+		assert_int_equal(s.count, 1 + there);
+		for (unsigned int i = 0; i < s.count; i++)
+			assert_string_equal(s.told[i].rule, "flush");
+		down(&s, 200000, 1, IKW_CAUSE_CALL, OTHER);
+		end(&s);
+		assert_int_equal(s.count, 2 + there);
+		assert_int_equal(s.told[1 + there].reason, IKW_REASON_MANUAL);
+		assert_false(s.told[1 + there].tunnel_up);
+	}
+}
+
 /* The same SAs told of again, by a dump or otherwise, are the same SAs. */
 static void test_told_again(void **state)
 {
@@ -630,6 +681,7 @@ static void test_told_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_flush_while_dumped),
 		cmocka_unit_test(test_added_while_dumped),
 		cmocka_unit_test(test_replaced_unseen),
 		cmocka_unit_test(test_told_again),
