@@ -536,6 +536,11 @@ static void test_clear(void **state)
 	assert_int_equal(RUN("clear"), 2);
 	assert_int_equal(RUN("clear", "1", "--all"), 2);
 	assert_int_equal(RUN("clear", "x"), 2);
+	/* wrong usage: nothing was done */
+	assert_int_equal(RUN("clear", "4", "x"), 2);
+	assert_string_equal(err,
+			    "ikewatch: clear: x: not an alarm's id\ntry: ikewatch clear --help\n");
+	assert_string_equal(out, "");
 	assert_int_equal(RUN("clear", "99"), 1);
 	assert_string_equal(err, "ikewatch: clear: 99: no such alarm\n");
 	assert_int_equal(RUN("clear", "2"), 1);
@@ -554,6 +559,22 @@ static void test_clear(void **state)
 	assert_string_equal(out, "");
 	assert_int_equal(RUN("clear", "--all"), 0);
 	assert_string_equal(out, "no active alarms\n");
+}
+
+/* The option that is wrong is the one that is named, also where several stand together. */
+static void test_options(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("alarms", "-qj"), 2);
+	assert_string_equal(err, "ikewatch: -q: unknown option\ntry: ikewatch alarms --help\n");
+	assert_int_equal(RUN("alarms", "--all", "-jq"), 2);
+	assert_string_equal(err, "ikewatch: -q: unknown option\ntry: ikewatch alarms --help\n");
+	assert_int_equal(RUN("alarms", "--json=1"), 2);
+	assert_string_equal(err, "ikewatch: --json=1: unknown option\n"
+				 "try: ikewatch alarms --help\n");
+	assert_int_equal(RUN("alarms", "--nothing"), 2);
+	assert_string_equal(err, "ikewatch: --nothing: unknown option\n"
+				 "try: ikewatch alarms --help\n");
 }
 
 /* Golden up to the catalogue's part, which has tests of its own. */
@@ -788,6 +809,7 @@ static void answer_is_plain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_options),
 		TEST(answer_is_plain),
 		TEST(test_replay),
 		TEST(test_replay_into_store),
