@@ -78,7 +78,10 @@ int ikw_alarm_line(const struct ikw_alarm *a, char *buf, size_t size)
 		ikw_addr_text(a->src, src, sizeof(src)), a->flow_info, ikw_reason_text(a->reason),
 		a->vsys, a->ifname, a->slot);
 
-	return n < 0 || (size_t)n >= size ? -1 : n;
+	if (n < 0 || (size_t)n >= size)
+		return -1;
+	ikw_plain(buf); /* a namespace may be called anything: one line it is */
+	return n;
 }
 
 /* Nothing but what is printed as it is. */

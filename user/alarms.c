@@ -275,10 +275,8 @@ static void caller_name(char *to, size_t size)
 static int clear_one(struct ikw_store *store, const char *text, const char *who, const char *note)
 {
 	struct ikw_store_cleared cleared;
-	unsigned long id;
+	unsigned long id = strtoul(text, NULL, 10);
 
-	if (!ikw_cli_number(text, 1, INT64_MAX, &id))
-		return ikw_usage_error("clear", "clear: %s: not an alarm's id", text);
 	switch (ikw_store_clear(store, id, who, note, &cleared)) {
 	case 1:
 		printf("cleared %" PRIu64 ": tunnel %u, %" PRIu64 " alarm%s\n", cleared.last_id,
@@ -320,6 +318,7 @@ struct clear_options {
 static int clear_parse(int argc, char **argv, struct clear_options *o)
 {
 	const struct ikw_command *command = ikw_cli_find("clear");
+	unsigned long id;
 	const char *value;
 	int key;
 
@@ -333,6 +332,9 @@ static int clear_parse(int argc, char **argv, struct clear_options *o)
 	}
 	if (o->all == (optind < argc))
 		return ikw_usage_error("clear", "clear: needs ids, or --all");
+	for (int i = optind; i < argc; i++)
+		if (!ikw_cli_number(argv[i], 1, INT64_MAX, &id))
+			return ikw_usage_error("clear", "clear: %s: not an alarm's id", argv[i]);
 	return IKW_EXIT_OK;
 }
 
@@ -369,13 +371,13 @@ static int clear_by_agent(const struct clear_options *o, int count, char **ids)
 {
 	struct ikw_control_request request = { .name = "clear", .all = o->all };
 	char path[PATH_MAX], why[PATH_MAX + 128];
-	unsigned long id;
 	int fd;
 
-	for (int i = 0; i < count; i++) {
-		if (!ikw_cli_number(ids[i], 1, INT64_MAX, &id) || i == IKW_CONTROL_IDS)
-			return -1;
-		request.ids[request.id_count++] = id;
+	if (count > IKW_CONTROL_IDS)
+		return -1;
+	while (request.id_count < (size_t)count) {
+		request.ids[request.id_count] = strtoul(ids[request.id_count], NULL, 10);
+		request.id_count++;
 	}
 	request.has_note = o->note && strlen(o->note) < sizeof(request.note);
 	if (o->note && !request.has_note)

@@ -201,6 +201,15 @@ void ikw_cli_command_help(const struct ikw_command *command)
 	printf("  %-36s %s\n", "-h, --help", "this text");
 }
 
+static bool has_key(const struct ikw_command *command, int key)
+{
+	const struct ikw_option *o = command->options;
+
+	while (o && o->key && o->key != key)
+		o++;
+	return o && o->key;
+}
+
 int ikw_cli_next(const struct ikw_command *command, int argc, char **argv, const char **value)
 {
 	struct option table[OPTIONS_MAX] = { 0 };
@@ -227,7 +236,10 @@ int ikw_cli_next(const struct ikw_command *command, int argc, char **argv, const
 		ikw_usage_error(command->name, "%s: needs a value", argv[optind - 1]);
 		return '?';
 	}
-	if (key == '?')
+	/* of several in one word, those behind it are not read yet */
+	if (key == '?' && optopt && !has_key(command, optopt))
+		ikw_usage_error(command->name, "-%c: unknown option", optopt);
+	else if (key == '?')
 		ikw_usage_error(command->name, "%s: unknown option", argv[optind - 1]);
 	return key;
 }

@@ -745,7 +745,7 @@ static void fill_blind(struct report *r)
 			 "be another tunnel");
 	if (r->c->first.hdr.flags & IKW_F_LATE)
 		blind(r, "the deletion itself was not seen; its time is when a dump no longer "
-			 "showed the SA");
+			 "showed the SA, or another took its place");
 }
 
 /* For the sentence: when the last ESP packet came in, and what the path did to those before. */

@@ -228,44 +228,62 @@ static void client_ready(void *ctx)
 
 /* ---- accepting ---------------------------------------------------------- */
 
-static bool in_group(gid_t group, const struct ucred *peer)
-{
-	const struct passwd *pw = getpwuid(peer->uid);
-	gid_t groups[64];
-	int count = 64;
+/*
+ * Nobody is asked who is who (NSS): a directory server may be behind the tunnel
+ * that has just gone, and this thread is the agent's. The kernel knows the groups.
+ */
+struct peer {
+	struct ucred cred;
+	gid_t groups[NGROUPS_MAX];
+	size_t count;
+};
 
-	if (peer->gid == group)
+static bool in_group(gid_t group, const struct peer *peer)
+{
+	if (peer->cred.gid == group)
 		return true;
-	if (!pw || getgrouplist(pw->pw_name, pw->pw_gid, groups, &count) < 0)
-		return false;
-	for (int i = 0; i < count; i++)
-		if (groups[i] == group)
+	for (size_t i = 0; i < peer->count; i++)
+		if (peer->groups[i] == group)
 			return true;
 	return false;
 }
 
-static bool is_member(gid_t group, const struct ucred *peer)
+static bool is_member(gid_t group, const struct peer *peer)
 {
-	return peer->uid == 0 || peer->uid == geteuid() ||
+	return peer->cred.uid == 0 || peer->cred.uid == geteuid() ||
 	       (group != (gid_t)-1 && in_group(group, peer));
+}
+
+/* As this host's own file has it. */
+static void name_user(uid_t uid, char *to, size_t size)
+{
+	FILE *file = fopen("/etc/passwd", "re");
+	const struct passwd *pw = file ? fgetpwent(file) : NULL;
+
+	while (pw && pw->pw_uid != uid)
+		pw = fgetpwent(file);
+	if (pw)
+		snprintf(to, size, "%.64s", pw->pw_name);
+	else
+		snprintf(to, size, "uid %u", uid);
+	if (file)
+		fclose(file);
 }
 
 /* Who it is and what it may, by the kernel's word. False: nothing. */
 static bool know_client(const struct ikw_control_server *server, struct client *client, int fd)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	const struct passwd *pw;
+	static struct peer peer;
+	socklen_t len = sizeof(peer.cred), room = sizeof(peer.groups);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer.cred, &len) < 0)
 		return false;
-	client->uid = peer.uid;
+	peer.count = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, peer.groups, &room)
+			     ? 0
+			     : room / sizeof(gid_t);
+	client->uid = peer.cred.uid;
 	client->may_clear = is_member(server->clear, &peer);
-	pw = getpwuid(peer.uid);
-	if (pw)
-		snprintf(client->who, sizeof(client->who), "%.64s", pw->pw_name);
-	else
-		snprintf(client->who, sizeof(client->who), "uid %u", peer.uid);
+	name_user(peer.cred.uid, client->who, sizeof(client->who));
 	return client->may_clear || is_member(server->group, &peer);
 }
 

@@ -89,8 +89,7 @@ static void make_line(struct ikw_incident *incident)
 		incident->line[0] = 0;
 }
 
-/* What an ikewatch before this one has stored may hold anything. */
-static void make_plain(json_t *json)
+void ikw_json_plain(json_t *json)
 {
 	const char *name;
 	json_t *value;
@@ -98,9 +97,9 @@ static void make_plain(json_t *json)
 	size_t i;
 
 	json_object_foreach (json, name, value)
-		make_plain(value);
+		ikw_json_plain(value);
 	json_array_foreach (json, i, value)
-		make_plain(value);
+		ikw_json_plain(value);
 	text = json_is_string(json) ? strdup(json_string_value(json)) : NULL;
 	if (text) {
 		ikw_plain(text);
@@ -118,7 +117,8 @@ static int load_row(void *ctx, const struct ikw_store_row *row)
 	incident->alarm = json_loads(row->json, 0, NULL);
 	if (incident->alarm && state)
 		json_object_update(incident->alarm, state);
-	make_plain(incident->alarm);
+	/* what an ikewatch before this one has stored may hold anything */
+	ikw_json_plain(incident->alarm);
 	json_decref(state);
 	incident->wall = time_of(ikw_json_text(incident->alarm, "time"));
 	incident->reason = reason < 0 ? IKW_REASON_UNKNOWN : (enum ikw_reason)reason;

@@ -25,6 +25,9 @@ void ikw_incident_free(struct ikw_incident *incident);
 /* A text member of an object, "" when it is null or missing. */
 const char *ikw_json_text(const json_t *object, const char *name);
 
+/* All texts of a value as a terminal may be given them (ikw_plain()). */
+void ikw_json_plain(json_t *json);
+
 /* Seconds from the deletion to a time of the alarm object; negative: before. */
 double ikw_incident_offset(const struct ikw_incident *incident, const char *time);
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "control.h"
+#include "incident.h"
 
 #define ANSWER_TIME 30 /* s without a byte from the agent */
 
@@ -46,6 +47,8 @@ static int take_line(const char *line, size_t len,
 	if (err)
 		snprintf(why, size, "agent: %s", error ? error : "the answer was cut off");
 	else
+		ikw_json_plain(json); /* links and namespaces are named by others */
+	if (!err)
 		fn(ctx, line, json);
 	json_decref(json);
 	return err;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <libgen.h>
 #include <linux/nsfs.h>
 #include <linux/sockios.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "format.h"
 
 #define OWN	"/proc/thread-self/ns/net"
 #define INITIAL "/proc/1/ns/net" /* init lives in the initial namespace, or in its container's */
@@ -62,6 +64,19 @@ static bool name_by_inode(uint32_t inode, char *name, size_t size)
 	return found;
 }
 
+/* A file may be called anything, and long names are cut: made a text that JSON takes. */
+static void make_text(char *name)
+{
+	json_t *json;
+
+	ikw_plain(name);
+	json = json_string(name);
+	for (char *c = name; !json && *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	json_decref(json);
+}
+
 static void set_name(struct ikw_netns_ref *ref)
 {
 	const char *base = strrchr(ref->path, '/');
@@ -72,6 +87,7 @@ static void set_name(struct ikw_netns_ref *ref)
 		snprintf(ref->name, sizeof(ref->name), "%.63s", base + 1);
 	else if (!name_by_inode(ref->inode, ref->name, sizeof(ref->name)))
 		snprintf(ref->name, sizeof(ref->name), "netns-%u", ref->inode);
+	make_text(ref->name);
 }
 
 int ikw_netns_find(struct ikw_netns_ref *ref, const char *name)

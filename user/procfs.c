@@ -469,6 +469,15 @@ static bool has_arg(const char *args, size_t len, const char *wanted)
 	return false;
 }
 
+/* ip(8) takes any beginning of a word for the word. */
+static bool has_begun(const char *args, size_t len, const char *wanted)
+{
+	for (const char *at = args; at < args + len; at += strlen(at) + 1)
+		if (*at && !strncmp(at, wanted, strlen(at)))
+			return true;
+	return false;
+}
+
 bool ikw_procfs_is_control_tool(const char *args, size_t len)
 {
 	static const char *const tools[] = { "swanctl", "ipsec",    "strongswan", "stroke",
@@ -483,7 +492,7 @@ bool ikw_procfs_is_control_tool(const char *args, size_t len)
 		if (!strcmp(name, tools[i]))
 			return true;
 	if (!strcmp(name, "ip"))
-		return has_arg(args, len, "xfrm") || has_arg(args, len, "x");
+		return has_begun(args, len, "xfrm");
 	/* Scripts: the interpreter comes first. */
 	return has_arg(args, len, "/usr/sbin/ipsec") || has_arg(args, len, "/sbin/ipsec");
 }

@@ -360,6 +360,46 @@ bool ikw_world_migrated(struct ikw_world *w, const struct ikw_tunnel *from,
 	return clone;
 }
 
+/* What brought it is looked for when the first of a generation comes, and when the inbound does. */
+static void sa_brought(struct ikw_world *w, const struct ikw_sa *ev, struct ikw_generation *gen,
+		       bool look)
+{
+	if (ev->op == IKW_SA_ADD && look)
+		ikw_generation_attribute(w, gen, ev->hdr.time);
+	if (gen->exchange && ev->by.tgid)
+		ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
+}
+
+/* Is it known by the dump alone that is under way? */
+static bool only_dumped(const struct ikw_world *w, const struct ikw_sa_node *sa)
+{
+	const struct ikw_generation *gen = sa->generation;
+
+	return w->dumping && !sa->installed && sa->dumped == w->dump &&
+	       (!gen->dumped || gen->born >= w->dump_began);
+}
+
+/*
+ * A dump that is under way showed it before the record of its addition was read:
+ * it is no older than any other whose addition was seen.
+ */
+static void sa_witnessed(struct ikw_world *w, struct ikw_sa_node *sa, const struct ikw_sa *ev)
+{
+	struct ikw_generation *gen = sa->generation;
+	bool first = gen->dumped;
+
+	if (!only_dumped(w, sa) || gen->ending)
+		return;
+	sa->installed = ev->hdr.time;
+	if (first) {
+		gen->dumped = false;
+		gen->born = ev->hdr.time;
+		gen->installer_tgid = ev->by.tgid;
+		gen->installer_portid = ev->by.portid;
+	}
+	sa_brought(w, ev, gen, first || sa->dir == IKW_DIR_IN);
+}
+
 static void sa_install(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
 {
 	bool guessed, first;
@@ -371,6 +411,8 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev, uint64_t ha
 	if (ev->op == IKW_SA_ADD)
 		note_clone(w, ev);
 	if (sa) {
+		if (ev->op == IKW_SA_ADD)
+			sa_witnessed(w, sa, ev);
 		sa_take(sa, ev);
 		sa->dumped = w->dump;
 		return;
@@ -399,10 +441,7 @@ static void sa_install(struct ikw_world *w, const struct ikw_sa *ev, uint64_t ha
 		t->mark_mask = ev->mark_mask;
 		t->if_id = ev->if_id;
 	}
-	if (ev->op == IKW_SA_ADD && (first || dir == IKW_DIR_IN))
-		ikw_generation_attribute(w, gen, ev->hdr.time);
-	if (gen->exchange && ev->by.tgid)
-		ikw_host_daemon(&w->host, &ev->by, ev->hdr.time);
+	sa_brought(w, ev, gen, first || dir == IKW_DIR_IN);
 	ikw_tunnel_state(w, t, ev->hdr.time);
 	if (w->ops.sa)
 		w->ops.sa(w->ops.ctx, sa, true);
@@ -632,6 +671,22 @@ static bool leads_nowhere(const struct ikw_sa *ev)
 	       !memcmp(ev->daddr, nowhere[1], IKW_ADDR_LEN);
 }
 
+static void sa_vanish(struct ikw_world *w, const struct ikw_sa_node *sa, const struct ikw_hdr *hdr,
+		      const struct ikw_actor *by, uint8_t cause);
+
+/* There is one SA of a name at a time: one that was added later than the one known is another. */
+static void sa_appears(struct ikw_world *w, const struct ikw_sa *ev, uint64_t hash)
+{
+	const struct ikw_sa_node *old = sa_of(w, ev, hash, false);
+	struct ikw_hdr hdr = ev->hdr;
+
+	hdr.flags |= IKW_F_LATE;
+	hdr.time--; /* it went first: the two never stood side by side, as in a rekey */
+	if (old && old->add_wall_s && ev->add_wall_s > old->add_wall_s)
+		sa_vanish(w, old, &hdr, NULL, IKW_CAUSE_UNKNOWN);
+	sa_install(w, ev, hash);
+}
+
 void ikw_sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 {
 	uint64_t hash = ikw_sa_hash(ev->daddr, ev->spi);
@@ -643,7 +698,7 @@ void ikw_sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 	switch (ev->op) {
 	case IKW_SA_ADD:
 	case IKW_SA_DUMP:
-		sa_install(w, ev, hash);
+		sa_appears(w, ev, hash);
 		break;
 	case IKW_SA_CHANGE:
 		sa_change(w, ev, hash);
@@ -719,11 +774,27 @@ static void sas_vanish(struct ikw_world *w, const struct ikw_hdr *hdr, const str
 	free(list);
 }
 
+struct flush {
+	const struct ikw_world *w;
+	const struct ikw_flush *ev;
+};
+
+/*
+ * What is read behind a dump was while it ran. What only that dump has shown, and
+ * may have been added since it began, is not known to be flushed: the next dump tells.
+ */
+static bool perhaps_younger(const struct ikw_world *w, const struct ikw_sa_node *sa)
+{
+	return only_dumped(w, sa) &&
+	       sa->add_wall_s + 1 >= ikw_host_wall(&w->host, w->dump_began) / IKW_SECOND;
+}
+
 static bool flushed(const struct ikw_sa_node *sa, const void *arg)
 {
-	const struct ikw_flush *ev = arg;
+	const struct flush *flush = arg;
+	uint8_t proto = flush->ev->proto;
 
-	return !ev->proto || ev->proto == 255 || ev->proto == sa->proto;
+	return (!proto || proto == 255 || proto == sa->proto) && !perhaps_younger(flush->w, sa);
 }
 
 void ikw_flush_event(struct ikw_world *w, const struct ikw_flush *ev)
@@ -733,7 +804,7 @@ void ikw_flush_event(struct ikw_world *w, const struct ikw_flush *ev)
 	if (ev->what != IKW_FLUSH_SA || ev->each_told)
 		return;
 	sas_vanish(w, &ev->hdr, &ev->by, ev->task_valid ? IKW_CAUSE_FLUSH : IKW_CAUSE_NETNS,
-		   flushed, ev);
+		   flushed, &(struct flush){ w, ev });
 }
 
 static bool undumped(const struct ikw_sa_node *sa, const void *arg)

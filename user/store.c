@@ -79,6 +79,8 @@ sqlite3_stmt *ikw_store_stmt(struct ikw_store *store, enum ikw_store_sql which)
 {
 	sqlite3_stmt **stmt = &store->stmt[which];
 
+	if (!store->db)
+		return NULL;
 	if (!*stmt && sqlite3_prepare_v3(store->db, ikw_store_sql[which], -1,
 					 SQLITE_PREPARE_PERSISTENT, stmt, NULL)) {
 		ikw_store_fail(store);
@@ -211,11 +213,16 @@ static int check_pages(struct ikw_store *store)
  * The WAL is kept when the last writer goes, so that readers without write access
  * find it. A long list is sorted in memory: such a reader may make no file for it.
  */
+void ikw_store_patience(struct ikw_store *store, bool usual)
+{
+	sqlite3_busy_timeout(store->db, usual ? BUSY_MS : 0);
+}
+
 static int set_pragmas(struct ikw_store *store)
 {
 	int persist = 1;
 
-	sqlite3_busy_timeout(store->db, BUSY_MS);
+	ikw_store_patience(store, true);
 	if (exec_text(store, "PRAGMA temp_store=MEMORY"))
 		return -1;
 	if (store->readonly)
@@ -299,6 +306,24 @@ static int move_aside(struct ikw_store *store, const char *aside)
 	return err;
 }
 
+/* What could not be replaced is there as before: nothing of it is lost to those that come later. */
+static void put_back(const struct ikw_store *store, const char *aside)
+{
+	static const char *const suffix[] = { "-wal", "-shm", "" };
+
+	for (int i = 0; i < 3; i++) {
+		char *from = sqlite3_mprintf("%s%s", aside, suffix[i]);
+		char *to = sqlite3_mprintf("%s%s", store->path, suffix[i]);
+
+		if (from && to && *suffix[i] && !access(aside, F_OK))
+			unlink(to); /* the new one's */
+		if (from && to)
+			rename(from, to);
+		sqlite3_free(from);
+		sqlite3_free(to);
+	}
+}
+
 static void time_suffix(char *to, size_t size)
 {
 	time_t now = time(NULL);
@@ -320,12 +345,12 @@ int ikw_store_replace(struct ikw_store *store)
 	time_suffix(stamp, sizeof(stamp));
 	aside = sqlite3_mprintf("%s.corrupt-%s", store->path, stamp);
 	store_disconnect(store);
-	if (!aside || move_aside(store, aside) || create_file(store)) {
-		sqlite3_free(aside);
-		return -1;
-	}
-	err = store_connect(store);
-	if (!err) {
+	err = !aside || move_aside(store, aside) || create_file(store) || store_connect(store);
+	if (err) {
+		store_disconnect(store);
+		if (aside)
+			put_back(store, aside);
+	} else {
 		store->replaced++;
 		ikw_store_salvage(store, aside, &tunnels, &alarms);
 		snprintf(store->notice, sizeof(store->notice),
@@ -334,6 +359,17 @@ int ikw_store_replace(struct ikw_store *store)
 	}
 	sqlite3_free(aside);
 	return err ? -1 : 0;
+}
+
+int ikw_store_reconnect(struct ikw_store *store)
+{
+	int err = store_connect(store);
+
+	if (err > 0 || (err < 0 && ikw_store_is_corrupt(store)))
+		return ikw_store_replace(store);
+	if (err)
+		store_disconnect(store);
+	return err;
 }
 
 /* ---- opening ---------------------------------------------------------- */

@@ -70,7 +70,7 @@ struct ikw_store_item {
 };
 
 struct ikw_store {
-	sqlite3 *db;
+	sqlite3 *db; /* NULL: it was damaged, and could not be replaced */
 	sqlite3_stmt *stmt[SQL_COUNT];
 	char *dir;
 	char *path;
@@ -110,8 +110,17 @@ int ikw_store_fail(struct ikw_store *store);
 /* Has the last call found the file to be no sound database? */
 bool ikw_store_is_corrupt(const struct ikw_store *store);
 
-/* Moves the database aside and begins a new one. 0 or -1. */
+/*
+ * Moves the database aside and begins a new one. 0; or -1: it is where it was, and
+ * closed (store->db is NULL).
+ */
 int ikw_store_replace(struct ikw_store *store);
+
+/* Opens the database again after that. 0, or -1 with it closed. */
+int ikw_store_reconnect(struct ikw_store *store);
+
+/* Writers wait so long for another's lock: the usual time, or not at all. */
+void ikw_store_patience(struct ikw_store *store, bool usual);
 
 /* Frees what is queued, written or not. */
 void ikw_store_queue_free(struct ikw_store *store);

@@ -40,7 +40,27 @@ static unsigned int copy_from(struct salvage *s, const char *select, sqlite3_stm
 	return count;
 }
 
-static unsigned int copy_table(struct salvage *s, const char *table, const char *values)
+/* What an operator has to clear is looked for one by one: damage before and behind it does not
+ * matter. */
+static unsigned int copy_active(struct salvage *s, sqlite3_stmt *to)
+{
+	sqlite3_stmt *ids = NULL, *from = NULL;
+	unsigned int count = 0;
+
+	if (!sqlite3_prepare_v2(s->store->db, "SELECT last_id FROM active", -1, &ids, NULL) &&
+	    !sqlite3_prepare_v2(s->old, "SELECT * FROM alarms WHERE id = ?1", -1, &from, NULL))
+		while (ikw_store_now() < s->deadline && sqlite3_step(ids) == SQLITE_ROW) {
+			sqlite3_bind_int64(from, 1, sqlite3_column_int64(ids, 0));
+			count += sqlite3_step(from) == SQLITE_ROW && !copy_row(from, to);
+			sqlite3_reset(from);
+		}
+	sqlite3_finalize(ids);
+	sqlite3_finalize(from);
+	return count;
+}
+
+static unsigned int copy_table(struct salvage *s, const char *table, const char *values,
+			       unsigned int (*first)(struct salvage *s, sqlite3_stmt *to))
 {
 	char *up = sqlite3_mprintf("SELECT * FROM %s ORDER BY rowid", table);
 	char *down = sqlite3_mprintf("SELECT * FROM %s ORDER BY rowid DESC", table);
@@ -49,8 +69,9 @@ static unsigned int copy_table(struct salvage *s, const char *table, const char 
 	unsigned int count = 0;
 
 	if (up && down && insert && !sqlite3_prepare_v2(s->store->db, insert, -1, &to, NULL)) {
-		count = copy_from(s, up, to);
-		count += copy_from(s, down, to);
+		count = first ? first(s, to) : 0;
+		count += copy_from(s, down, to); /* time may not suffice for the oldest */
+		count += copy_from(s, up, to);
 	}
 	sqlite3_finalize(to);
 	sqlite3_free(up);
@@ -85,12 +106,12 @@ void ikw_store_salvage(struct ikw_store *store, const char *path, unsigned int *
 
 	if (!sqlite3_open_v2(path, &s.old, SQLITE_OPEN_READWRITE, NULL) &&
 	    !ikw_store_exec(store, SQL_BEGIN)) {
-		*tunnels = copy_table(&s, "tunnels", "?1, ?2, ?3, ?4, ?5");
-		copy_table(&s, "active", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9");
-		copy_table(&s, "clears", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8");
-		*alarms = copy_table(&s, "alarms", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8");
-		copy_table(&s, "given", "?1, ?2, ?3");
-		copy_table(&s, "up", "?1");
+		*tunnels = copy_table(&s, "tunnels", "?1, ?2, ?3, ?4, ?5", NULL);
+		copy_table(&s, "active", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9", NULL);
+		copy_table(&s, "clears", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8", NULL);
+		copy_table(&s, "given", "?1, ?2, ?3", NULL);
+		copy_table(&s, "up", "?1", NULL);
+		*alarms = copy_table(&s, "alarms", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8", copy_active);
 		copy_last_id(&s);
 		ikw_store_exec(store, SQL_COMMIT);
 	}

@@ -238,23 +238,32 @@ static uint64_t monotonic_now(void)
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* A long queue is not tried again at every call: that would cost more than it is worth. */
+/* A long queue, or a damaged database, is not tried again at every call: that would cost more than
+ * it is worth. */
 static bool too_soon(const struct ikw_store *store)
 {
-	return store->retry_at && store->queued > RETRY_QUEUE && monotonic_now() < store->retry_at;
+	return store->retry_at && (store->queued > RETRY_QUEUE || !store->db) &&
+	       monotonic_now() < store->retry_at;
 }
 
 /* 0, or -1; what is queued stays. */
 static int commit_queue(struct ikw_store *store)
 {
-	int err = store->db ? transact(store) : -1;
+	int err = store->db ? 0 : ikw_store_reconnect(store);
 
+	/* who waited for another's lock once does not wait again and again */
+	if (!err && store->retry_at)
+		ikw_store_patience(store, false);
+	if (!err)
+		err = transact(store);
 	if (err && store->db && store->lock >= 0 && ikw_store_is_corrupt(store)) {
 		rollback(store);
 		err = ikw_store_replace(store) ? -1 : transact(store);
 	}
 	if (err && store->db)
 		rollback(store);
+	if (store->db)
+		ikw_store_patience(store, true);
 	return err;
 }
 

@@ -107,7 +107,11 @@ verdict reload/often $? "$(cat "$dir/err")"
 
 # ---- who may ask, and what
 python=$(PATH=/usr/bin:/bin command -v python3)
-ask() { setpriv --reuid "$1" --regid "$2" --clear-groups "$python" - "$dir/s" "$3" <<'P'
+# ask UID GID REQUEST [GROUPS]
+ask() {
+	local groups=--clear-groups
+	[ -z "${4:-}" ] || groups=--groups=$4
+	setpriv --reuid "$1" --regid "$2" "$groups" "$python" - "$dir/s" "$3" <<'P'
 import socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.settimeout(10)
@@ -135,6 +139,12 @@ if command -v setpriv >/dev/null && [ -n "$python" ] && getent group daemon game
 	verdict who/reader $? "$(ask 65534 "$(getent group daemon | cut -d: -f3)" '{"request": "status"}' | head -c 200)"
 	ask 65534 "$(getent group daemon | cut -d: -f3)" '{"request": "clear", "all": true}' | grep -q 'not permitted to clear'
 	verdict who/reader_clears $? "$(ask 65534 "$(getent group daemon | cut -d: -f3)" '{"request": "clear", "all": true}')"
+	# of the group by a unit's SupplementaryGroups=, not by /etc/group
+	daemon=$(getent group daemon | cut -d: -f3) games=$(getent group games | cut -d: -f3)
+	ask 65534 65534 '{"request": "status"}' "$daemon" | grep -q '"tier"'
+	verdict who/supplementary $? "$(ask 65534 65534 '{"request": "status"}' "$daemon" | head -c 200)"
+	ask 65534 65534 '{"request": "clear", "all": true}' "$daemon,$games" | grep -q '{"cleared":0}'
+	verdict who/clearer $? "$(ask 65534 65534 '{"request": "clear", "all": true}' "$daemon,$games")"
 	# one of the group that takes every connection there is: it has its share, the others have theirs
 	setpriv --reuid 65534 --regid "$(getent group daemon | cut -d: -f3)" --clear-groups "$python" - "$dir/s" >"$dir/hog" <<'P' &
 import socket, sys, time

@@ -150,6 +150,23 @@ assert b'"tier"' in ask(b'{"request": "status"}\n')
 P
 verdict clients $? "a client's misbehaviour disturbed others"
 
+# a namespace whose name is no text: one line of any alarm, and JSON takes it
+odd=$'ikw\xff\n'$$
+if ip netns add "$odd" 2>/dev/null; then
+	"$agent" run --netns "$odd" --tier netlink --no-store --socket "$dir/s3" --pin-dir "$pins-odd" --record "$dir/odd" >/dev/null 2>"$dir/err3" &
+	second=$!
+	until_ 60 grep -q '^ikewatch: ready$' "$dir/err3"
+	verdict odd_name $? "$(cat "$dir/err3")"
+	[ "$("$agent" status --socket "$dir/s3" --json | jq -r .netns)" = "ikw? $$" ] && [ "$(jq -r 'select(.vsys) | .vsys' "$dir/odd")" = "ikw? $$" ]
+	verdict odd_name/told $? "$("$agent" status --socket "$dir/s3" --json | cut -c1-200; head -c 200 "$dir/odd")"
+	kill $second
+	wait $second
+	"$agent" detach --pin-dir "$pins-odd" >/dev/null 2>&1
+	ip netns del "$odd"
+else
+	echo 'skip odd_name: such a namespace cannot be made here'
+fi
+
 # what must be refused, beside a running agent
 refused two_agents 'another agent runs' "$agent" run --netns $ns --no-store --socket "$sock"
 refused two_agents_state 'another ikewatch uses it' "$agent" run --netns $ns --state-dir "$dir/state" --socket "$dir/s2"

@@ -108,6 +108,20 @@ static void test_line(void **state)
 	assert_int_equal(ikw_alarm_line(&full, line, 64), -1);
 }
 
+/* A namespace may be called anything, and a recording may say anything: one line all the same. */
+static void test_line_of_any_name(void **state)
+{
+	struct ikw_alarm alarm = full;
+	char line[4096];
+
+	(void)state;
+	strcpy(alarm.vsys, "a\nIPSEC/4/\033[31m");
+	strcpy(alarm.ifname, "e\rth0");
+	assert_true(ikw_alarm_line(&alarm, line, sizeof(line)) > 0);
+	assert_null(strpbrk(line, "\n\r\033"));
+	assert_non_null(strstr(line, "VsysName=a IPSEC/4/?[31m, InterfaceName=e th0, SlotID=0)"));
+}
+
 static void test_object(void **state)
 {
 	char *line = ikw_alarm_json_line(&full);
@@ -202,9 +216,8 @@ static void test_controls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line),
-		cmocka_unit_test(test_object),
-		cmocka_unit_test(test_empty_object),
+		cmocka_unit_test(test_line_of_any_name), cmocka_unit_test(test_line),
+		cmocka_unit_test(test_object),		 cmocka_unit_test(test_empty_object),
 		cmocka_unit_test(test_controls),
 	};
 

@@ -22,6 +22,7 @@
 #include <jansson.h>
 #include <sqlite3.h>
 #include "user/cli.h"
+#include "user/live.h"
 #include "user/store.h"
 
 static char dir[64];
@@ -535,6 +536,11 @@ static void test_clear(void **state)
 	assert_int_equal(RUN("clear"), 2);
 	assert_int_equal(RUN("clear", "1", "--all"), 2);
 	assert_int_equal(RUN("clear", "x"), 2);
+	/* wrong usage: nothing was done */
+	assert_int_equal(RUN("clear", "4", "x"), 2);
+	assert_string_equal(err,
+			    "ikewatch: clear: x: not an alarm's id\ntry: ikewatch clear --help\n");
+	assert_string_equal(out, "");
 	assert_int_equal(RUN("clear", "99"), 1);
 	assert_string_equal(err, "ikewatch: clear: 99: no such alarm\n");
 	assert_int_equal(RUN("clear", "2"), 1);
@@ -553,6 +559,22 @@ static void test_clear(void **state)
 	assert_string_equal(out, "");
 	assert_int_equal(RUN("clear", "--all"), 0);
 	assert_string_equal(out, "no active alarms\n");
+}
+
+/* The option that is wrong is the one that is named, also where several stand together. */
+static void test_options(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("alarms", "-qj"), 2);
+	assert_string_equal(err, "ikewatch: -q: unknown option\ntry: ikewatch alarms --help\n");
+	assert_int_equal(RUN("alarms", "--all", "-jq"), 2);
+	assert_string_equal(err, "ikewatch: -q: unknown option\ntry: ikewatch alarms --help\n");
+	assert_int_equal(RUN("alarms", "--json=1"), 2);
+	assert_string_equal(err, "ikewatch: --json=1: unknown option\n"
+				 "try: ikewatch alarms --help\n");
+	assert_int_equal(RUN("alarms", "--nothing"), 2);
+	assert_string_equal(err, "ikewatch: --nothing: unknown option\n"
+				 "try: ikewatch alarms --help\n");
 }
 
 /* Golden up to the catalogue's part, which has tests of its own. */
@@ -763,11 +785,32 @@ static void test_explain_plain(void **state)
 	assert_null(strpbrk(out, "\033"));
 }
 
+static void take_netns(void *ctx, const char *line, const json_t *json)
+{
+	(void)line;
+	snprintf(ctx, 64, "%s", ikw_live_text(json, "netns"));
+}
+
+/* Who watches a container's namespace reads names that others gave. */
+static void answer_is_plain(void **state)
+{
+	static char answer[] = "{\"netns\":\"a\\u001b[2Jb\\nc\"}\n";
+	char why[64] = "", got[64] = "";
+
+	(void)state;
+	assert_int_equal(ikw_live_lines(fmemopen(answer, sizeof(answer) - 1, "r"), take_netns, got,
+					why, sizeof(why)),
+			 0);
+	assert_string_equal(got, "a?[2Jb c");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_store, remove_store)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_options),
+		TEST(answer_is_plain),
 		TEST(test_replay),
 		TEST(test_replay_into_store),
 		TEST(test_replay_errors),

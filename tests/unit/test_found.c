@@ -538,9 +538,153 @@ static void test_next_knows_what_ended(void **state)
 	assert_non_null(strstr(s.told[1].detail, "check with a restart"));
 }
 
+static void dump_mark(struct story *s, uint64_t ms, uint8_t op)
+{
+	NEW(s, e, dump, DUMP, ms);
+	e.dump.op = op;
+	feed(s, &e);
+}
+
+/* Read in before the records of its addition are: the exchange that brought it is known all the
+ * same. */
+static void test_added_while_dumped(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	ike(&s, 20000, '>', V2(0xa0, 36, 2, 208));
+	ike(&s, 20010, '<', V2(0xa0, 36, 2, 208));
+	dump_mark(&s, 20012, IKW_DUMP_BEGIN);
+	for (unsigned int n = 0; n < 2; n++) {
+		sa_op(&s, 20020, IN(n), IKW_SA_DUMP, 0, 0);
+		sa_op(&s, 20020, OUT(n), IKW_SA_DUMP, 0, 0);
+	}
+	up(&s, 20015, 1, DAEMON);
+	dump_mark(&s, 20022, IKW_DUMP_END);
+	ike(&s, 20030, '>', V2(0xa0, 37, 3, 80));
+	sa_op(&s, 20035, OUT(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 20040, '<', V2(0xa0, 37, 3, 80));
+	sa_op(&s, 25030, IN(0), IKW_SA_DELETE, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_CERTAIN);
+	assert_true(s.told[0].tunnel_up);
+}
+
+static void pair_added(struct story *s, uint64_t ms, uint32_t added, uint8_t op)
+{
+	struct sa_spec in = IN(0), out = OUT(0);
+
+	in.added = out.added = added;
+	sa_op(s, ms, in, op, 0, OTHER);
+	sa_op(s, ms + 1, out, op, 0, OTHER);
+}
+
+/* The records of a deletion were lost, and the same SPIs are there anew: it is told of. */
+static void test_replaced_unseen(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int dumped = 0; dumped < 2; dumped++) {
+		begin(&s, ALL_SEES);
+		pair_added(&s, 10000, 10, IKW_SA_ADD);
+		if (dumped) {
+			dump_mark(&s, 60000, IKW_DUMP_BEGIN);
+			pair_added(&s, 60000, 50, IKW_SA_DUMP);
+			dump_mark(&s, 60002, IKW_DUMP_END);
+		} else {
+			pair_added(&s, 60000, 60, IKW_SA_ADD);
+		}
+		ikw_model_tick(s.model, s.now + 60000000000ULL);
+		assert_int_equal(s.count, 1);
+		assert_int_equal(s.told[0].reason, IKW_REASON_UNKNOWN);
+		assert_true(s.told[0].blind > 0);
+		assert_true(s.told[0].tunnel_up);
+		down(&s, 200000, 0, IKW_CAUSE_CALL, OTHER);
+		end(&s);
+		assert_int_equal(s.count, 2);
+		assert_int_equal(s.told[1].reason, IKW_REASON_MANUAL);
+		assert_false(s.told[1].tunnel_up);
+	}
+}
+
+static void flush_unsaid(struct story *s, uint64_t ms)
+{
+	NEW(s, e, flush, FLUSH, ms);
+	e.hdr.flags = IKW_F_NETLINK;
+	e.flush.what = IKW_FLUSH_SA;
+	e.flush.task_valid = 1;
+	e.flush.by.tgid = OTHER;
+	feed(s, &e);
+}
+
+static void pair_shown(struct story *s, uint64_t ms, unsigned int n, uint32_t added, uint8_t op)
+{
+	struct sa_spec in = IN(n), out = OUT(n);
+
+	in.added = out.added = added;
+	sa_op(s, ms, in, op, 0, op == IKW_SA_ADD ? OTHER : 0);
+	sa_op(s, ms, out, op, 0, op == IKW_SA_ADD ? OTHER : 0);
+}
+
+/*
+ * Netlink: a flush is read behind the dump that was under way, which shows what was
+ * added after it. That was not flushed.
+ */
+static void test_flush_while_dumped(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int there = 0; there < 2; there++) {
+		begin(&s, ALL_SEES);
+		pair_added(&s, 10000, 10, IKW_SA_ADD);
+		dump_mark(&s, 60000, IKW_DUMP_BEGIN);
+		/* one older than the agent that the dump came to before the flush did */
+		if (there)
+			pair_shown(&s, 60100, 2, 5, IKW_SA_DUMP);
+		pair_shown(&s, 60100, 1, 60, IKW_SA_DUMP);
+		flush_unsaid(&s, 60200);
+		pair_shown(&s, 60201, 1, 60, IKW_SA_ADD);
+		dump_mark(&s, 60202, IKW_DUMP_END);
+		ikw_model_tick(s.model, s.now + 10000000000ULL);
+		assert_int_equal(s.count, 1 + there);
+		for (unsigned int i = 0; i < s.count; i++)
+			assert_string_equal(s.told[i].rule, "flush");
+		down(&s, 200000, 1, IKW_CAUSE_CALL, OTHER);
+		end(&s);
+		assert_int_equal(s.count, 2 + there);
+		assert_int_equal(s.told[1 + there].reason, IKW_REASON_MANUAL);
+		assert_false(s.told[1 + there].tunnel_up);
+	}
+}
+
+/* The same SAs told of again, by a dump or otherwise, are the same SAs. */
+static void test_told_again(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	pair_added(&s, 10000, 10, IKW_SA_ADD);
+	pair_added(&s, 20000, 10, IKW_SA_ADD);
+	dump_mark(&s, 60000, IKW_DUMP_BEGIN);
+	pair_added(&s, 60000, 10, IKW_SA_DUMP);
+	dump_mark(&s, 60002, IKW_DUMP_END);
+	ikw_model_tick(s.model, s.now + 60000000000ULL);
+	assert_int_equal(s.count, 0);
+	down(&s, 200000, 0, IKW_CAUSE_CALL, OTHER);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_flush_while_dumped),
+		cmocka_unit_test(test_added_while_dumped),
+		cmocka_unit_test(test_replaced_unseen),
+		cmocka_unit_test(test_told_again),
 		cmocka_unit_test(test_v1_delete_by_length),
 		cmocka_unit_test(test_process_not_known),
 		cmocka_unit_test(test_v1_deletes_that_crossed),

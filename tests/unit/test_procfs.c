@@ -153,9 +153,35 @@ static void test_holders(void **state)
 	assert_int_equal(port, daemon);
 }
 
+static void test_control_tools(void **state)
+{
+	static const struct {
+		const char *args;
+		size_t len;
+		bool is;
+	} rows[] = {
+#define ARGS(text) text, sizeof(text)
+		{ ARGS("swanctl\0--terminate"), true },
+		{ ARGS("/usr/sbin/ip\0xfrm\0state\0flush"), true },
+		{ ARGS("ip\0-n\0gw\0xf\0s\0d"), true },
+		{ ARGS("ip\0x\0s\0f"), true },
+		{ ARGS("ip\0link\0add\0type\0xfrm_"), false },
+		{ ARGS("ip\0"), false },
+		{ ARGS("/bin/sh\0/usr/sbin/ipsec\0down\0a"), true },
+		{ ARGS("vi\0xfrm"), false },
+		{ "ip\0xfrm", 6, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (ikw_procfs_is_control_tool(rows[i].args, rows[i].len) != rows[i].is)
+			fail_msg("row %zu: %s", i, rows[i].args);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_control_tools),
 		cmocka_unit_test(test_other_ports),
 		cmocka_unit_test(test_holders),
 	};

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <dirent.h>
@@ -672,6 +673,125 @@ static void test_disk_full(void **state)
 	ikw_store_close(store);
 }
 
+/* Alarms that stand for a tunnel in the active list are looked for by their ids, wherever they lie.
+ */
+static void test_damaged_twice(void **state)
+{
+	struct ikw_store *store = open_store();
+	struct listed list;
+
+	(void)state;
+	ikw_store_begin(store);
+	for (uint32_t i = 1; i <= 2000; i++)
+		raise_alarm(store, i == 1000 ? 2 : 1, NOW + i, false, IKW_REASON_DPD_TIMEOUT);
+	assert_int_equal(ikw_store_close(store), 0);
+	damage(300 * 1024, 20000);
+	damage(900 * 1024, 20000);
+	store = open_store();
+	assert_int_equal(ikw_store_replaced(store), 1);
+	list_of(store, ACTIVE, &list);
+	assert_int_equal(list.count, 2);
+	assert_int_equal(list.rows[0].id, 1000);
+	assert_int_equal(list.rows[1].id, 2000);
+	ikw_store_close(store);
+}
+
+static void limit_files(struct rlimit *was)
+{
+	struct rlimit small;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, was), 0);
+	small = *was;
+	small.rlim_cur = 1;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+}
+
+/* No room for a new database: the damaged one stays until there is, and what is in it goes on. */
+static void test_damaged_disk_full(void **state)
+{
+	struct ikw_store_stats stats;
+	struct ikw_store *store;
+	struct rlimit was;
+
+	(void)state;
+	fill_for_damage();
+	damage(400 * 1024, 20000);
+	limit_files(&was);
+	for (int i = 0; i < 2; i++)
+		assert_null(ikw_store_open(dir, false, why, sizeof(why)));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	store = open_store();
+	assert_int_equal(ikw_store_replaced(store), 1);
+	assert_int_equal(corrupt_files(), 1);
+	assert_non_null(strstr(ikw_store_notice(store), "with 2 tunnels and "));
+	assert_int_equal(raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT), 2001);
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_true(stats.alarms > 1500);
+	ikw_store_close(store);
+}
+
+/* The same while it is in use: alarms wait in memory, and go into the new one. */
+static void test_damaged_in_use_disk_full(void **state)
+{
+	struct ikw_alarm alarm = { .tunnel_index = 2, .wall = NOW };
+	struct ikw_store_stats stats;
+	struct ikw_store *store;
+	struct rlimit was;
+
+	(void)state;
+	fill_for_damage();
+	store = open_store();
+	assert_int_equal(
+		sqlite3_exec(store->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL),
+		SQLITE_OK);
+	sqlite3_exec(store->db, "PRAGMA shrink_memory", NULL, NULL, NULL);
+	damage(8192, 300 * 1024);
+	limit_files(&was);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(ikw_store_alarm(store, &alarm), -1);
+	assert_int_equal(corrupt_files(), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	usleep(1100000); /* a damaged one is tried again once a second */
+	assert_int_equal(raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT), 2004);
+	assert_int_equal(ikw_store_replaced(store), 1);
+	assert_int_equal(corrupt_files(), 1);
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_int_equal(stats.queued, 0);
+	assert_int_equal(stats.last_id, 2004);
+	ikw_store_close(store);
+}
+
+/* Somebody else writes for long (a VACUUM): the agent waits once, not at every alarm. */
+static void test_locked(void **state)
+{
+	struct ikw_store *store = open_store();
+	struct ikw_store_stats stats;
+	struct timespec from, to;
+	sqlite3 *other;
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/alarms.db", dir);
+	raise_alarm(store, 1, NOW, false, IKW_REASON_DPD_TIMEOUT);
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (uint32_t i = 0; i < 20; i++) {
+		struct ikw_alarm alarm = { .tunnel_index = 2, .wall = NOW + i };
+
+		assert_int_equal(ikw_store_alarm(store, &alarm), -1);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	assert_in_range(to.tv_sec - from.tv_sec, 0, 4);
+	assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(other);
+	assert_int_equal(ikw_store_commit(store), 0);
+	assert_int_equal(ikw_store_stats(store, &stats), 0);
+	assert_int_equal(stats.alarms, 21);
+	assert_int_equal(ikw_store_close(store), 0);
+}
+
 /* A child is killed while it writes batches: what it said was durable is there, whole. */
 static void test_killed_writer(void **state)
 {
@@ -864,6 +984,10 @@ int main(void)
 		TEST(test_damaged_names),
 		TEST(test_damaged_in_use),
 		TEST(test_disk_full),
+		TEST(test_damaged_twice),
+		TEST(test_damaged_disk_full),
+		TEST(test_damaged_in_use_disk_full),
+		TEST(test_locked),
 		TEST(test_killed_writer),
 		TEST(test_unprivileged_reader),
 		TEST(test_plans),
