@@ -430,6 +430,10 @@ static const struct ikw_rule rules[] = {
 	{ "reauth_failed", R(REAUTH_TIMEOUT), CERTAIN, false,
 	  F(LOCAL_DELETE) | F(NEW_IKE_FIRST) | F(NEW_IKE_FAILED), ORDERS, 0,
 	  "a reauthentication deleted it first, and the new IKE_SA did not come about" },
+	/* RFC 7296 1.2, 1.3: of several CHILD_SAs each is negotiated by itself */
+	{ "reauth_failed_for_it", R(REAUTH_TIMEOUT), LIKELY, false,
+	  F(LOCAL_DELETE) | F(NEW_IKE_FIRST) | F(NEW_IKE_WITHOUT), ORDERS | F(RETURNED), 0,
+	  "a reauthentication replaced the IKE_SA, and this flow was refused under the new one" },
 	{ "reauth_failed_before", R(REAUTH_TIMEOUT), LIKELY, false,
 	  F(LOCAL_DELETE) | F(REAUTH_FAILED_BEFORE), ORDERS, 0,
 	  "a reauthentication had failed, and the daemon then deleted the tunnel" },

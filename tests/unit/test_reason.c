@@ -128,6 +128,7 @@ static const struct {
 	{ "reauth_after", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "reauth_conflict", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, false },
 	{ "reauth_failed", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_CERTAIN, false },
+	{ "reauth_failed_for_it", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "reauth_failed_before", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "conflict_then_delete", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, false },
 	{ "child_after_conflict", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, false },
