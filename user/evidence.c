@@ -8,7 +8,9 @@
 #define DELETE_AFTER_NEXT                                                                          \
 	(10 * IKW_SECOND) /* from the new SAs to the Delete of the old: 5 s by default */
 /* a rekey deletes what it replaced at once, or 5 s later (charon.delete_rekeyed_delay) */
-#define REKEY_DELETES	   (7 * IKW_SECOND)
+#define REKEY_DELETES (7 * IKW_SECOND)
+/* for so long an IKE_SA that the peer seems to have lost may be kept beside its new one: chosen */
+#define DUPLICATE_FOR	   (30 * IKW_SECOND)
 #define ANEW_AMONG	   8		  /* tunnels of the peer that are looked at */
 #define JIFFY		   (10 * IKW_MS)  /* of struct ikw_hdr.time, at most */
 #define AT_ONCE		   (300 * IKW_MS) /* from an answer to what it made the daemon do: chosen */
@@ -481,15 +483,37 @@ static void see_replaced(struct ikw_look *l)
 }
 
 /*
+ * Something of ours, no check, that was begun a while after the new SAs came: a daemon may
+ * leave the peer some time to delete the old one itself (strongSwan: 10 s).
+ */
+static bool told_since(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	uint64_t born = l->f->next_gen->born;
+
+	if (!x->ours || x->type != IKW_V2_INFORMATIONAL ||
+	    !within(x->first, born, born + DUPLICATE_FOR))
+		return false;
+	switch (ikw_ike_content(l->f->ike, x->length)) {
+	case IKW_CONTENT_DELETE_IKE:
+		return true;
+	case IKW_CONTENT_UNKNOWN:
+	case IKW_CONTENT_MAYBE_EMPTY:
+		return l->f->seen & IKW_FACT(NOT_ASKED);
+	default:
+		return false;
+	}
+}
+
+/*
  * The daemon tells the old one to go as the peer begins anew (without INITIAL_CONTACT,
- * RFC 7296 2.4), and the peer does not know it any more.
+ * RFC 7296 2.4), or a while later, and the peer does not know it any more.
  */
 static bool came_back(const struct ikw_look *l, const struct ikw_exchange *x)
 {
 	return l->f->seen & IKW_FACT(REPLACED_IKE) &&
 	       !(l->f->seen & (IKW_FACT(NEXT_OURS) | IKW_FACT(GAVE_UP_EXCHANGE) |
 			       IKW_FACT(LIVENESS_EMPTY) | IKW_FACT(ASKED))) &&
-	       as_it_came(l->f->next_gen, x);
+	       (as_it_came(l->f->next_gen, x) || told_since(l, x));
 }
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Several CHILD_SAs of one IKE_SA, each a flow of its own, and what becomes of each. */
+/* Several CHILD_SAs of one IKE_SA, or IKE_SAs of one flow, and what becomes of each. */
 #include "tests/unit/story.h"
 
 #define SA_IN(n, reqid)	 ((struct sa_spec){ 0x1000 + (n), reqid, IKW_DIR_IN, 9, 0, 0, false })
@@ -116,11 +116,45 @@ static void test_one_refused(void **state)
 	}
 }
 
+/*
+ * A peer that restarted sets the flow up anew without INITIAL_CONTACT: the old IKE_SA is kept
+ * for a while (strongSwan: 10 s), for the peer may delete it, and its Delete is not answered.
+ */
+static void test_kept_for_a_while(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int aead = 0; aead < 2; aead++) {
+		uint32_t length = aead ? 65 : 80;
+
+		begin(&s, ALL_SEES);
+		if (aead)
+			establish(&s, 10000, 0xa0, 0, AES_GCM);
+		else
+			establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		ike(&s, 50000, 'r', V2(0xb0, 34, 0, 300));
+		ike(&s, 50010, 'a', V2(0xb0, 34, 0, 300));
+		ike(&s, 50020, 'r', V2(0xb0, 35, 1, 300));
+		up(&s, 50030, 1, DAEMON);
+		ike(&s, 50040, 'a', V2(0xb0, 35, 1, 208));
+		silence(&s, 60050, V2(0xa0, 37, 2, length), 4);
+		down(&s, 66000, 0, IKW_CAUSE_CALL, DAEMON);
+		/* a daemon that was never seen to check anything may have begun to */
+		if (aead)
+			expect_one(&s, IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_LIKELY);
+		else
+			expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_POSSIBLE);
+		assert_true(s.told[0].tunnel_up);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reqids_mixed_up),
 		cmocka_unit_test(test_one_refused),
+		cmocka_unit_test(test_kept_for_a_while),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
