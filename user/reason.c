@@ -420,6 +420,12 @@ static const struct ikw_rule rules[] = {
 	{ "reauth", R(PHASE1_REPLACE), CERTAIN, true,
 	  F(LOCAL_DELETE) | F(NEW_IKE_FIRST) | F(RETURNED), ORDERS, 0,
 	  "a reauthentication replaced it (deleted first, then set up anew)" },
+	/* what is closed for no traffic is not set up anew but by traffic, once it has gone */
+	{ "idle_then_anew", R(IDLE_TIMEOUT), LIKELY, false,
+	  F(LOCAL_DELETE) | F(IDLE) | F(DELETE_ASKED) | F(NEW_IKE_OUT) | F(RETURNED),
+	  ORDERS | F(ORDER_REKEY) | F(NEW_IKE_FIRST), 0,
+	  "no traffic, and the daemon closed it by itself (it had just looked when the SAs were "
+	  "last used); the flow was then set up anew" },
 	{ "reauth_after", R(PHASE1_REPLACE), LIKELY, false,
 	  F(LOCAL_DELETE) | F(NEW_IKE_OUT) | F(RETURNED), ORDERS, 0,
 	  "the daemon deleted it and set the flow up anew at once" },

@@ -125,6 +125,7 @@ static const struct {
 	{ "ordered_reauth", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
 	{ "ordered_somehow", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
 	{ "reauth", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_CERTAIN, true },
+	{ "idle_then_anew", IKW_REASON_IDLE_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "reauth_after", IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "reauth_conflict", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, false },
 	{ "reauth_failed", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_CERTAIN, false },
