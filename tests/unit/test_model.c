@@ -818,8 +818,8 @@ static void test_idle_then_anew(void **state)
 		ike(&s, 40010, '<', V2(0xa0, 37, 2, 80));
 		if (miss == 2)
 			ike(&s, 40015, '>', V2(0xb0, 34, 0, 300));
-		down(&s, 40020, 0, IKW_CAUSE_CALL, DAEMON);
-		establish(&s, 40200, 0xb0, 1, AES_SHA256);
+		down(&s, miss == 2 ? 40020 : 40400, 0, IKW_CAUSE_CALL, DAEMON);
+		establish(&s, 40600, 0xb0, 1, AES_SHA256);
 		expect_one(&s, miss ? IKW_REASON_PHASE1_REPLACE : IKW_REASON_IDLE_TIMEOUT,
 			   miss == 2 ? IKW_CONFIDENCE_CERTAIN : IKW_CONFIDENCE_LIKELY);
 		assert_true(s.told[0].tunnel_up);
