@@ -511,7 +511,7 @@ static const struct ikw_catalogue_entry entries[] = {
 			 "complete in time, or was refused.",
 		.evidence = "An IKE_SA_INIT, IKE_AUTH or Main Mode of ours to a peer with live SAs that "
 			    "stayed unanswered or was refused (a short IKE_AUTH response, no SA "
-			    "installed), and the SAs' end.",
+			    "installed, or those of some flows only), and the SAs' end.",
 		.needs = BIT(SA) | IKE_BOTH,
 		.helps = BIT(ACTOR) | BIT(ASKED) | BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(reauth_timeout),

@@ -806,7 +806,8 @@ static void fill_detail(struct report *r)
 			   ikw_exchange_name(r->f->ike->version, x->type),
 			   r->f->silent_checks ? r->f->silent_checks : x->copies,
 			   (double)(r->c->anchor - r->f->silent_since) / 1e9, answer_text(r, x));
-	else if (reason == IKW_REASON_REAUTH_TIMEOUT && r->f->new_ike)
+	else if (reason == IKW_REASON_REAUTH_TIMEOUT && r->f->new_ike &&
+		 !(r->v->rule->needs & IKW_FACT(NEW_IKE_WITHOUT)))
 		ikw_format(more, sizeof(more), " (%s)",
 			   answered_last(r->f->new_ike) ? "it was refused" : "it was not answered");
 	else if (reason == IKW_REASON_REAUTH_TIMEOUT && r->f->failed_ike)

@@ -8,7 +8,9 @@
 #define DELETE_AFTER_NEXT                                                                          \
 	(10 * IKW_SECOND) /* from the new SAs to the Delete of the old: 5 s by default */
 /* a rekey deletes what it replaced at once, or 5 s later (charon.delete_rekeyed_delay) */
-#define REKEY_DELETES	   (7 * IKW_SECOND)
+#define REKEY_DELETES (7 * IKW_SECOND)
+/* for so long an IKE_SA that the peer seems to have lost may be kept beside its new one: chosen */
+#define DUPLICATE_FOR	   (30 * IKW_SECOND)
 #define ANEW_AMONG	   8		  /* tunnels of the peer that are looked at */
 #define JIFFY		   (10 * IKW_MS)  /* of struct ikw_hdr.time, at most */
 #define AT_ONCE		   (300 * IKW_MS) /* from an answer to what it made the daemon do: chosen */
@@ -481,15 +483,37 @@ static void see_replaced(struct ikw_look *l)
 }
 
 /*
+ * Something of ours, no check, that was begun a while after the new SAs came: a daemon may
+ * leave the peer some time to delete the old one itself (strongSwan: 10 s).
+ */
+static bool told_since(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	uint64_t born = l->f->next_gen->born;
+
+	if (!x->ours || x->type != IKW_V2_INFORMATIONAL ||
+	    !within(x->first, born, born + DUPLICATE_FOR))
+		return false;
+	switch (ikw_ike_content(l->f->ike, x->length)) {
+	case IKW_CONTENT_DELETE_IKE:
+		return true;
+	case IKW_CONTENT_UNKNOWN:
+	case IKW_CONTENT_MAYBE_EMPTY:
+		return l->f->seen & IKW_FACT(NOT_ASKED);
+	default:
+		return false;
+	}
+}
+
+/*
  * The daemon tells the old one to go as the peer begins anew (without INITIAL_CONTACT,
- * RFC 7296 2.4), and the peer does not know it any more.
+ * RFC 7296 2.4), or a while later, and the peer does not know it any more.
  */
 static bool came_back(const struct ikw_look *l, const struct ikw_exchange *x)
 {
 	return l->f->seen & IKW_FACT(REPLACED_IKE) &&
 	       !(l->f->seen & (IKW_FACT(NEXT_OURS) | IKW_FACT(GAVE_UP_EXCHANGE) |
 			       IKW_FACT(LIVENESS_EMPTY) | IKW_FACT(ASKED))) &&
-	       as_it_came(l->f->next_gen, x);
+	       (as_it_came(l->f->next_gen, x) || told_since(l, x));
 }
 
 /*
@@ -572,6 +596,14 @@ static void see_replaced_late(struct ikw_look *l)
 		l->f->vague |= replaced;
 }
 
+/* In the same tunnel, or under another reqid that the daemon has for the flow by now. */
+static bool here_again(const struct ikw_generation *gen, const struct ikw_generation *next)
+{
+	return next->tunnel == gen->tunnel ||
+	       (next->tunnel->peer == gen->tunnel->peer &&
+		ikw_generation_encap(next) == ikw_generation_encap(gen));
+}
+
 static void see_return(struct ikw_look *l)
 {
 	const struct ikw_generation *gen = l->c->gen, *next, *back;
@@ -580,8 +612,8 @@ static void see_return(struct ikw_look *l)
 
 	if (l->f->next_gen)
 		return;
-	next = ikw_tunnel_usable(gen->tunnel, gen);
-	if (next && next->born > l->at) {
+	next = ikw_flow_usable(l->w, gen->tunnel, gen);
+	if (next && next->born > l->at && here_again(gen, next)) {
 		/* who took leave a moment ago keeps its port */
 		if (l->f->seen & IKW_FACT(PEER_DELETE) && at_other_port(gen, next))
 			return;
@@ -593,7 +625,6 @@ static void see_return(struct ikw_look *l)
 			ikw_not_given_up(l);
 		return;
 	}
-	next = ikw_flow_usable(l->w, gen->tunnel, gen);
 	if (!next && !gave_up) {
 		/* from elsewhere it displaces the old one as it comes, or has nothing to do with it
 		 */
@@ -640,6 +671,34 @@ static void see_remade(struct ikw_look *l)
 	    ikw_generation_ike(next) == l->f->ike &&
 	    within(x->answered, before(l->at, AT_ONCE), l->at))
 		see(l, IKW_FACT(REMADE));
+}
+
+/*
+ * The new IKE_SA came about and this flow did not: an exchange of ours under it that an SPI
+ * was reserved for was answered, and brought no SA.
+ */
+static void see_left_out(struct ikw_look *l)
+{
+	const ikw_fact_set goes_on = IKW_FACT(RETURNED) | IKW_FACT(REPLACED_CHILD) |
+				     IKW_FACT(REPLACED_IKE) | IKW_FACT(REPLACED_PLAIN);
+	const struct ikw_ike_sa *ike = l->f->new_ike;
+	bool refused = false, first_refused = false, first_brought = false;
+
+	if (!ike || ike->version != 2 || !ike->ours || !ike->installed || (l->f->seen & goes_on))
+		return;
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+		bool in_vain = x->answered && x->reserved && !x->brought;
+
+		if (!x->ours)
+			continue;
+		/* of several IKE_AUTH the first asks for the SAs and the last brings them */
+		first_refused |= x->type == IKW_V2_AUTH && in_vain;
+		first_brought |= x->type == IKW_V2_AUTH && x->brought;
+		refused |= x->type == IKW_V2_CHILD && in_vain;
+	}
+	if (refused || (first_refused && !first_brought))
+		see(l, IKW_FACT(NEW_IKE_WITHOUT));
 }
 
 /*
@@ -931,7 +990,8 @@ static void see_doubt(struct ikw_look *l)
 		l->f->doubt |= IKW_FACT(PEER_ISAKMP_DELETE);
 	/* what the peer began with that Delete, or what became of what was begun */
 	if (ikw_host_missed(&l->w->host, l->at, l->now) & (IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT))
-		l->f->doubt |= IKW_FACT(PEER_DELETE) | IKW_FACT(NEW_IKE_FAILED);
+		l->f->doubt |= IKW_FACT(PEER_DELETE) | IKW_FACT(NEW_IKE_FAILED) |
+			       IKW_FACT(NEW_IKE_WITHOUT);
 	if (l->f->owner_vague) /* nor is then which of them an order was for */
 		l->f->vague |= facts_of_wire() | IKW_FACT(ORDER_END);
 	l->f->doubt &= l->f->seen;
@@ -1101,6 +1161,7 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 	ikw_see_wire(&l);
 	see_return(&l);
 	see_remade(&l);
+	see_left_out(&l);
 	see_sent_away(&l);
 	ikw_see_order(&l);
 	see_replaced_late(&l);

@@ -60,6 +60,7 @@
 	X(NEW_IKE_IN, "peer_began_new_ike_sa", IKW_SEES_IKE_IN)                                    \
 	X(NEW_IKE_OPEN, "new_ike_sa_open", IKW_SEES_IKE_IN)                                        \
 	X(NEW_IKE_FAILED, "new_ike_sa_failed", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                 \
+	X(NEW_IKE_WITHOUT, "new_ike_sa_without_it", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)            \
 	X(REAUTH_FAILED_BEFORE, "reauth_failed_before", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)        \
 	X(INVALID_SPI, "invalid_spi_notify", IKW_SEES_IKE_IN)                                      \
 	X(INVALID_SPI_OURS, "invalid_spi_names_ours", IKW_SEES_IKE_IN)                             \

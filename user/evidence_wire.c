@@ -371,6 +371,13 @@ static bool clearly_ours(const struct ikw_exchange *x, uint64_t at)
 	return done > at || at - done < DELETE_AT_ONCE;
 }
 
+/* Or the last that was said under the IKE_SA: a slow host takes a while to do what it said. */
+static bool ours_at_last(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	return clearly_ours(x, l->at) || (x == ikw_ike_exchange(l->f->ike, 0) &&
+					  within(x->answered, before(l->at, NEAR), l->at));
+}
+
 /* A daemon that takes its SAs away first and tells the peer then (Libreswan, at the end of a life).
  */
 static void see_late_delete(struct ikw_look *l)
@@ -476,7 +483,7 @@ static void see_deletes(struct ikw_look *l)
 	if (local && (ikw_ike_content(l->f->ike, local->length) == IKW_CONTENT_DELETE_CHILD ||
 		      ike_went_on(l->f->ike, local)))
 		see(l, IKW_FACT(CHILD_ONLY));
-	if (local && local->asked == IKW_ASKED_YES && clearly_ours(local, l->at))
+	if (local && local->asked == IKW_ASKED_YES && ours_at_last(l, local))
 		see(l, IKW_FACT(DELETE_ASKED));
 }
 

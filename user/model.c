@@ -162,6 +162,18 @@ static bool holds(const struct ikw_model *m, uint64_t now)
 }
 
 /*
+ * What came back may be another one with the same reqid, as its policy tells, which comes
+ * after its SAs.
+ */
+static bool policy_follows(const struct ikw_model *m, const struct ikw_case *c,
+			   const struct ikw_generation *next)
+{
+	return next && next->born > c->opened && !next->flowed &&
+	       next->tunnel->generations == next && next->tunnel == c->gen->tunnel &&
+	       c->gen->flowed && (m->world.host.sees & IKW_SEES_POLICY);
+}
+
+/*
  * More is about to come or go: the other SA of a generation of which one is
  * known, or what still carries the flow when everything is taken at once.
  */
@@ -171,6 +183,8 @@ static bool more_follows(const struct ikw_model *m, const struct ikw_case *c,
 	const ikw_fact_set all = IKW_FACT(FLUSHED) | IKW_FACT(NETNS_EXIT) | IKW_FACT(DEVICE_EXIT);
 
 	if (ikw_generation_half(c->gen) || (f->next_gen && ikw_generation_half(f->next_gen)))
+		return true;
+	if (policy_follows(m, c, f->next_gen))
 		return true;
 	return (f->seen & all) && ikw_flow_usable(&m->world, c->gen->tunnel, c->gen);
 }
@@ -411,6 +425,16 @@ static void on_installed(void *ctx, struct ikw_generation *gen, const struct ikw
 	look_at_flow(m, gen->tunnel, ev->hdr.time);
 }
 
+static void on_flowed(void *ctx, struct ikw_generation *gen, uint64_t time)
+{
+	struct ikw_model *m = ctx;
+
+	if (!m->first)
+		return;
+	look_at_tunnel(m, gen->tunnel, time);
+	look_at_flow(m, gen->tunnel, time);
+}
+
 static struct ikw_model_sa sa_told(const struct ikw_model *m, const struct ikw_sa_node *sa)
 {
 	return (struct ikw_model_sa){
@@ -550,6 +574,7 @@ struct ikw_model *ikw_model_new(const struct ikw_model_config *config,
 	struct ikw_world_ops world_ops = { .deletion = on_deletion,
 					   .further = on_further,
 					   .installed = on_installed,
+					   .flowed = on_flowed,
 					   .sa = on_sa,
 					   .number = on_number,
 					   .state = on_state,
@@ -842,6 +867,7 @@ void ikw_model_stats(const struct ikw_model *m, struct ikw_model_stats *s)
 		   table_bytes(&w->tunnels, sizeof(struct ikw_tunnel)) +
 		   table_bytes(&w->sas, sizeof(struct ikw_sa_node)) +
 		   table_bytes(&w->policies, sizeof(struct ikw_policy_node)) +
+		   table_bytes(&w->kept_flows, sizeof(struct ikw_kept_flow)) +
 		   table_bytes(&w->host.processes, sizeof(struct ikw_process)) +
 		   table_bytes(&w->host.links, sizeof(struct ikw_link_state)) +
 		   table_bytes(&m->by_spi, 0) +

@@ -420,6 +420,12 @@ static const struct ikw_rule rules[] = {
 	{ "reauth", R(PHASE1_REPLACE), CERTAIN, true,
 	  F(LOCAL_DELETE) | F(NEW_IKE_FIRST) | F(RETURNED), ORDERS, 0,
 	  "a reauthentication replaced it (deleted first, then set up anew)" },
+	/* what is closed for no traffic is not set up anew but by traffic, once it has gone */
+	{ "idle_then_anew", R(IDLE_TIMEOUT), LIKELY, false,
+	  F(LOCAL_DELETE) | F(IDLE) | F(DELETE_ASKED) | F(NEW_IKE_OUT) | F(RETURNED),
+	  ORDERS | F(ORDER_REKEY) | F(NEW_IKE_FIRST), 0,
+	  "no traffic, and the daemon closed it by itself (it had just looked when the SAs were "
+	  "last used); the flow was then set up anew" },
 	{ "reauth_after", R(PHASE1_REPLACE), LIKELY, false,
 	  F(LOCAL_DELETE) | F(NEW_IKE_OUT) | F(RETURNED), ORDERS, 0,
 	  "the daemon deleted it and set the flow up anew at once" },
@@ -430,6 +436,10 @@ static const struct ikw_rule rules[] = {
 	{ "reauth_failed", R(REAUTH_TIMEOUT), CERTAIN, false,
 	  F(LOCAL_DELETE) | F(NEW_IKE_FIRST) | F(NEW_IKE_FAILED), ORDERS, 0,
 	  "a reauthentication deleted it first, and the new IKE_SA did not come about" },
+	/* RFC 7296 1.2, 1.3: of several CHILD_SAs each is negotiated by itself */
+	{ "reauth_failed_for_it", R(REAUTH_TIMEOUT), LIKELY, false,
+	  F(LOCAL_DELETE) | F(NEW_IKE_FIRST) | F(NEW_IKE_WITHOUT), ORDERS | F(RETURNED), 0,
+	  "a reauthentication replaced the IKE_SA, and this flow was refused under the new one" },
 	{ "reauth_failed_before", R(REAUTH_TIMEOUT), LIKELY, false,
 	  F(LOCAL_DELETE) | F(REAUTH_FAILED_BEFORE), ORDERS, 0,
 	  "a reauthentication had failed, and the daemon then deleted the tunnel" },

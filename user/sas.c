@@ -460,7 +460,7 @@ void ikw_generation_free(struct ikw_world *w, struct ikw_generation *gen)
 	ikw_generation_owned(gen, NULL);
 	free(gen->sas[0].traffic);
 	free(gen->sas[1].traffic);
-	free(gen->flow);
+	ikw_flow_unkept(w, gen);
 	free(gen);
 	w->generations--;
 }

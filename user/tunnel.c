@@ -124,11 +124,11 @@ static const char *key_text(const struct ikw_tunnel *t, char *buf, size_t size)
 
 /* ---- flows -------------------------------------------------------------- */
 
-static uint64_t flow_hash(const struct ikw_tunnel *t)
+static uint64_t flow_hash(const struct ikw_flow *flow, uint32_t if_id)
 {
-	uint64_t marks = (uint64_t)t->flow.mark << 32 | t->flow.mark_mask;
+	uint64_t marks = (uint64_t)flow->mark << 32 | flow->mark_mask;
 
-	return ikw_hash(&t->flow.sel, sizeof(t->flow.sel), ikw_hash_word(marks, t->if_id)) | 1;
+	return ikw_hash(&flow->sel, sizeof(flow->sel), ikw_hash_word(marks, if_id)) | 1;
 }
 
 /* Where routes decide (VTI), the selectors of all tunnels are the same: the marks are not. */
@@ -140,7 +140,7 @@ static bool carries(const struct ikw_flow *a, const struct ikw_flow *b)
 
 const struct ikw_flow *ikw_generation_flow(const struct ikw_generation *gen)
 {
-	return gen->flow ? gen->flow : &gen->tunnel->flow;
+	return gen->kept ? &gen->kept->flow : &gen->tunnel->flow;
 }
 
 /* Is one of the two networks within the other? */
@@ -173,25 +173,43 @@ bool ikw_generations_apart(const struct ikw_generation *a, const struct ikw_gene
 	return x != y && !a->tunnel->several && !ikw_selectors_meet(&x->sel, &y->sel);
 }
 
-/* What came before the newest keeps the flow that it had. */
-static void flow_kept(struct ikw_tunnel *t)
+static void flow_keep(struct ikw_world *w, struct ikw_generation *gen)
 {
-	for (struct ikw_generation *gen = t->generations->next; gen; gen = gen->next) {
-		if (gen->flow)
-			continue;
-		gen->flow = malloc(sizeof(*gen->flow));
-		if (gen->flow)
-			*gen->flow = t->flow;
-	}
+	struct ikw_tunnel *t = gen->tunnel;
+
+	gen->kept = calloc(1, sizeof(*gen->kept));
+	if (!gen->kept)
+		return;
+	gen->kept->flow = t->flow;
+	gen->kept->generation = gen;
+	gen->kept->node.hash = flow_hash(&t->flow, t->if_id);
+	ikw_table_add(&w->kept_flows, &gen->kept->node);
+}
+
+void ikw_flow_unkept(struct ikw_world *w, struct ikw_generation *gen)
+{
+	if (!gen->kept)
+		return;
+	ikw_table_del(&w->kept_flows, &gen->kept->node);
+	free(gen->kept);
+	gen->kept = NULL;
+}
+
+/* What came before the newest keeps the flow that it had. */
+static void flow_kept(struct ikw_world *w, struct ikw_tunnel *t)
+{
+	for (struct ikw_generation *gen = t->generations->next; gen; gen = gen->next)
+		if (!gen->kept)
+			flow_keep(w, gen);
 }
 
 /* Another policy than the one before leads into the tunnel. */
-static void flow_changes(struct ikw_tunnel *t)
+static void flow_changes(struct ikw_world *w, struct ikw_tunnel *t)
 {
 	if (!t->generations || !t->flow.rule_num)
 		return;
 	t->several |= t->generations->flowed;
-	flow_kept(t);
+	flow_kept(w, t);
 }
 
 void ikw_flow_set(struct ikw_world *w, struct ikw_tunnel *t, const struct ikw_flow *flow)
@@ -207,17 +225,12 @@ void ikw_flow_set(struct ikw_world *w, struct ikw_tunnel *t, const struct ikw_fl
 		t->flow = next;
 		return;
 	}
-	flow_changes(t);
+	flow_changes(w, t);
 	if (t->flow_node.hash)
 		ikw_table_del(&w->flows, &t->flow_node);
 	t->flow = next;
-	t->flow_node.hash = flow_hash(t);
+	t->flow_node.hash = flow_hash(&t->flow, t->if_id);
 	ikw_table_add(&w->flows, &t->flow_node);
-}
-
-static bool same_flow(const struct ikw_tunnel *a, const struct ikw_tunnel *b)
-{
-	return a->if_id == b->if_id && carries(&a->flow, &b->flow);
 }
 
 bool ikw_generation_usable(const struct ikw_generation *gen)
@@ -236,23 +249,43 @@ struct ikw_generation *ikw_tunnel_usable(const struct ikw_tunnel *t,
 	return gen;
 }
 
+/* One that goes on with a flow though its tunnel's newest has another one: daemons mix reqids up.
+ */
+static struct ikw_generation *kept_usable(const struct ikw_world *w, const struct ikw_flow *flow,
+					  uint32_t if_id, const struct ikw_generation *but)
+{
+	struct ikw_find find;
+	struct ikw_node *node = ikw_find_first(&find, &w->kept_flows, flow_hash(flow, if_id));
+
+	for (; node; node = ikw_find_next(&find)) {
+		const struct ikw_kept_flow *kept = IKW_CONTAINER(node, struct ikw_kept_flow, node);
+		struct ikw_generation *gen = kept->generation;
+
+		if (gen != but && gen->tunnel->if_id == if_id && carries(&kept->flow, flow) &&
+		    ikw_generation_usable(gen))
+			return gen;
+	}
+	return NULL;
+}
+
 struct ikw_generation *ikw_flow_usable(const struct ikw_world *w, const struct ikw_tunnel *t,
 				       const struct ikw_generation *but)
 {
+	const struct ikw_flow *flow = but && but->tunnel == t ? ikw_generation_flow(but) : &t->flow;
 	struct ikw_generation *gen = ikw_tunnel_usable(t, but);
 	struct ikw_find find;
 	struct ikw_node *node;
 
-	if (gen || !t->flow_node.hash)
+	if (gen || !flow->known)
 		return gen;
-	for (node = ikw_find_first(&find, &w->flows, t->flow_node.hash); node && !gen;
+	for (node = ikw_find_first(&find, &w->flows, flow_hash(flow, t->if_id)); node && !gen;
 	     node = ikw_find_next(&find)) {
 		const struct ikw_tunnel *other = IKW_CONTAINER(node, struct ikw_tunnel, flow_node);
 
-		if (other != t && same_flow(other, t))
+		if (other != t && other->if_id == t->if_id && carries(&other->flow, flow))
 			gen = ikw_tunnel_usable(other, but);
 	}
-	return gen;
+	return gen ? gen : kept_usable(w, flow, t->if_id, but);
 }
 
 bool ikw_flow_drawn_anew(const struct ikw_tunnel *a, const struct ikw_tunnel *b)
@@ -562,8 +595,11 @@ void ikw_policy_event(struct ikw_world *w, const struct ikw_policy *ev)
 	if (!t)
 		return;
 	ikw_flow_set(w, t, &flow);
-	if (t->generations)
-		t->generations->flowed = true;
+	if (!t->generations || t->generations->flowed)
+		return;
+	t->generations->flowed = true;
+	if (w->ops.flowed)
+		w->ops.flowed(w->ops.ctx, t->generations, ev->hdr.time);
 }
 
 void ikw_policies_flushed(struct ikw_world *w, const struct ikw_flush *ev)

@@ -89,9 +89,9 @@ struct ikw_generation {
 	struct ikw_generation *next; /* of the tunnel, newest first */
 	struct ikw_sa_node *in;	     /* of sas[]; NULL: none yet */
 	struct ikw_sa_node *out;
-	struct ikw_ike_sa *ike;	   /* that negotiated it; NULL: not known */
-	struct ikw_case *deletion; /* its open case, NULL: none or closed */
-	struct ikw_flow *flow;	   /* NULL: the tunnel's */
+	struct ikw_ike_sa *ike;	    /* that negotiated it; NULL: not known */
+	struct ikw_case *deletion;  /* its open case, NULL: none or closed */
+	struct ikw_kept_flow *kept; /* its flow; NULL: the tunnel's */
 	uint64_t born;
 	uint64_t rival; /* spi_i of another IKE_SA that may as well have negotiated it; 0: none */
 	uint32_t installer_tgid;
@@ -113,6 +113,13 @@ struct ikw_flow {
 	uint32_t mark_mask;	 /* 0: whatever that is */
 	uint32_t rule_num;	 /* the policy's index; 0: no policy seen */
 	bool known;
+};
+
+/* That of a generation whose tunnel has another one by now. */
+struct ikw_kept_flow {
+	struct ikw_flow flow;
+	struct ikw_node node; /* by the same as ikw_tunnel.flow_node */
+	struct ikw_generation *generation;
 };
 
 struct ikw_tunnel {
@@ -165,6 +172,8 @@ struct ikw_world_ops {
 	void (*further)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
 	/* A generation got an SA. */
 	void (*installed)(void *ctx, struct ikw_generation *gen, const struct ikw_sa *event);
+	/* The policy that leads into its SAs came: the flow of a generation is known. */
+	void (*flowed)(void *ctx, struct ikw_generation *gen, uint64_t time);
 	/* An SA is there from now on, or is not any more: once each. May be NULL. */
 	void (*sa)(void *ctx, const struct ikw_sa_node *sa, bool there);
 	/* A tunnel needs a number; and what of an earlier life under that key goes on. */
@@ -234,6 +243,7 @@ struct ikw_world {
 	struct ikw_table ikes;
 	struct ikw_table tunnels;
 	struct ikw_table flows;
+	struct ikw_table kept_flows;
 	struct ikw_table sas;
 	struct ikw_table policies;
 	struct ikw_mishap mishaps[IKW_MISHAPS];

@@ -9,7 +9,8 @@ int ikw_world_init(struct ikw_world *w, const struct ikw_world_ops *ops)
 	w->ops = *ops;
 	if (ikw_host_init(&w->host) || ikw_table_init(&w->peers) || ikw_table_init(&w->remotes) ||
 	    ikw_table_init(&w->ikes) || ikw_table_init(&w->tunnels) || ikw_table_init(&w->flows) ||
-	    ikw_table_init(&w->sas) || ikw_table_init(&w->policies))
+	    ikw_table_init(&w->kept_flows) || ikw_table_init(&w->sas) ||
+	    ikw_table_init(&w->policies))
 		return -1;
 	return 0;
 }
@@ -100,6 +101,7 @@ void ikw_world_free(struct ikw_world *w)
 	ikw_table_free(&w->ikes);
 	ikw_table_free(&w->tunnels);
 	ikw_table_free(&w->flows);
+	ikw_table_free(&w->kept_flows);
 	ikw_table_free(&w->sas);
 	ikw_table_free(&w->policies);
 	ikw_host_free(&w->host);

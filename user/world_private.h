@@ -74,6 +74,8 @@ void ikw_tunnel_left(struct ikw_world *world, struct ikw_tunnel *tunnel);
  * Only where nobody holds a tunnel or a peer.
  */
 void ikw_tunnels_bound(struct ikw_world *world);
+/* What it kept of the flow that it had, if anything, is forgotten. */
+void ikw_flow_unkept(struct ikw_world *world, struct ikw_generation *gen);
 /* The same, if it is there; NULL: it is not. */
 struct ikw_tunnel *ikw_tunnel_known(const struct ikw_world *world, const struct ikw_sa *sa,
 				    uint8_t dir);

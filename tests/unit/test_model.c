@@ -800,6 +800,32 @@ static void test_idle_cbc(void **state)
 	expect_one(&s, IKW_REASON_IDLE_TIMEOUT, IKW_CONFIDENCE_LIKELY);
 }
 
+/*
+ * Traffic comes as it has gone, and a policy that waits for some begins anew: no
+ * reauthentication, which begins (near miss) before the SAs go, and looks at nothing.
+ */
+static void test_idle_then_anew(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int miss = 0; miss < 3; miss++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		if (miss != 1)
+			look(&s, 39990, 0);
+		ike(&s, 40000, '>', V2(0xa0, 37, 2, 80));
+		ike(&s, 40010, '<', V2(0xa0, 37, 2, 80));
+		if (miss == 2)
+			ike(&s, 40015, '>', V2(0xb0, 34, 0, 300));
+		down(&s, miss == 2 ? 40020 : 40400, 0, IKW_CAUSE_CALL, DAEMON);
+		establish(&s, 40600, 0xb0, 1, AES_SHA256);
+		expect_one(&s, miss ? IKW_REASON_PHASE1_REPLACE : IKW_REASON_IDLE_TIMEOUT,
+			   miss == 2 ? IKW_CONFIDENCE_CERTAIN : IKW_CONFIDENCE_LIKELY);
+		assert_true(s.told[0].tunnel_up);
+	}
+}
+
 /* The kernel's counters tell of traffic that the packet programs did not see: nothing was idle. */
 static void test_traffic_unseen(void **state)
 {
@@ -1935,6 +1961,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_child_life_cbc),
 	cmocka_unit_test(test_rekey_delete_late),
 	cmocka_unit_test(test_idle_cbc),
+	cmocka_unit_test(test_idle_then_anew),
 	cmocka_unit_test(test_traffic_unseen),
 	cmocka_unit_test(test_not_idle_cbc),
 	cmocka_unit_test(test_rekey_refused),
