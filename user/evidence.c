@@ -1140,7 +1140,7 @@ static uint64_t set_about(const struct ikw_look *l, uint64_t at)
 }
 
 void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const struct ikw_world *w,
-		       uint64_t now, bool plain)
+		       uint64_t now, enum ikw_orders orders)
 {
 	struct ikw_look l = { .f = f,
 			      .c = c,
@@ -1148,7 +1148,7 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 			      .at = c->anchor,
 			      .deed = c->anchor,
 			      .now = now,
-			      .plain_orders = plain };
+			      .orders = orders };
 
 	memset(f, 0, sizeof(*f));
 	f->ike = pick_ike(&l);

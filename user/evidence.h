@@ -159,7 +159,10 @@ struct ikw_facts {
 	const struct ikw_ike_sa *failed_ike;   /* reauthentication that had failed before */
 	const struct ikw_generation *next_gen; /* that carries the flow on */
 	const struct ikw_order *order;
-	const struct ikw_order *aside;	   /* one that was given just before, hardly for this */
+	const struct ikw_order *aside; /* one that was given just before, hardly for this */
+	bool of_another;	       /* another IKE_SA followed the order, first or as well */
+	bool at_once;		       /* this one followed it at once */
+	bool contested; /* explained without it as well: whether others follow it tells more */
 	const struct ikw_link_state *link; /* that was off, which took ... */
 	const struct ikw_link_state *dark; /* towards the peer, and without a carrier */
 	const struct ikw_link_state *way;  /* ... the interface towards the peer with it */
@@ -201,12 +204,16 @@ bool ikw_case_in_tcp(const struct ikw_case *c);
  */
 bool ikw_case_unheard(const struct ikw_case *c, const struct ikw_world *world);
 
-/*
- * Collects the facts of a case as known now. plain: of the orders none that was
- * given hardly for this (facts->aside), and none that loads a configuration.
- */
+/* Which orders are looked at. */
+enum ikw_orders {
+	IKW_ORDERS_ALL,
+	IKW_ORDERS_PLAIN, /* none given hardly for this (facts->aside), none that loads something */
+	IKW_ORDERS_NO_END, /* likewise, but none to end something, unless by a signal */
+};
+
+/* Collects the facts of a case as known now. */
 void ikw_facts_collect(struct ikw_facts *facts, const struct ikw_case *c,
-		       const struct ikw_world *world, uint64_t now, bool plain);
+		       const struct ikw_world *world, uint64_t now, enum ikw_orders orders);
 
 /*
  * Those of other protocols, once the rest is known (evidence_outside.c); at:

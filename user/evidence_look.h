@@ -28,7 +28,7 @@ struct ikw_look {
 	uint64_t
 		deed; /* the deletion itself, the anchor; later, if the daemon ran a script first */
 	uint64_t now;
-	bool plain_orders; /* no others are looked at: none aside, and nothing loaded */
+	enum ikw_orders orders;
 };
 
 static inline uint64_t before(uint64_t t, uint64_t d)

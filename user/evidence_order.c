@@ -107,13 +107,15 @@ static bool at_once(const struct ikw_look *l, const struct ikw_order *order)
  */
 static bool order_began(const struct ikw_look *l, const struct ikw_order *order)
 {
+	bool check = check_due(l) && (l->f->seen & IKW_FACT(ASKED));
+
 	if (order->kind == IKW_ORDER_REKEY)
-		return true;
+		return !check && (at_once(l, order) || !looks_like_check(l));
 	if (!may_be_ordered(l))
 		return false;
 	if (order->kind != IKW_ORDER_END || order->signo || (l->f->seen & IKW_FACT(GAVE_UP_INFO)))
 		return true;
-	if (served_another(l, order) || (check_due(l) && (l->f->seen & IKW_FACT(ASKED))))
+	if (served_another(l, order) || check)
 		return false;
 	return at_once(l, order) || !looks_like_check(l);
 }
@@ -131,9 +133,11 @@ static bool order_beside(const struct ikw_look *l, const struct ikw_order *order
 	       !looks_like_check(l);
 }
 
+static bool begun_before(const struct ikw_look *l, const struct ikw_order *order);
+
 static bool not_of_others(const struct ikw_look *l, const struct ikw_order *order)
 {
-	return !of_others(l, order);
+	return !of_others(l, order) && !begun_before(l, order);
 }
 
 /* What is given over and over: does what follows it do so by chance? */
@@ -160,6 +164,19 @@ static bool aside(const struct ikw_look *l, const struct ikw_order *order)
 	return long_loaded(l, order) || by_chance(l, order);
 }
 
+/* Another IKE_SA followed it: for this one it was given only if it was for several. */
+static bool of_another(const struct ikw_look *l, const struct ikw_order *order)
+{
+	const struct ikw_order *first;
+
+	if (order->kind != IKW_ORDER_END || order->signo)
+		return false;
+	if (served_another(l, order) || order->shared)
+		return true;
+	first = ikw_host_order_repeated(&l->w->host, order);
+	return first && served_another(l, first);
+}
+
 struct order_look {
 	const struct ikw_look *l;
 	bool (*fits)(const struct ikw_look *l, const struct ikw_order *order);
@@ -176,8 +193,21 @@ static bool fits_well(const void *ctx, const struct ikw_order *order)
 {
 	const struct order_look *look = ctx;
 
-	return look->fits(look->l, order) && !aside(look->l, order) &&
-	       (!look->l->plain_orders || order->kind != IKW_ORDER_RELOAD);
+	if (look->l->orders == IKW_ORDERS_PLAIN && order->kind == IKW_ORDER_RELOAD)
+		return false;
+	if (look->l->orders == IKW_ORDERS_NO_END && order->kind == IKW_ORDER_END && !order->signo)
+		return false;
+	return look->fits(look->l, order) && !aside(look->l, order);
+}
+
+/* Likewise, and to end or to rekey something, which nobody else has followed. */
+static bool fits_best(const void *ctx, const struct ikw_order *order)
+{
+	const struct order_look *look = ctx;
+
+	return fits_well(ctx, order) && !of_another(look->l, order) &&
+	       (look->l->orders != IKW_ORDERS_ALL || order->kind == IKW_ORDER_END ||
+		order->kind == IKW_ORDER_REKEY);
 }
 
 /* The latest order between these times that fits, the weightiest first, those aside last; NULL:
@@ -189,9 +219,11 @@ order_that(const struct ikw_look *l, uint32_t daemon, uint64_t from, uint64_t to
 	const struct order_look look = { l, fits };
 	const struct ikw_host *host = &l->w->host;
 	const struct ikw_order *order =
-		ikw_host_order_that(host, daemon, from, to, fits_well, &look);
+		ikw_host_order_that(host, daemon, from, to, fits_best, &look);
 
-	if (order || l->plain_orders)
+	if (!order)
+		order = ikw_host_order_that(host, daemon, from, to, fits_well, &look);
+	if (order || l->orders != IKW_ORDERS_ALL)
 		return order;
 	return ikw_host_order_that(host, daemon, from, to, order_fits, &look);
 }
@@ -210,7 +242,9 @@ static bool ran_out(const struct ikw_exchange *x, uint64_t at)
 	if (!before_it)
 		return false;
 	due = gap * gap / before_it;
-	return waited + due / 10 + 60 >= due && waited <= due + due / 10 + 60;
+	if (due < gap)
+		due = gap;
+	return waited + due / 10 + 60 >= due;
 }
 
 /* An order to end it that the daemon followed at once, whatever it was waiting for. */
@@ -247,12 +281,18 @@ static const struct ikw_order *order_amid_silence(struct ikw_look *l, uint32_t d
 		if (order->kind == IKW_ORDER_END &&
 		    (looks_like_check(l) || (served_another(l, order) && !at_once(l, order))))
 			l->f->vague |= IKW_FACT(ORDER_END);
+		if (order->kind == IKW_ORDER_REKEY && looks_like_check(l))
+			l->f->vague |= IKW_FACT(ORDER_REKEY);
 		return order;
 	}
 	if (order_that(l, daemon, from, to, order_beside))
 		l->f->vague |= IKW_FACT(GAVE_UP_LIVENESS);
 	order = order_that(l, daemon, since_birth(gen, before(l->at, 1500 * IKW_MS)), l->at, any);
-	return order && order_cut_short(l, order) ? order : NULL;
+	if (!order || !order_cut_short(l, order))
+		return NULL;
+	if (of_another(l, order))
+		l->f->vague |= IKW_FACT(ORDER_END);
+	return order;
 }
 
 /* Our Delete was sent before the order, unless that was a liveness check that looks like one. */
@@ -335,17 +375,19 @@ void ikw_see_order(struct ikw_look *l)
 	} else {
 		order = order_that(l, daemon, ordered_from(l, daemon), l->at, not_of_others);
 	}
-	if (!(l->f->seen & replaced) && (!order || order->away))
+	if (!(l->f->seen & replaced) && (!order || order->away || of_another(l, order)))
 		away = order_away(l, daemon);
 	if (away)
 		see(l, IKW_FACT(ORDER_AWAY));
-	if (!order)
+	if (away && (!order || of_another(l, order)))
 		order = away;
 	if (!order)
 		return;
 	see_order_kind(l, order);
 	if (aside(l, order))
 		l->f->aside = order;
+	l->f->of_another = of_another(l, order);
+	l->f->at_once = first_act(l) <= order->time + IKW_ORDER_FOLLOWS;
 }
 
 /* Was the peer heard between these times? Then it was not this interface that mattered. */

@@ -64,6 +64,9 @@ static uint64_t root_of(const struct ikw_facts *f, uint64_t at)
 		root = f->gave_up->first;
 	else if (f->local && f->local->first < root)
 		root = f->local->first;
+	/* what the peer did, and what others were ordered to, did not begin with the order */
+	if (f->of_another || (f->seen & IKW_FACT(PEER_DELETE)))
+		return root;
 	return f->order && f->order->time < root ? f->order->time : root;
 }
 

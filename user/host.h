@@ -49,6 +49,7 @@ struct ikw_order {
 	uint64_t served;      /* END: spi_i of the IKE_SA that went by it first; 0: none yet */
 	bool among;	      /* END: others came with it, and which was served first is a guess */
 	bool unsure;	      /* END: what its IKE_SA did may have been a check of its own */
+	bool shared;	      /* END: another IKE_SA did so too, at once */
 	bool away;	      /* END: sends the peers to another gateway (RFC 5685) */
 	uint64_t followed; /* END: the last deletion that went by it, boot time ns; 0: none yet */
 	uint64_t acted;	   /* when its daemon deleted SAs at once after it; 0: it did not */
@@ -212,6 +213,10 @@ void ikw_host_acted(struct ikw_host *host, uint32_t daemon_tgid, uint64_t at);
  */
 uint64_t ikw_host_order_routine(const struct ikw_host *host, const struct ikw_order *order,
 				unsigned int *in_vain);
+
+/* The same command as this one, given just before it; NULL: none was. */
+const struct ikw_order *ikw_host_order_repeated(const struct ikw_host *host,
+						const struct ikw_order *order);
 
 /* Time of the latest order between those times to send peers to another gateway; 0: none. */
 uint64_t ikw_host_order_away(const struct ikw_host *host, uint64_t from, uint64_t to);

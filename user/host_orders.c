@@ -589,6 +589,8 @@ const struct ikw_order *ikw_host_order(const struct ikw_host *host, uint32_t dae
 /* From an order to what it ends, where no peer is waited for: chosen. */
 #define ACTS	UINT64_C(500000000)
 #define ROUTINE 2 /* so often in vain before: chosen */
+/* Who has something done twice means the same: keepalived's notify, called by two of it. Chosen. */
+#define REPEATED UINT64_C(1000000000)
 
 void ikw_host_acted(struct ikw_host *host, uint32_t daemon_tgid, uint64_t at)
 {
@@ -642,6 +644,19 @@ uint64_t ikw_host_order_routine(const struct ikw_host *host, const struct ikw_or
 	if (in_vain)
 		*in_vain = count;
 	return count >= ROUTINE ? order->time - last : 0;
+}
+
+const struct ikw_order *ikw_host_order_repeated(const struct ikw_host *host,
+						const struct ikw_order *order)
+{
+	for (unsigned int k = 0; k < IKW_ORDERS; k++) {
+		const struct ikw_order *o = &host->orders[k];
+
+		if (o->time && o->time < order->time && o->time + REPEATED >= order->time &&
+		    same_words(host, o, order))
+			return o;
+	}
+	return NULL;
 }
 
 uint64_t ikw_host_order_away(const struct ikw_host *host, uint64_t from, uint64_t to)
@@ -703,6 +718,13 @@ void ikw_host_order_served(struct ikw_host *host, uint64_t spi_i, uint64_t from,
 
 		if (o != best && unserved(o, from, to) && o->read_request == best->read_request)
 			o->among = best->among = true;
+	}
+	for (unsigned int k = 0; k < IKW_ORDERS; k++) {
+		struct ikw_order *o = &host->orders[k];
+
+		if (ends_between(o, from, to) && o->served && o->served != spi_i &&
+		    o->time + IKW_ORDER_FOLLOWS >= to)
+			o->shared = true;
 	}
 	if (!best && sure)
 		best = unsurely_served(host, to > IKW_ORDER_FOLLOWS ? to - IKW_ORDER_FOLLOWS : 0,

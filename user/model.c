@@ -151,8 +151,10 @@ static bool waits_for_outcome(const struct ikw_case *c, const struct ikw_facts *
 	/* for the two exchanges of it at least, however far the peer is */
 	uint64_t far = f->ike ? 2 * f->ike->round_trip_ms * IKW_MS : 0;
 
+	if ((f->seen & IKW_FACT(ORDER_END)) && !(f->seen & IKW_FACT(PEER_DELETE)) && !f->contested)
+		return false;
 	return f->pending_outcome && (f->seen & deletes) && c->give_up && now < c->give_up + far &&
-	       !(f->seen & (IKW_FACT(RETURNED) | IKW_FACT(ORDER_END)));
+	       !(f->seen & IKW_FACT(RETURNED));
 }
 
 /* While a dump is under way, what the SAD holds is about to be known: no case closes. */
@@ -190,6 +192,67 @@ static bool more_follows(const struct ikw_model *m, const struct ikw_case *c,
 }
 
 /*
+ * Explained by more than that somebody was heard to order something, which may as well
+ * have been for others. What a Delete that nobody answers looks like explains nothing
+ * then, nor what a daemon does that is told to set up anew what it was told to end.
+ */
+static bool explained_anyway(const struct ikw_facts *f, const struct ikw_verdict *v)
+{
+	const ikw_fact_set anew = IKW_FACT(LOCAL_DELETE) | IKW_FACT(NEW_IKE_OUT);
+
+	if (f->gave_up || v->reason == IKW_REASON_UNKNOWN || v->reason == IKW_REASON_MANUAL ||
+	    v->reason == IKW_REASON_IDLE_TIMEOUT)
+		return false;
+	return (f->seen & anew) != anew || (f->seen & IKW_FACT(NEW_IKE_FIRST));
+}
+
+/* What follows from an order is no surer than that. */
+static void doubt_order(struct ikw_verdict *v, enum ikw_confidence most)
+{
+	const ikw_fact_set orders = IKW_FACT(ORDER_END) | IKW_FACT(ORDER_NEAR) |
+				    IKW_FACT(ORDER_RELOAD) | IKW_FACT(BY_TRACKER) |
+				    IKW_FACT(BY_SERVICE) | IKW_FACT(BY_LEASES);
+
+	if ((v->rule->needs & orders) && v->confidence > most)
+		v->confidence = most;
+}
+
+/*
+ * An order to end something, of which it is not seen what: where several IKE_SAs end
+ * with it, those that end by something else are not what it was for. Whether others
+ * follow it is known once the case has settled.
+ */
+static struct ikw_verdict judge_ordered(const struct ikw_model *m, const struct ikw_case *c,
+					uint64_t now, struct ikw_facts *f)
+{
+	const ikw_fact_set told =
+		IKW_FACT(LOCAL_DELETE) | IKW_FACT(DELETE_EXCHANGE) | IKW_FACT(DELETE_AFTER);
+	struct ikw_verdict v = ikw_infer(f), other;
+	const struct ikw_order *order = f->order;
+	struct ikw_facts plain;
+
+	/* what is ordered down says so to its peer, as the other did */
+	if (f->of_another && !f->gave_up && f->ike && !(f->seen & told))
+		doubt_order(&v, IKW_CONFIDENCE_POSSIBLE);
+	ikw_facts_collect(&plain, c, &m->world, now, IKW_ORDERS_NO_END);
+	other = ikw_infer(&plain);
+	if (!explained_anyway(&plain, &other)) {
+		f->contested = plain.pending_outcome && (plain.seen & IKW_FACT(NEW_IKE_FIRST));
+		return v;
+	}
+	f->contested = true;
+	if (!f->of_another || other.confidence <= IKW_CONFIDENCE_POSSIBLE) {
+		doubt_order(&v, f->of_another ? IKW_CONFIDENCE_POSSIBLE : IKW_CONFIDENCE_LIKELY);
+		return v;
+	}
+	/* where this one followed it at once as well, there are two readings */
+	other.confidence -= f->at_once;
+	*f = plain;
+	f->aside = order;
+	return other;
+}
+
+/*
  * The facts, and what follows from them. An order that was hardly for this
  * explains nothing that is explained without it; and what is loaded is mostly
  * what was loaded before: where something else explains as much, that it did is
@@ -201,14 +264,19 @@ static struct ikw_verdict case_judge(const struct ikw_model *m, const struct ikw
 	const ikw_fact_set orders = IKW_FACT(ORDER_END) | IKW_FACT(ORDER_NEAR) |
 				    IKW_FACT(ORDER_RELOAD) | IKW_FACT(ORDER_REKEY) |
 				    IKW_FACT(ORDER_OTHER);
+	const ikw_fact_set not_for_others = IKW_FACT(ORDER_AWAY) | IKW_FACT(PEER_DELETE);
 	struct ikw_facts plain;
 	struct ikw_verdict v;
 	bool explained;
 
-	ikw_facts_collect(f, c, &m->world, now, false);
-	if (!f->aside && !(f->seen & IKW_FACT(ORDER_RELOAD)))
+	ikw_facts_collect(f, c, &m->world, now, IKW_ORDERS_ALL);
+	if (!f->aside && !(f->seen & IKW_FACT(ORDER_RELOAD))) {
+		if ((f->seen & IKW_FACT(ORDER_END)) && !(f->seen & not_for_others) &&
+		    !f->order->signo)
+			return judge_ordered(m, c, now, f);
 		return ikw_infer(f);
-	ikw_facts_collect(&plain, c, &m->world, now, true);
+	}
+	ikw_facts_collect(&plain, c, &m->world, now, IKW_ORDERS_PLAIN);
 	v = ikw_infer(&plain);
 	explained = v.reason != IKW_REASON_UNKNOWN && v.reason != IKW_REASON_MANUAL;
 	if (explained && f->aside) {
@@ -232,8 +300,8 @@ static bool case_look(struct ikw_model *m, struct ikw_case *c, uint64_t now, boo
 		return false;
 	}
 	v = case_judge(m, c, now, &f);
-	if (!final &&
-	    (!v.rule->now || f.aside || (f.vague & v.rule->needs) || more_follows(m, c, &f)))
+	if (!final && (!v.rule->now || f.aside || f.contested || (f.vague & v.rule->needs) ||
+		       more_follows(m, c, &f)))
 		return false;
 	if (!v.rule->now && waits_for_outcome(c, &f, now)) {
 		case_unlink(m, c);
@@ -268,9 +336,21 @@ static void order_learn(struct ikw_host *host, const struct ikw_facts *f, uint64
 
 	if (!order || !f->ike || order->kind != IKW_ORDER_END || (f->seen & IKW_FACT(PEER_DELETE)))
 		return;
-	if (!order->served)
+	if (!order->served && !f->of_another)
 		order->served = f->ike->spi_i;
 	order->followed = at;
+}
+
+/* A daemon with many tunnels rekeys all the time, whatever it was ordered just before. */
+static void order_acted(struct ikw_model *m, const struct ikw_case *c, ikw_fact_set seen)
+{
+	const ikw_fact_set by_itself = IKW_FACT(REPLACED_CHILD) | IKW_FACT(REPLACED_IKE) |
+				       IKW_FACT(REPLACED_PLAIN) | IKW_FACT(PEER_DELETE);
+	const struct ikw_sa *first = &c->first;
+
+	if ((first->cause == IKW_CAUSE_CALL || first->cause == IKW_CAUSE_UNKNOWN) &&
+	    !(seen & by_itself))
+		ikw_host_acted(&m->world.host, first->by.tgid, c->opened);
 }
 
 /*
@@ -286,9 +366,12 @@ static void case_anchor(struct ikw_model *m, struct ikw_case *c)
 	struct ikw_facts f;
 	struct ikw_ike_sa *ike;
 
-	if (!ikw_ike_newest(c->gen->tunnel->peer->ikes))
+	if (!ikw_ike_newest(c->gen->tunnel->peer->ikes)) {
+		order_acted(m, c, 0);
 		return;
+	}
 	case_judge(m, c, c->opened, &f);
+	order_acted(m, c, f.seen);
 	ike = (struct ikw_ike_sa *)f.ike;
 	case_keep(c, f.local ? f.local : f.peer);
 	order_learn(&m->world.host, &f, c->opened);
@@ -322,8 +405,6 @@ static void on_deletion(void *ctx, struct ikw_generation *gen, const struct ikw_
 	c->by_spi.hash = spi_hash(ev->spi);
 	ikw_table_add(&m->by_spi, &c->by_spi);
 	case_link(m, c);
-	if (ev->cause == IKW_CAUSE_CALL || ev->cause == IKW_CAUSE_UNKNOWN)
-		ikw_host_acted(&m->world.host, ev->by.tgid, c->opened);
 	case_anchor(m, c);
 	case_look(m, c, c->opened, false);
 }

@@ -96,12 +96,18 @@ static const struct ikw_rule rules[] = {
 	  "a BFD session or VRRP router of this host changed, and what tracks it deleted the SAs" },
 	{ "tracker_deleted_alone", R(TRACK), LIKELY, true, F(HAND_TRACKER), 0, 0,
 	  "a process that tracks links or routers deleted the SAs" },
+	/* what names this tunnel's own peer or lease tells more than what changed on the host */
+	{ "lease_deleted", R(MODECFG_LEASE), LIKELY, true, F(LEASE_OVER) | F(HAND_LEASES), 0, 0,
+	  "the lease of the inner address ran out, and the DHCP server's script deleted the SAs" },
+	{ "name_or_track_deleted", R(DNS_CHANGE), POSSIBLE, true,
+	  F(DNS_CHANGED) | F(HAND_SERVICE) | F(TRACK_CHANGED), 0, 0,
+	  "the peer's name no longer resolved to its address, and a script then deleted the SAs; "
+	  "or "
+	  "it did for a BFD session or VRRP router of this host that had changed as well" },
 	{ "track_deleted", R(TRACK), LIKELY, true, F(HAND_SERVICE) | F(TRACK_CHANGED), 0, 0,
 	  "a BFD session or VRRP router of this host changed, and a script then deleted the SAs" },
 	{ "probe_deleted", R(TRACK), LIKELY, true, F(HAND_SERVICE) | F(PROBE_SILENT), 0, 0,
 	  "a script's probes failed, and it then deleted the SAs" },
-	{ "lease_deleted", R(MODECFG_LEASE), LIKELY, true, F(LEASE_OVER) | F(HAND_LEASES), 0, 0,
-	  "the lease of the inner address ran out, and the DHCP server's script deleted the SAs" },
 	{ "name_deleted", R(DNS_CHANGE), LIKELY, true, F(DNS_CHANGED) | F(HAND_SERVICE), 0, 0,
 	  "the peer's name no longer resolved to its address, and a script then deleted the SAs" },
 	{ "flush", R(MANUAL), CERTAIN, true, F(FLUSHED), F(HAND_TRACKER), 0,
@@ -193,11 +199,18 @@ static const struct ikw_rule rules[] = {
 	{ "aaa_user_cut", R(AAA_CUT), CERTAIN, false, F(AAA_ORDER) | F(AAA_USER),
 	  ORDERS | F(PEER_DELETE) | F(GAVE_UP_EXCHANGE) | F(LIVENESS_EMPTY) | F(LIVENESS_CLEAR), 0,
 	  "the AAA server ordered this user to be disconnected, and the gateway acknowledged it" },
+	/* it names this one, and what was ordered here besides names nobody */
+	{ "aaa_user_cut_beside_order", R(AAA_CUT), LIKELY, false,
+	  F(AAA_ORDER) | F(AAA_USER) | F(ORDER_END),
+	  F(PEER_DELETE) | F(GAVE_UP_EXCHANGE) | F(LIVENESS_EMPTY) | F(LIVENESS_CLEAR), 0,
+	  "the AAA server ordered this user to be disconnected, and the gateway acknowledged it; "
+	  "what was ordered on this host then was most likely for another tunnel" },
 	/* the order may have been of another user: our Delete alone, and not one that begins anew
 	 */
 	{ "aaa_cut", R(AAA_CUT), LIKELY, false, F(AAA_ORDER) | F(LOCAL_DELETE),
-	  ORDERS | GAVE_UP | F(PEER_DELETE) | F(NEW_IKE_OUT) | F(NEW_IKE_FIRST) | F(CHILD_ONLY), 0,
-	  "the AAA server ordered a user to be disconnected, and the gateway acknowledged it" },
+	  ORDERS | GAVE_UP | F(PEER_DELETE) | F(NEW_IKE_OUT) | F(NEW_IKE_FIRST) | F(CHILD_ONLY) |
+		  F(SENT_AWAY),
+	  0, "the AAA server ordered a user to be disconnected, and the gateway acknowledged it" },
 	{ "aaa_cut_unanswered", R(AAA_CUT), LIKELY, false, F(AAA_ORDER) | F(GAVE_UP_INFO),
 	  ORDERS | F(PEER_DELETE) | F(NEW_IKE_OUT) | F(NEW_IKE_FIRST), 0,
 	  "the AAA server ordered a user to be disconnected, and the peer did not answer" },
@@ -215,7 +228,7 @@ static const struct ikw_rule rules[] = {
 	  "the session time that the AAA server had set was over, and the peer did not answer" },
 	/* RFC 4478: the gateway tells the peer when the session ends, and the peer obeys */
 	{ "aaa_session_over_peer", R(AAA_CUT), LIKELY, false, F(AAA_SESSION) | F(PEER_DELETE),
-	  ORDERS | F(RETURNED), 0,
+	  F(ORDER_AWAY) | F(RETURNED), 0,
 	  "the session time that the AAA server had set was over, and the peer deleted it" },
 	/* an order that no person gave: what made that process give it is the root */
 	{ "tracker", R(TRACK), CERTAIN, false, F(BY_TRACKER) | F(TRACK_CHANGED), F(PEER_DELETE), 0,
@@ -223,24 +236,29 @@ static const struct ikw_rule rules[] = {
 	  "down" },
 	{ "tracker_alone", R(TRACK), LIKELY, false, F(BY_TRACKER), F(PEER_DELETE), 0,
 	  "a process that tracks links or routers took it down" },
+	{ "lease_over", R(MODECFG_LEASE), LIKELY, false, F(LEASE_OVER) | F(BY_LEASES),
+	  F(PEER_DELETE), 0,
+	  "the lease of the inner address ran out, and the DHCP server's script took the tunnel "
+	  "down" },
+	{ "name_moved", R(DNS_CHANGE), LIKELY, false,
+	  F(DNS_CHANGED) | F(DNS_FOLLOWED) | F(BY_SERVICE), F(PEER_DELETE), 0,
+	  "the peer's name resolved to another address, and the gateway went there" },
+	{ "name_or_track", R(DNS_CHANGE), POSSIBLE, false,
+	  F(DNS_CHANGED) | F(BY_SERVICE) | F(TRACK_CHANGED), F(PEER_DELETE), 0,
+	  "the peer's name no longer resolved to its address, and a script took the tunnel down; "
+	  "or "
+	  "it did for a BFD session or VRRP router of this host that had changed as well" },
 	{ "track_followed", R(TRACK), LIKELY, false, F(BY_SERVICE) | F(TRACK_CHANGED),
 	  F(PEER_DELETE), 0,
 	  "a BFD session or VRRP router of this host changed, and a script then took the tunnel "
 	  "down" },
 	{ "probe_followed", R(TRACK), LIKELY, false, F(BY_SERVICE) | F(PROBE_SILENT),
 	  F(PEER_DELETE), 0, "a script's probes failed, and it then took the tunnel down" },
-	{ "name_moved", R(DNS_CHANGE), LIKELY, false,
-	  F(DNS_CHANGED) | F(DNS_FOLLOWED) | F(BY_SERVICE), F(PEER_DELETE), 0,
-	  "the peer's name resolved to another address, and the gateway went there" },
 	{ "name_moved_alone", R(DNS_CHANGE), LIKELY, false,
 	  F(DNS_CHANGED) | F(DNS_FOLLOWED) | F(LOCAL_DELETE), F(PEER_DELETE) | ORDERS | GAVE_UP, 0,
 	  "the peer's name resolved to another address, and the daemon went there" },
 	{ "name_lost", R(DNS_CHANGE), LIKELY, false, F(DNS_CHANGED) | F(BY_SERVICE), F(PEER_DELETE),
 	  0, "the peer's name no longer resolved to its address, and the tunnel was taken down" },
-	{ "lease_over", R(MODECFG_LEASE), LIKELY, false, F(LEASE_OVER) | F(BY_LEASES),
-	  F(PEER_DELETE), 0,
-	  "the lease of the inner address ran out, and the DHCP server's script took the tunnel "
-	  "down" },
 	{ "lease_over_alone", R(MODECFG_LEASE), LIKELY, false, F(LEASE_OVER) | F(LOCAL_DELETE),
 	  F(PEER_DELETE) | ORDERS | GAVE_UP, 0,
 	  "the lease of the inner address ran out, and the daemon deleted the tunnel" },
@@ -399,15 +417,15 @@ static const struct ikw_rule rules[] = {
 	  "the peer sent what may be a Delete of it (by its length it may be something else too)" },
 
 	/* our own Delete: who made the daemon send it */
+	{ "reauth_beside_order", R(PHASE1_REPLACE), LIKELY, false,
+	  F(LOCAL_DELETE) | F(ORDER_END) | F(NEW_IKE_FIRST) | F(RETURNED), 0, 0,
+	  "a reauthentication replaced it; what was ordered down just before was another one" },
 	/* nobody at a terminal or in a session: a script may have had a reason that is not seen */
 	{ "ordered_by_service", R(MANUAL), LIKELY, true,
 	  F(LOCAL_DELETE) | F(ORDER_END) | F(BY_SERVICE), 0, 0,
 	  "something on this host, nobody at a terminal, ordered it down" },
 	{ "ordered", R(MANUAL), CERTAIN, true, F(LOCAL_DELETE) | F(ORDER_END) | F(ORDER_NEAR),
 	  F(NEW_IKE_FIRST) | F(PEER_DELETE), 0, "it was ordered down on this host" },
-	{ "reauth_beside_order", R(PHASE1_REPLACE), LIKELY, false,
-	  F(LOCAL_DELETE) | F(ORDER_END) | F(NEW_IKE_FIRST) | F(RETURNED), 0, 0,
-	  "a reauthentication replaced it; what was ordered down just before was another one" },
 	{ "ordered_earlier", R(MANUAL), LIKELY, false, F(LOCAL_DELETE) | F(ORDER_END), 0, 0,
 	  "something was ordered down on this host, and the daemon then deleted it" },
 	{ "reloaded", R(MANUAL), CERTAIN, false, F(LOCAL_DELETE) | F(ORDER_RELOAD), 0, 0,
