@@ -621,9 +621,10 @@ static const struct ikw_catalogue_entry entries[] = {
 		.impact = REPLACED_USUALLY,
 		.cause = "IKEv1: the ISAKMP SA alone was deleted and took its IPsec SAs with it.",
 		.evidence = "One IKEv1 INFORMATIONAL of an ISAKMP Delete's length and none of an IPsec "
-			    "SA's, then the daemon deletes the SAs without a command on this host.",
+			    "SA's, then the daemon deletes the SAs without a command on this host. "
+			    "Where both have one length: a new ISAKMP SA that it begins instead.",
 		.needs = BIT(SA) | BIT(IKE_IN),
-		.helps = BIT(CONTROL) | BIT(SIGNAL),
+		.helps = BIT(IKE_OUT) | BIT(ACTOR) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(phase1_dependent),
 	},
 	[IKW_REASON_EXCHANGE_TIMEOUT] = {

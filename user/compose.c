@@ -651,6 +651,8 @@ static void fill_evidence(struct report *r)
 		tell_exchange(r, f->ike, f->local);
 	if (f->peer)
 		tell_exchange(r, f->ike, f->peer);
+	if (f->crossed)
+		tell_exchange(r, f->ike, f->crossed);
 	if (f->sent_away && f->sent_away != f->peer)
 		tell_exchange(r, f->ike, f->sent_away);
 	if (f->set_about < r->c->anchor)

@@ -53,6 +53,8 @@
 	X(PEER_DELETE, "peer_delete", IKW_SEES_IKE_IN)                                             \
 	X(PEER_CLEAR, "peer_delete_recognised", IKW_SEES_IKE_IN)                                   \
 	X(PEER_ISAKMP_DELETE, "peer_isakmp_delete_only", IKW_SEES_IKE_IN)                          \
+	X(PEER_EITHER, "peer_delete_of_either_sa", IKW_SEES_IKE_IN)                                \
+	X(PEER_CROSSED, "peer_delete_like_an_answer", IKW_SEES_IKE_IN)                             \
 	X(DELETE_AFTER, "own_delete_right_after", IKW_SEES_IKE_OUT)                                \
 	X(DELETE_EXCHANGE, "delete_exchange", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                  \
 	X(NEW_IKE_OUT, "new_ike_sa_begun", IKW_SEES_IKE_OUT)                                       \
@@ -144,19 +146,20 @@ struct ikw_case {
 /* Facts, and what they were seen in. Times are boot time ns, 0: none. */
 struct ikw_facts {
 	ikw_fact_set seen;
-	ikw_fact_set blind;		       /* could not be seen */
-	ikw_fact_set doubt;		       /* seen, but not all that it rests on */
-	ikw_fact_set vague;		       /* seen, but it may have been something else */
-	const struct ikw_ike_sa *ike;	       /* whose wire explains most */
-	const struct ikw_exchange *gave_up;    /* unanswered at the anchor */
-	const struct ikw_exchange *local;      /* our Delete, as far as can be told */
-	const struct ikw_exchange *peer;       /* the peer's Delete */
-	const struct ikw_exchange *sent_away;  /* its request that sent us to another peer */
-	const struct ikw_exchange *late;       /* our Delete, told after the deed */
-	const struct ikw_exchange *refused;    /* our rekey of the CHILD_SA that came to nothing */
-	uint64_t unsent;		       /* when that began of which nothing left this host */
-	const struct ikw_ike_sa *new_ike;      /* negotiation that was to follow */
-	const struct ikw_ike_sa *failed_ike;   /* reauthentication that had failed before */
+	ikw_fact_set blind;		      /* could not be seen */
+	ikw_fact_set doubt;		      /* seen, but not all that it rests on */
+	ikw_fact_set vague;		      /* seen, but it may have been something else */
+	const struct ikw_ike_sa *ike;	      /* whose wire explains most */
+	const struct ikw_exchange *gave_up;   /* unanswered at the anchor */
+	const struct ikw_exchange *local;     /* our Delete, as far as can be told */
+	const struct ikw_exchange *peer;      /* the peer's Delete */
+	const struct ikw_exchange *sent_away; /* its request that sent us to another peer */
+	const struct ikw_exchange *crossed;  /* our check; what seemed its answer may be a Delete */
+	const struct ikw_exchange *late;     /* our Delete, told after the deed */
+	const struct ikw_exchange *refused;  /* our rekey of the CHILD_SA that came to nothing */
+	uint64_t unsent;		     /* when that began of which nothing left this host */
+	const struct ikw_ike_sa *new_ike;    /* negotiation that was to follow */
+	const struct ikw_ike_sa *failed_ike; /* reauthentication that had failed before */
 	const struct ikw_generation *next_gen; /* that carries the flow on */
 	const struct ikw_order *order;
 	const struct ikw_order *aside; /* one that was given just before, hardly for this */

@@ -10,6 +10,7 @@
 #define TAKES_LONG     (60 * IKW_SECOND) /* chosen: a daemon that is held up */
 #define REPEATS_GROW   3 /* chosen: a gap is not so many times as long as all before it */
 #define CHECK_LEAST    (900 * IKW_MS) /* chosen: between hearing a peer and checking it */
+#define OTHERS_AMONG   64	      /* tunnels of the peer that are looked at */
 #define ASKED_ON       (20 * IKW_MS)  /* events of several CPUs may pass each other */
 
 /* A daemon reads when the SAs were last used before it checks a silent peer. */
@@ -303,9 +304,107 @@ static void see_deletes_v2(struct ikw_look *l)
 	}
 }
 
+/* What else was negotiated under it before stays: it would go with it. */
+static bool others_stay(const struct ikw_look *l, const struct ikw_exchange *deletion)
+{
+	const struct ikw_tunnel *t = l->c->gen->tunnel->peer->tunnels;
+
+	for (unsigned int k = 0; t && k < OTHERS_AMONG; t = t->peer_next, k++)
+		for (const struct ikw_generation *gen = t->generations; gen; gen = gen->next)
+			if (gen != l->c->gen && ikw_generation_usable(gen) &&
+			    gen->born < deletion->first && ikw_generation_ike(gen) == l->f->ike)
+				return l->now > l->deed + NEAR;
+	return false;
+}
+
+/* IKEv1: after the peer's Delete something was said under the ISAKMP SA that is no Delete. */
+static bool isakmp_lives_on(const struct ikw_look *l, const struct ikw_exchange *deletion)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	uint64_t since = deletion->last > l->deed ? deletion->last : l->deed;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x == deletion || x->first <= since)
+			continue;
+		if (x->type == IKW_V1_QUICK || (x->type == IKW_V1_INFO && x->answered))
+			return true;
+		/* a Delete of ours comes with the deed */
+		if (x->type == IKW_V1_INFO && x->ours && x->first > since + NEAR &&
+		    ike->live_count && x->length == ike->live_length)
+			return true;
+	}
+	return false;
+}
+
+/* Our daemon began another ISAKMP SA with the peer after that. */
+static bool begun_instead(const struct ikw_look *l, const struct ikw_exchange *deletion)
+{
+	struct ikw_ike_walk walk;
+	const struct ikw_ike_sa *ike =
+		ikw_ike_walk(&walk, l->c->gen->tunnel->peer->ikes, ikw_generation_encap(l->c->gen));
+
+	for (; ike; ike = ikw_ike_walk_on(&walk))
+		if (ike != l->f->ike && ike->ours && ike->whole && ike->created > deletion->last)
+			return true;
+	return false;
+}
+
+/*
+ * One Delete, as long as that of either SA is from who adds no pad to what is aligned
+ * already. What is said under the ISAKMP SA next says that it lives, a new one that our
+ * daemon begins instead that it does not. Its next check may say so.
+ */
+static void see_which_delete(struct ikw_look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	const struct ikw_exchange *x = l->f->peer;
+	uint64_t heard = x->last > ike->live_last ? x->last : ike->live_last;
+
+	if (isakmp_lives_on(l, x) || others_stay(l, x)) {
+		see(l, IKW_FACT(PEER_CLEAR));
+	} else if (begun_instead(l, x)) {
+		see(l, IKW_FACT(PEER_ISAKMP_DELETE));
+		l->f->vague |= IKW_FACT(PEER_ISAKMP_DELETE);
+	} else {
+		see(l, IKW_FACT(PEER_EITHER));
+		l->f->pending_outcome |= ike->live_gap && l->now < heard + ike->live_gap + 2 * NEAR;
+	}
+}
+
+/*
+ * An R-U-THERE-ACK may be as long as the Delete of an ISAKMP SA: one that comes while
+ * we wait for an answer, and right after which the SAs go, may have been that.
+ */
+static void see_crossed(struct ikw_look *l, const struct ikw_exchange *after)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+
+	for (unsigned int k = 0; k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x->type != IKW_V1_INFO || !x->ours || x->last > l->at ||
+		    !within(x->answered, before(l->at, NEAR), l->at) ||
+		    !ikw_ike_fits_isakmp_delete(ike, x->answer_length))
+			continue;
+		l->f->crossed = x;
+		if (after) { /* the IPsec SA's own */
+			l->f->peer = after;
+			see(l, IKW_FACT(PEER_CLEAR));
+			return;
+		}
+		see(l, IKW_FACT(PEER_CROSSED));
+		if (l->at - x->answered > DELETE_AT_ONCE)
+			l->f->vague |= IKW_FACT(PEER_CROSSED);
+		return;
+	}
+}
+
 static void see_deletes_v1(struct ikw_look *l)
 {
 	const struct ikw_ike_sa *ike = l->f->ike;
+	const struct ikw_exchange *after = NULL;
 	unsigned int esp = 0, isakmp = 0, other = 0;
 
 	for (unsigned int k = 0; k < ike->count; k++) {
@@ -321,6 +420,8 @@ static void see_deletes_v1(struct ikw_look *l)
 			continue;
 		if (x->first <= l->at)
 			l->f->peer = x;
+		else if (ikw_ike_fits_esp_delete(ike, x->length))
+			after = x;
 		if (ikw_ike_fits_esp_delete(ike, x->length))
 			esp++;
 		else if (ikw_ike_fits_isakmp_delete(ike, x->length))
@@ -328,12 +429,21 @@ static void see_deletes_v1(struct ikw_look *l)
 		else
 			other++;
 	}
+	if (!l->f->local && !l->f->peer && !l->f->gave_up)
+		see_crossed(l, after);
 	if (l->f->local || l->f->peer)
 		see(l, IKW_FACT(DELETE_EXCHANGE));
 	if (l->f->peer && isakmp && !esp && !other)
 		see(l, IKW_FACT(PEER_ISAKMP_DELETE));
-	/* told by lengths that were learned from R-U-THERE, or not told at all */
-	if (!ike->choice)
+	if (l->f->peer && esp == 1 && !isakmp && !other &&
+	    ikw_ike_fits_isakmp_delete(ike, l->f->peer->length))
+		see_which_delete(l);
+	/*
+	 * Told by lengths that were learned from R-U-THERE, or not told at all. Or by one that
+	 * both Deletes in one message have, from who adds no pad to what is aligned already.
+	 */
+	if (!ike->choice ||
+	    (l->f->peer && isakmp == 1 && ikw_ike_fits_both_deletes(ike, l->f->peer->length)))
 		l->f->vague |= IKW_FACT(PEER_ISAKMP_DELETE);
 	if (!ike->choice && !ike->dpd_len && other == 1)
 		l->f->vague |= IKW_FACT(PEER_DELETE);

@@ -601,6 +601,11 @@ bool ikw_ike_fits_esp_delete(const struct ikw_ike_sa *ike, uint32_t length)
 	return v1_fits(ike, length, 16); /* RFC 2408 3.15: D with one 4-byte SPI */
 }
 
+bool ikw_ike_fits_both_deletes(const struct ikw_ike_sa *ike, uint32_t length)
+{
+	return v1_fits(ike, length, 16 + 28);
+}
+
 bool ikw_ike_fits_isakmp_delete(const struct ikw_ike_sa *ike, uint32_t length)
 {
 	return v1_fits(ike, length, 28); /* RFC 2408 3.15: D with two cookies */

@@ -207,5 +207,6 @@ enum ikw_content ikw_ike_content(const struct ikw_ike_sa *ike, uint32_t length);
 bool ikw_ike_fits_dpd(const struct ikw_ike_sa *ike, uint32_t length);
 bool ikw_ike_fits_esp_delete(const struct ikw_ike_sa *ike, uint32_t length);
 bool ikw_ike_fits_isakmp_delete(const struct ikw_ike_sa *ike, uint32_t length);
+bool ikw_ike_fits_both_deletes(const struct ikw_ike_sa *ike, uint32_t length);
 
 #endif

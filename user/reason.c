@@ -413,6 +413,12 @@ static const struct ikw_rule rules[] = {
 	  F(ORDER_END), 0, "the peer deleted the ISAKMP SA alone, and the IPsec SAs went with it" },
 	{ "peer_delete", R(PEER_REQUEST), CERTAIN, false, F(PEER_DELETE) | F(PEER_CLEAR),
 	  F(ORDER_AWAY), 0, "the peer asked for it" },
+	/* RFC 2408 3.15: two cookies are as long as an SPI and the pad that it takes */
+	{ "peer_delete_of_either", R(PEER_REQUEST), POSSIBLE, false,
+	  F(PEER_DELETE) | F(PEER_EITHER), 0, 0,
+	  "the peer deleted it; or it deleted the ISAKMP SA alone, which took the IPsec SAs with "
+	  "it "
+	  "(a Delete of either has this length)" },
 	{ "peer_delete_padded", R(PEER_REQUEST), LIKELY, false, F(PEER_DELETE), 0, 0,
 	  "the peer sent what may be a Delete of it (by its length it may be something else too)" },
 
@@ -539,6 +545,12 @@ static const struct ikw_rule rules[] = {
 	{ "by_hand_quiet", R(MANUAL), LIKELY, false, F(HAND_MADE) | F(IKE_SEEN), F(VANISHED),
 	  F(FOREIGN_DELETER),
 	  "the SA was deleted on this host, and no IKE had been spoken when it was installed" },
+	/* RFC 2408 3.15: who is told so says nothing, and it seems to answer our check */
+	{ "isakmp_delete_crossed", R(PHASE1_DEPENDENT), LIKELY, false, F(PEER_CROSSED),
+	  NOTHING_ELSE | ORDERS | F(NEW_IKE_OPEN) | F(FOREIGN_DELETER), 0,
+	  "a message of the peer came as we waited for the answer to a check, as long as that and "
+	  "as a Delete of the ISAKMP SA, and the daemon then dropped the tunnel without a word: "
+	  "most likely the Delete, which took the IPsec SAs with it" },
 	/* netfilter and routing come before where messages are seen */
 	{ "exchange_not_sent", R(EXCHANGE_TIMEOUT), POSSIBLE, false, F(UNSENT_EXCHANGE),
 	  NOTHING_ELSE | ORDERS, 0,

@@ -2,7 +2,8 @@
 # shellcheck shell=bash disable=SC2154  # P, W, PID are those of lib.sh
 # The daemons that only gwa has, and only with the further root file system: strongSwan as it was before swanctl
 # (daemon_a=starter: ipsec.conf, commands over the stroke socket) and OpenIKED (daemon_a=iked: it installs SAs through
-# PF_KEY). And the one that only gwb has: an IKEv2 peer that behaves as it is told (daemon_b=peer, tests/lab/peer.py).
+# PF_KEY). And the one that only gwb has: a peer that behaves as it is told (daemon_b=peer, tests/lab/peer.py,
+# with version=1 tests/lab/peer1.py).
 # Sourced by lib.sh.
 
 # ---- starter -------------------------------------------------------------------------------------------------
@@ -104,14 +105,16 @@ iked_initiate() {
 
 # with peer='NAME=VALUE ...' of what it may be told to be (its OPTIONS)
 peer_start() {
+	local program=peer.py
+	[ "$(opt b version 2)" = 2 ] || program=peer1.py
 	mkfifo "$W/b/run/orders"
 	# shellcheck disable=SC2046  # several words
-	background gwb ip netns exec gwb python3 /ikewatch/tests/lab/peer.py "$(addr b)" "$(addr a)" "$W/b/run/orders" \
+	background gwb ip netns exec gwb python3 -B "/ikewatch/tests/lab/$program" "$(addr b)" "$(addr a)" "$W/b/run/orders" \
 		ike="$(opt b ike aes128-sha256-ecp256)" esp="$(opt b esp aes128-sha256)" $(opt b peer)
 }
 peer_says() { grep -q -- "$1" "$W/gwb.out" 2>/dev/null; }
 peer_ready() { peer_says ' ready$'; }
-# tell_peer ORDER: one of those of peer.py
+# tell_peer ORDER: one of those of its Peer.order
 tell_peer() {
 	note "the peer: $*"
 	echo "$*" >"$W/b/run/orders"

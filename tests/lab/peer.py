@@ -6,18 +6,14 @@ into the kernel by `ip xfrm`.
     peer.py LOCAL REMOTE ORDERS [NAME=VALUE...]
 
 ORDERS is a FIFO from which it takes orders, a line each (see Peer.order); NAME=VALUE are what `set` changes (OPTIONS)."""
-import ctypes
 import hashlib
-import heapq
 import hmac
-import itertools
 import os
-import select
 import socket
 import struct
-import subprocess
 import sys
-import time
+
+from peering import CIPHERS, CURVES, HASHES, Curve, Station, chain, crypt, cut, first, log, unchain
 
 OPTIONS = {
     "id": "gwb", "peer_id": "gwa", "psk": "the-secret-of-the-lab",
@@ -51,74 +47,7 @@ RESPONSE, INITIATOR = 0x20, 0x08
 IKE, ESP = 1, 3
 
 
-def log(*words):
-    print(time.strftime("%H:%M:%S") + ".%03d" % (time.time() * 1000 % 1000), *words, flush=True)
-
-
-# ---- libcrypto -------------------------------------------------------------------------------------------------
-
-C = ctypes.CDLL("libcrypto.so.3")
-for name in ("EVP_CIPHER_CTX_new", "EVP_get_cipherbyname", "EC_KEY_new_by_curve_name", "EC_KEY_get0_group",
-             "EC_KEY_get0_public_key", "EC_POINT_new"):
-    getattr(C, name).restype = ctypes.c_void_p
-P = ctypes.c_void_p
-
-
-def crypt(cipher, encrypt, key, iv, data, aad=None, tag=b"", taglen=0):
-    """CBC without padding, or with aad an AEAD: returns (data, tag)."""
-    ctx, n, out = P(C.EVP_CIPHER_CTX_new()), ctypes.c_int(), ctypes.create_string_buffer(len(data) + 32)
-    C.EVP_CipherInit_ex(ctx, P(C.EVP_get_cipherbyname(cipher)), None, None, None, int(encrypt))
-    if aad is not None:
-        C.EVP_CIPHER_CTX_ctrl(ctx, 9, len(iv), None)
-    C.EVP_CipherInit_ex(ctx, None, None, key, iv, int(encrypt))
-    C.EVP_CIPHER_CTX_set_padding(ctx, 0)
-    if aad is not None:
-        C.EVP_CipherUpdate(ctx, None, ctypes.byref(n), aad, len(aad))
-    C.EVP_CipherUpdate(ctx, out, ctypes.byref(n), data, len(data))
-    done = n.value
-    if tag:
-        C.EVP_CIPHER_CTX_ctrl(ctx, 17, len(tag), tag)
-    good = C.EVP_CipherFinal_ex(ctx, ctypes.byref(out, done), ctypes.byref(n))
-    if aad is not None and encrypt:
-        got = ctypes.create_string_buffer(16)
-        C.EVP_CIPHER_CTX_ctrl(ctx, 16, taglen, got)
-        tag = got.raw[:taglen]
-    C.EVP_CIPHER_CTX_free(ctx)
-    if good != 1:
-        raise ValueError("does not decrypt")
-    return out.raw[:done + n.value], tag
-
-
-class Curve:
-    """A Diffie-Hellman key over an elliptic curve modulo a prime (RFC 5903)."""
-    def __init__(self, nid, octets):
-        self.octets = octets
-        self.key = P(C.EC_KEY_new_by_curve_name(nid))
-        C.EC_KEY_generate_key(self.key)
-        self.group = P(C.EC_KEY_get0_group(self.key))
-        out = ctypes.create_string_buffer(1 + 2 * octets)
-        C.EC_POINT_point2oct(self.group, P(C.EC_KEY_get0_public_key(self.key)), 4, out, ctypes.c_size_t(len(out)), None)
-        self.public = out.raw[1:]
-
-    def shared(self, other):
-        point, out = P(C.EC_POINT_new(self.group)), ctypes.create_string_buffer(self.octets)
-        C.EC_POINT_oct2point(self.group, point, b"\4" + other, ctypes.c_size_t(1 + len(other)), None)
-        C.ECDH_compute_key(out, ctypes.c_size_t(self.octets), point, self.key, None)
-        return out.raw
-
-
 # ---- proposals -------------------------------------------------------------------------------------------------
-
-# name: transform, octets of the key with its salt, OpenSSL's name, of the IV, of the ICV (AEAD), key length in bits
-CIPHERS = {"aes128": (12, 16, b"AES-128-CBC", 16, 0, 128), "aes192": (12, 24, b"AES-192-CBC", 16, 0, 192),
-           "aes256": (12, 32, b"AES-256-CBC", 16, 0, 256), "3des": (3, 24, b"DES-EDE3-CBC", 8, 0, 0),
-           "aes128gcm16": (20, 20, b"id-aes128-GCM", 8, 16, 128), "aes256gcm16": (20, 36, b"id-aes256-GCM", 8, 16, 256),
-           "aes256gcm8": (18, 36, b"id-aes256-GCM", 8, 8, 256)}
-# integrity transform, its ICV; transform of the PRF
-HASHES = {"sha1": (2, 12, 2), "sha256": (12, 16, 5), "sha384": (13, 24, 6), "sha512": (14, 32, 7)}
-CURVES = {"ecp256": (19, 415, 32), "ecp384": (20, 715, 48), "ecp521": (21, 716, 66)}
-KERNEL = {"sha1": "hmac(sha1)", "sha256": "hmac(sha256)", "sha384": "hmac(sha384)", "sha512": "hmac(sha512)"}
-
 
 class Suite:
     """One proposal, as strongSwan writes it."""
@@ -184,32 +113,7 @@ class Suite:
         return out[:length]
 
 
-def cut(data, *lengths):
-    parts, at = [], 0
-    for length in lengths:
-        parts.append(data[at:at + length])
-        at += length
-    return parts
-
-
 # ---- messages --------------------------------------------------------------------------------------------------
-
-def chain(payloads):
-    """Payloads [(type, body)...] one after the other: (first type, octets)."""
-    out = b""
-    for (_, body), after in zip(payloads, [kind for kind, _ in payloads[1:]] + [0]):
-        out += struct.pack(">BxH", after, 4 + len(body)) + body
-    return (payloads[0][0] if payloads else 0), out
-
-
-def unchain(kind, data):
-    payloads, at = [], 0
-    while kind:
-        after, length = struct.unpack_from(">BxH", data, at)
-        payloads.append((kind, data[at + 4:at + length]))
-        kind, at = after, at + length
-    return payloads
-
 
 def header(spi_i, spi_r, first, exchange, flags, mid, length):
     return struct.pack(">8s8sBBBBII", spi_i, spi_r, first, 0x20, exchange, flags, mid, 28 + length)
@@ -224,10 +128,6 @@ def selectors(text):
     net, bits = text.split("/")
     low = struct.unpack(">I", socket.inet_aton(net))[0]
     return struct.pack(">BxxxBBHHHII", 1, 7, 0, 16, 0, 65535, low, low | (2**(32 - int(bits)) - 1))
-
-
-def first(payloads, kind):
-    return next((body for k, body in payloads if k == kind), None)
 
 
 def notified(payloads, kind):
@@ -300,32 +200,18 @@ class IkeSa:
         return s.digest(s.digest(psk.encode(), b"Key Pad for IKEv2"), message + nonce + s.digest(key, identity))
 
 
-class Peer:
+class Peer(Station):
     def __init__(self, local, remote, fifo, options):
-        self.local, self.remote, self.o = local, remote, dict(OPTIONS, **options)
-        self.socks = {}
-        for port in (500, 4500):
-            self.socks[port] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.socks[port].bind((local, port))
-        self.socks[4500].setsockopt(socket.IPPROTO_UDP, 100, 2)  # UDP_ENCAP, UDP_ENCAP_ESPINUDP
-        os.path.exists(fifo) or os.mkfifo(fifo)
-        self.fifo = os.fdopen(os.open(fifo, os.O_RDWR | os.O_NONBLOCK), "rb", 0)
-        self.ikes, self.timers, self.turn, self.silent = [], [], itertools.count(), False
+        super().__init__(local, remote, fifo, dict(OPTIONS, **options))
+        self.ikes = []
         self.ike_suite, self.esp_suite = Suite(self.o["ike"], IKE), Suite(self.o["esp"], ESP)
         if self.o["check"] != "0":
             self.after(float(self.o["check"]), self.clock)
 
     # ---- what goes out, and when ----
 
-    def after(self, seconds, what, *args):
-        heapq.heappush(self.timers, (time.monotonic() + seconds, next(self.turn), what, args))
-
     def send(self, ike, message):
         self.send_from(ike.port, message)
-
-    def send_from(self, port, message):
-        if not self.silent:
-            self.socks[port].sendto((bytes(4) if port == 4500 else b"") + message, (self.remote, port))
 
     def nat_detection(self, ike):
         """RFC 7296 2.23."""
@@ -379,41 +265,18 @@ class Peer:
 
     # ---- SAs in the kernel ----
 
-    def xfrm(self, lines):
-        text = "\n".join(lines) + "\n"
-        run = subprocess.run(["ip", "-batch", "-"], input=text, text=True, stderr=subprocess.PIPE, check=False)
-        if run.returncode:
-            log("ip xfrm:", run.stderr.strip())
-
-    def keys(self, encr, auth):
-        s = self.esp_suite
-        if s.icv:
-            return f"aead rfc4106(gcm(aes)) 0x{encr.hex()} {s.icv * 8}"
-        cipher = "cbc(des3_ede)" if s.encr == 3 else "cbc(aes)"
-        return f"enc {cipher} 0x{encr.hex()} auth-trunc {KERNEL[s.hash]} 0x{auth.hex()} {HASHES[s.hash][1] * 8}"
-
     def install(self, ike, child, ours, nonce_i, nonce_r):
         s = self.esp_suite
         ei, ai, er, ar = cut(ike.suite.expand(ike.d, nonce_i + nonce_r, 2 * (s.key + s.auth)), s.key, s.auth, s.key, s.auth)
         out, into = ((ei, ai), (er, ar)) if ours else ((er, ar), (ei, ai))
-        state = "xfrm state add src {} dst {} proto esp spi 0x{} reqid 1 mode tunnel replay-window 32 {}"
-        here, there, tmpl = self.o["ts"], self.o["peer_ts"], "proto esp reqid 1 mode tunnel"
-        policy = "xfrm policy update src {} dst {} dir {} tmpl src {} dst {} " + tmpl
         child.installed = True
-        encap = " encap espinudp 4500 4500 0.0.0.0" if ike.port == 4500 else ""
-        self.xfrm([state.format(self.remote, self.local, child.spi_in.hex(), self.keys(*into)) + encap,
-                   state.format(self.local, self.remote, child.spi_out.hex(), self.keys(*out)) + encap,
-                   policy.format(here, there, "out", self.local, self.remote),
-                   policy.format(there, here, "in", self.remote, self.local),
-                   policy.format(there, here, "fwd", self.remote, self.local)])
+        self.put_sas((child.spi_in, child.spi_out), (into, out), (1, self.o["ts"], self.o["peer_ts"]), ike.port == 4500)
         ike.children.append(child)
-        log(f"installed {child.spi_in.hex()} {child.spi_out.hex()}")
 
     def remove(self, ike, child):
         if child in ike.children:
             ike.children.remove(child)
-            self.xfrm([f"xfrm state delete src {self.remote} dst {self.local} proto esp spi 0x{child.spi_in.hex()}",
-                       f"xfrm state delete src {self.local} dst {self.remote} proto esp spi 0x{child.spi_out.hex()}"])
+            self.take_sas((child.spi_in, child.spi_out))
 
     def drop(self, ike):
         ike.gone, ike.pending = True, None
@@ -706,23 +569,6 @@ class Peer:
             self.xfrm(["xfrm state flush", "xfrm policy flush"])
         elif words[0] == "set":
             self.o[words[1]] = words[2]
-
-    def run(self):
-        log("ready")
-        rest = b""
-        while True:
-            wait = max(0, self.timers[0][0] - time.monotonic()) if self.timers else None
-            ready, _, _ = select.select([*self.socks.values(), self.fifo], [], [], wait)
-            for port, sock in self.socks.items():
-                if sock in ready:
-                    self.receive(port)
-            if self.fifo in ready:
-                *lines, rest = (rest + (self.fifo.read(65536) or b"")).split(b"\n")
-                for line in lines:
-                    self.order(line.decode().split())
-            while self.timers and self.timers[0][0] <= time.monotonic():
-                _, _, what, args = heapq.heappop(self.timers)
-                what(*args)
 
 
 Peer(sys.argv[1], sys.argv[2], sys.argv[3], dict(word.split("=", 1) for word in sys.argv[4:])).run()

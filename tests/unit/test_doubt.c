@@ -55,6 +55,14 @@ static void v1_begins(struct story *s, uint64_t ms, uint64_t spi, uint8_t exchan
 	feed(s, &e);
 }
 
+static void v1_our_first(struct story *s, uint64_t ms, uint64_t spi)
+{
+	union ikw_event e = ike_made(s, ms, '>', V1(spi, 2, 0, 180));
+
+	e.ike.spi_r = 0;
+	feed(s, &e);
+}
+
 static void v1_up(struct story *s, uint64_t ms, uint64_t spi, unsigned int n)
 {
 	v1_begins(s, ms, spi, 2);
@@ -1481,7 +1489,7 @@ static void test_v1_delete_of_either_kind(void **state)
 	v1_up(&s, 10000, 0xa0, 0);
 	ike(&s, 60000, 'r', V1(0xa0, 5, 90, 92));
 	down(&s, 60010, 0, IKW_CAUSE_CALL, DAEMON);
-	expect_unsure(&s, IKW_REASON_PEER_REQUEST);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_POSSIBLE);
 
 	/* both of them: it asked for the IPsec SA too */
 	begin(&s, ALL_SEES);
@@ -1490,6 +1498,106 @@ static void test_v1_delete_of_either_kind(void **state)
 	ike(&s, 60014, 'r', V1(0xa0, 5, 91, 92));
 	down(&s, 60020, 0, IKW_CAUSE_CALL, DAEMON);
 	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* The same, and what follows tells whether the ISAKMP SA lives: a check under it, a new one
+ * instead. */
+static void test_v1_delete_told_by_what_follows(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int then = 0; then < 4; then++) {
+		begin(&s, ALL_SEES);
+		v1_up(&s, 10000, 0xa0, 0);
+		for (uint32_t i = 0; i < 2; i++) {
+			ike(&s, 20000 + i * 5000, '>', V1(0xa0, 5, 70 + i, 108));
+			ike(&s, 20005 + i * 5000, '<', V1(0xa0, 5, 75 + i, 108));
+		}
+		ike(&s, 26000, 'r', V1(0xa0, 5, 90, 92));
+		down(&s, 26010, 0, IKW_CAUSE_CALL, DAEMON);
+		switch (then) {
+		case 0: /* nothing, when the next check had been due */
+			v1_our_first(&s, 60000, 0xc0);
+			expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_POSSIBLE);
+			break;
+		case 1:
+			ike(&s, 31000, '>', V1(0xa0, 5, 80, 108));
+			ike(&s, 31005, '<', V1(0xa0, 5, 81, 108));
+			expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+			break;
+		case 2:
+			ike(&s, 27000, '>', V1(0xa0, 32, 6, 188));
+			expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+			break;
+		default:
+			v1_our_first(&s, 27000, 0xc0);
+			expect_one(&s, IKW_REASON_PHASE1_DEPENDENT, IKW_CONFIDENCE_LIKELY);
+		}
+	}
+}
+
+/* Another tunnel of the ISAKMP SA stays, as it would not without that. */
+static void test_v1_delete_of_one_of_two(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	v1_up(&s, 10000, 0xa0, 0);
+	ike(&s, 11000, 'r', V1(0xa0, 32, 6, 188));
+	ike(&s, 11010, 'a', V1(0xa0, 32, 6, 188));
+	ike(&s, 11020, 'r', V1(0xa0, 32, 6, 76));
+	for (unsigned int dir = 0; dir < 2; dir++) {
+		struct sa_spec other = dir ? OUT(1) : IN(1);
+
+		other.reqid = 2;
+		if (!dir)
+			sa_op(&s, 11024, other, IKW_SA_LARVAL, 0, DAEMON);
+		sa_op(&s, 11025, other, IKW_SA_ADD, 0, DAEMON);
+	}
+	ike(&s, 60000, 'r', V1(0xa0, 5, 90, 92));
+	down(&s, 60010, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+}
+
+/* IKEv1: its ISAKMP Delete comes as we wait for an R-U-THERE-ACK, and has the length of one. */
+static void test_v1_delete_crosses_check(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	v1_up(&s, 10000, 0xa0, 0);
+	ike(&s, 20000, '>', V1(0xa0, 5, 70, 108));
+	ike(&s, 20037, '<', V1(0xa0, 5, 90, 108));
+	down(&s, 20080, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PHASE1_DEPENDENT, IKW_CONFIDENCE_LIKELY);
+
+	/* and the IPsec SA's own after it */
+	begin(&s, ALL_SEES);
+	v1_up(&s, 10000, 0xa0, 0);
+	ike(&s, 20000, '>', V1(0xa0, 5, 70, 108));
+	ike(&s, 20037, '<', V1(0xa0, 5, 90, 108));
+	down(&s, 20080, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 20090, '<', V1(0xa0, 5, 91, 92));
+	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+
+	/* an answer it was: our own Delete, an order, a while until the deletion */
+	begin(&s, ALL_SEES);
+	v1_up(&s, 10000, 0xa0, 0);
+	ike(&s, 20000, '>', V1(0xa0, 5, 70, 108));
+	ike(&s, 20037, '<', V1(0xa0, 5, 90, 108));
+	control(&s, 20060, terminate, sizeof(terminate), "terminate");
+	down(&s, 20080, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 20090, '>', V1(0xa0, 5, 91, 108));
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+	begin(&s, ALL_SEES);
+	v1_up(&s, 10000, 0xa0, 0);
+	ike(&s, 20000, '>', V1(0xa0, 5, 70, 108));
+	ike(&s, 20037, '<', V1(0xa0, 5, 90, 108));
+	down(&s, 25000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
 }
 
 /* The same bytes in other fragments, or in one: the same request (RFC 7383 2.5.1). */
@@ -2068,6 +2176,9 @@ int main(void)
 		cmocka_unit_test(test_failing_beside),
 		cmocka_unit_test(test_something_is_no_delete),
 		cmocka_unit_test(test_v1_delete_of_either_kind),
+		cmocka_unit_test(test_v1_delete_told_by_what_follows),
+		cmocka_unit_test(test_v1_delete_of_one_of_two),
+		cmocka_unit_test(test_v1_delete_crosses_check),
 		cmocka_unit_test(test_v1_ordered_beside_another),
 		cmocka_unit_test(test_fragmented_anew),
 		cmocka_unit_test(test_refused_in_clear),
