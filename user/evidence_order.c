@@ -451,7 +451,15 @@ static uint64_t address_gone(const struct ikw_look *l)
 	const struct ikw_address *a = ikw_host_address(&l->w->host, gen->tunnel->peer->local);
 	uint64_t since = l->f->gave_up ? l->f->gave_up->first + IKW_SECOND : l->at;
 
-	return a && within(a->gone, gen->born, since) ? a->gone : 0;
+	if (!a)
+		return 0;
+	if (within(a->gone, gen->born, since))
+		return a->gone;
+	/* there again when the daemon gave up, but not when it began what did not leave */
+	if (l->f->unsent && within(a->was_gone, gen->born, l->f->unsent) &&
+	    a->back > l->f->unsent && !heard_between(l, a->was_gone + IKW_SECOND, l->at))
+		return a->was_gone;
+	return 0;
 }
 
 /* Where the flow is now, between other addresses; NULL: nowhere. */
