@@ -1165,12 +1165,12 @@ void ikw_facts_collect(struct ikw_facts *f, const struct ikw_case *c, const stru
 	see_sent_away(&l);
 	ikw_see_order(&l);
 	see_replaced_late(&l);
+	see_unsent(&l);
 	ikw_see_link(&l);
 	ikw_see_address(&l);
 	see_mishap(&l);
 	see_idle(&l);
 	see_life(&l);
-	see_unsent(&l);
 	ikw_facts_outside(f, c, w, l.at);
 	see_blind(&l);
 	see_away_blind(&l);

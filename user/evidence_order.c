@@ -434,6 +434,25 @@ static uint32_t until_off(const struct ikw_host *host, uint32_t ifindex, uint32_
 		       : 0;
 }
 
+/* What was off at that time, of these ways to the peer, and had gone off at `since` at the latest.
+ */
+static const struct ikw_link_state *off_on_the_way(struct ikw_look *l, const uint32_t *all,
+						   size_t count, uint64_t at, uint64_t since)
+{
+	const struct ikw_host *host = &l->w->host;
+	const struct ikw_link_state *link;
+
+	for (size_t i = 0; i < count; i++) {
+		l->f->way = ikw_host_link(host, all[i]);
+		if (was_dark(l, l->f->way))
+			l->f->dark = l->f->way;
+		link = ikw_host_link_off(host, l->f->way, at);
+		if (link_off(l, link, since))
+			return link;
+	}
+	return NULL;
+}
+
 void ikw_see_link(struct ikw_look *l)
 {
 	const struct ikw_host *host = &l->w->host;
@@ -445,22 +464,23 @@ void ikw_see_link(struct ikw_look *l)
 		a ? until_off(host, a->was_ifindex, (uint32_t)(a->moved / IKW_WAY_TICK)) : 0,
 		t->peer->ifindex, until_off(host, t->peer->was_ifindex, t->peer->way_changed)
 	};
-	const struct ikw_link_state *link = NULL;
-	uint64_t since = l->f->gave_up ? l->f->gave_up->first + IKW_SECOND : l->at;
+	const size_t count = sizeof(all) / sizeof(all[0]);
+	const struct ikw_link_state *link;
+	uint64_t at = l->at;
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		l->f->way = ikw_host_link(host, all[i]);
-		if (was_dark(l, l->f->way))
-			l->f->dark = l->f->way;
-		link = ikw_host_link_off(host, l->f->way, l->at);
-		if (link_off(l, link, since))
-			break;
-		link = NULL;
+	link = off_on_the_way(l, all, count, at,
+			      l->f->gave_up ? l->f->gave_up->first + IKW_SECOND : at);
+	/* there again when the daemon gave up, but not when it began what did not leave */
+	if (!link && l->f->unsent) {
+		at = l->f->unsent;
+		link = off_on_the_way(l, all, count, at, at);
+		if (link)
+			l->f->vague |= IKW_FACT(LINK_GONE) | IKW_FACT(LINK_DOWN);
 	}
 	if (!link)
 		return;
 	l->f->link = link;
-	see(l, removed(link, l->at) ? IKW_FACT(LINK_GONE) : IKW_FACT(LINK_DOWN));
+	see(l, removed(link, at) ? IKW_FACT(LINK_GONE) : IKW_FACT(LINK_DOWN));
 }
 
 /*
@@ -473,7 +493,15 @@ static uint64_t address_gone(const struct ikw_look *l)
 	const struct ikw_address *a = ikw_host_address(&l->w->host, gen->tunnel->peer->local);
 	uint64_t since = l->f->gave_up ? l->f->gave_up->first + IKW_SECOND : l->at;
 
-	return a && within(a->gone, gen->born, since) ? a->gone : 0;
+	if (!a)
+		return 0;
+	if (within(a->gone, gen->born, since))
+		return a->gone;
+	/* there again when the daemon gave up, but not when it began what did not leave */
+	if (l->f->unsent && within(a->was_gone, gen->born, l->f->unsent) &&
+	    a->back > l->f->unsent && !heard_between(l, a->was_gone + IKW_SECOND, l->at))
+		return a->was_gone;
+	return 0;
 }
 
 /* Where the flow is now, between other addresses; NULL: nowhere. */

@@ -330,6 +330,10 @@ static void addr_event(struct ikw_host *host, const struct ikw_addr *ev)
 		a->was_ifindex = a->ifindex;
 		a->moved = ev->hdr.time;
 	}
+	if (a->gone) {
+		a->was_gone = a->gone;
+		a->back = ev->hdr.time;
+	}
 	a->ifindex = ev->ifindex;
 	a->gone = 0;
 }

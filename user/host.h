@@ -94,6 +94,8 @@ struct ikw_address {
 	uint32_t was_ifindex; /* the link that had it before; 0: none */
 	uint64_t moved;	      /* when it came from that one, boot time ns */
 	uint64_t gone;	      /* 0: still there */
+	uint64_t was_gone;    /* when it went the last time, ... */
+	uint64_t back;	      /* ... and when it came back; 0: never */
 };
 
 struct ikw_gap {

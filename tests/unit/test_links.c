@@ -193,13 +193,49 @@ static void test_by_if_id(void **state)
 	end(&s);
 }
 
+/* Set up again before the daemon gave up: what it had begun meanwhile never left. */
+static void test_up_again(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int how = 0; how < 4; how++) {
+		begin(&s, ALL_SEES);
+		link_is(&s, 10, WAY, RUNS, "", 0, 0);
+		establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		for (uint32_t k = 2; k < 4; k++) {
+			sa_op(&s, 10990 + k * 2000, IN(0), IKW_SA_ASKED, 0, DAEMON);
+			ike(&s, 11000 + k * 2000, '>', V2(0xa0, 37, k, 80));
+			ike(&s, 11010 + k * 2000, '<', V2(0xa0, 37, k, 80));
+		}
+		link_is(&s, 18000, WAY, 0, "", 0, 0);
+		if (how == 1) /* again before it began anything */
+			link_is(&s, 18500, WAY, RUNS, "", 0, 0);
+		sa_op(&s, 18990, IN(0), IKW_SA_ASKED, 0, DAEMON);
+		link_is(&s, 24000, WAY, RUNS, "", 0, 0);
+		if (how == 2) { /* the peer is there */
+			ike(&s, 24100, '<', V2(0xa0, 37, 0, 80));
+			ike(&s, 24110, '>', V2(0xa0, 37, 0, 80));
+		}
+		if (how == 3) /* it leaves at last, and it is the peer that is silent */
+			for (uint32_t k = 0; k < 3; k++)
+				ike(&s, 24100 + k * 1000, '>', V2(0xa0, 37, 4, 80));
+		down(&s, 28000, 0, IKW_CAUSE_CALL, DAEMON);
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_int_equal(s.told[0].reason == IKW_REASON_ADMIN_DOWN, how == 0);
+		if (!how)
+			assert_int_equal(s.told[0].confidence, IKW_CONFIDENCE_LIKELY);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_last_port),     cmocka_unit_test(test_other_port),
 		cmocka_unit_test(test_no_carrier),    cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_removed_later), cmocka_unit_test(test_interface_told),
-		cmocka_unit_test(test_by_if_id),
+		cmocka_unit_test(test_by_if_id),      cmocka_unit_test(test_up_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,6 +202,35 @@ static void test_silent_before(void **state)
 #define ELSEWHERE(exchange, id, length)                                                            \
 	((struct ike_spec){ 0xb0, 2, exchange, id, length, 8, 0, 0, 0 })
 
+/* It is there again as the daemon gives up, but was not when the daemon began what never left. */
+static void test_address_back(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int how = 0; how < 3; how++) {
+		begun(&s);
+		for (uint32_t k = 2; k < 4; k++) {
+			sa_op(&s, 10990 + k * 2000, IN(0), IKW_SA_ASKED, 0, DAEMON);
+			ike(&s, 11000 + k * 2000, '>', V2(0xa0, 37, k, 80));
+			ike(&s, 11010 + k * 2000, '<', V2(0xa0, 37, k, 80));
+		}
+		own_address(&s, 18000, 1, IKW_ADDR_GONE);
+		if (how == 1)
+			own_address(&s, 18500, 1, IKW_ADDR_SET);
+		sa_op(&s, 18990, IN(0), IKW_SA_ASKED, 0, DAEMON);
+		own_address(&s, 24000, 1, IKW_ADDR_SET);
+		if (how == 2) { /* the peer is there */
+			ike(&s, 24100, '<', V2(0xa0, 37, 0, 80));
+			ike(&s, 24110, '>', V2(0xa0, 37, 0, 80));
+		}
+		down(&s, 28000, 0, IKW_CAUSE_CALL, DAEMON);
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_int_equal(!strcmp(s.told[0].rule, "own_address_lost"), how == 0);
+	}
+}
+
 /* The peer deletes it from its new address and comes back from there; or stays where it was. */
 static void test_peer_moves(void **state)
 {
@@ -264,7 +293,7 @@ int main(void)
 		cmocka_unit_test(test_we_move),	     cmocka_unit_test(test_we_move_each_day),
 		cmocka_unit_test(test_dialled_anew), cmocka_unit_test(test_moves_with_selectors),
 		cmocka_unit_test(test_address_lost), cmocka_unit_test(test_silent_before),
-		cmocka_unit_test(test_peer_moves),
+		cmocka_unit_test(test_address_back), cmocka_unit_test(test_peer_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
