@@ -64,6 +64,7 @@
 	X(NEW_IKE_FAILED, "new_ike_sa_failed", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                 \
 	X(NEW_IKE_WITHOUT, "new_ike_sa_without_it", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)            \
 	X(REAUTH_FAILED_BEFORE, "reauth_failed_before", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)        \
+	X(REAUTH_GIVEN_UP, "reauth_given_up", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                  \
 	X(INVALID_SPI, "invalid_spi_notify", IKW_SEES_IKE_IN)                                      \
 	X(INVALID_SPI_OURS, "invalid_spi_names_ours", IKW_SEES_IKE_IN)                             \
 	X(UNSENT_CHECK, "check_begun_nothing_sent",                                                \

@@ -751,6 +751,15 @@ static bool begun_with(const struct ikw_look *l, const struct ikw_ike_sa *ike)
 		      ike->ours ? l->deed + NEW_IKE_AFTER : peer_begins_by(l));
 }
 
+/* The SAs went when the daemon would have sent its last request once more, or a little later. */
+static bool given_up_now(const struct ikw_look *l, const struct ikw_ike_sa *ike)
+{
+	const struct ikw_exchange *x = ikw_ike_exchange(ike, 0);
+
+	return x && x->ours && !x->answered && x->copies > 1 &&
+	       within(l->at, x->last, x->last + REPEATS_GROW * (x->last - x->first) + IKW_SECOND);
+}
+
 static void see_new_ike(struct ikw_look *l, const struct ikw_ike_sa *ike)
 {
 	bool soon = begun_with(l, ike);
@@ -783,6 +792,8 @@ static void see_new_ike(struct ikw_look *l, const struct ikw_ike_sa *ike)
 	    (!l->f->gave_up || ike->created < l->f->gave_up->first)) {
 		see(l, IKW_FACT(REAUTH_FAILED_BEFORE));
 		l->f->failed_ike = ike;
+		if (given_up_now(l, ike))
+			see(l, IKW_FACT(REAUTH_GIVEN_UP));
 	}
 }
 

@@ -534,6 +534,11 @@ static const struct ikw_rule rules[] = {
 	  NOTHING_ELSE | ORDERS | F(NEW_IKE_OPEN) | F(FOREIGN_DELETER) | F(RETURNED), 0,
 	  "a reauthentication did not come about, and the daemon dropped the tunnel without a "
 	  "Delete" },
+	/* or was never answered, for as long as the daemon asks */
+	{ "reauth_given_up_quietly", R(REAUTH_TIMEOUT), LIKELY, false, F(REAUTH_GIVEN_UP),
+	  NOTHING_ELSE | ORDERS | F(NEW_IKE_OPEN) | F(FOREIGN_DELETER), 0,
+	  "the peer never answered a reauthentication, and as the daemon gave that up it dropped "
+	  "the tunnel without a Delete" },
 	{ "spi_conflict", R(SPI_CONFLICT), LIKELY, false, F(SPI_TAKEN), NOTHING_ELSE, 0,
 	  "an install for this peer failed because its SPI was taken, then the tunnel went" },
 	{ "replaced_plain", R(PHASE2_REPLACE), LIKELY, false, F(REPLACED_PLAIN),

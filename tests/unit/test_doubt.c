@@ -60,6 +60,7 @@ static void v1_our_first(struct story *s, uint64_t ms, uint64_t spi)
 	union ikw_event e = ike_made(s, ms, '>', V1(spi, 2, 0, 180));
 
 	e.ike.spi_r = 0;
+	e.ike.digest = (uint32_t)spi; /* sent again */
 	feed(s, &e);
 }
 
@@ -1600,6 +1601,30 @@ static void test_v1_delete_crosses_check(void **state)
 	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
 }
 
+/*
+ * IKEv1: a new phase 1 is to replace the old one and has taken its tunnels over; nobody
+ * answers it for as long as the daemon asks, and they go with it.
+ */
+static void test_v1_reauth_unanswered(void **state)
+{
+	static const uint32_t by_default[] = { 0, 4000, 11200, 24160, 47488, 89478 };
+	struct story s;
+
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		begin(&s, ALL_SEES);
+		v1_up(&s, 10000, 0xa0, 0);
+		for (size_t i = 0; i < sizeof(by_default) / sizeof(by_default[0]); i++)
+			v1_our_first(&s, 1800000 + by_default[i], 0xc0);
+		/* near miss: long after that */
+		down(&s, late ? 2200000 : 1965060, 0, IKW_CAUSE_CALL, DAEMON);
+		if (late)
+			expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+		else
+			expect_one(&s, IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+	}
+}
+
 /* The same bytes in other fragments, or in one: the same request (RFC 7383 2.5.1). */
 static void test_fragmented_anew(void **state)
 {
@@ -2179,6 +2204,7 @@ int main(void)
 		cmocka_unit_test(test_v1_delete_told_by_what_follows),
 		cmocka_unit_test(test_v1_delete_of_one_of_two),
 		cmocka_unit_test(test_v1_delete_crosses_check),
+		cmocka_unit_test(test_v1_reauth_unanswered),
 		cmocka_unit_test(test_v1_ordered_beside_another),
 		cmocka_unit_test(test_fragmented_anew),
 		cmocka_unit_test(test_refused_in_clear),

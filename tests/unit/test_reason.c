@@ -152,6 +152,7 @@ static const struct {
 	{ "ordered_somehow_quietly", IKW_REASON_MANUAL, IKW_CONFIDENCE_POSSIBLE, false },
 	{ "other_daemon", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
 	{ "reauth_failed_quietly", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
+	{ "reauth_given_up_quietly", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "spi_conflict", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, false },
 	{ "replaced_plain", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "by_hand_unseen", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
