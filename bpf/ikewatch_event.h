@@ -494,6 +494,7 @@ enum ikw_lost_where {
 	IKW_LOST_NETLINK = 2,	 /* ENOBUFS on a netlink socket */
 	IKW_LOST_AGENT = 3,	 /* the agent was not running and nothing witnessed */
 	IKW_LOST_SUPPRESSED = 4, /* rate limit for IKE events of one source */
+	IKW_LOST_PROBE = 5,	 /* a probe did not run: the SAD lacks what nobody told of */
 };
 
 struct ikw_lost {

@@ -18,7 +18,6 @@
 #define ASK_SHARE   10		 /* of the time, at most a tenth: a script adds SA by SA */
 #define SCAN_LATER  (10 * IKW_S) /* after one that did not: SAs made by hand */
 #define PORT_GOOD   (2 * IKW_S)
-#define RESYNC_WAIT (200 * IKW_MS)
 #define PORTS_KEPT  1024
 #define LOST_EVERY  (60 * IKW_S)
 
@@ -155,7 +154,7 @@ void ikw_agent_lost(struct ikw_agent *agent, enum ikw_lost_where where, uint64_t
 	push(agent, &event);
 	/* While losses go on, one dump after the other would only add to them. */
 	if (agent->resync_at == UINT64_MAX && where != IKW_LOST_SUPPRESSED)
-		agent->resync_at = event.hdr.time + RESYNC_WAIT;
+		agent->resync_at = event.hdr.time + IKW_RESYNC_WAIT;
 }
 
 /* ---- processes ---------------------------------------------------------- */

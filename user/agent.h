@@ -28,6 +28,8 @@
 #define IKW_PORTS_MAX	(IKW_PORTS_USUAL + IKW_OWN_PORTS)
 #define IKW_DAEMONS_MAX 64
 #define IKW_MISSED_MAX	16
+/* till the SAD is read again: what goes on may end first */
+#define IKW_RESYNC_WAIT (200 * IKW_MS)
 
 struct ikw_run_options {
 	const char *ifaces[IKW_IFACES_MAX];
@@ -42,6 +44,7 @@ struct ikw_run_options {
 	enum ikw_tier tier;  /* IKW_TIER_NONE: the best */
 	uint64_t settle_ns;  /* 0: the model's default */
 	uint32_t ring_bytes; /* 0: by the machine's memory */
+	uint64_t recheck_ns; /* how often the SAD is compared; 0: never */
 	uint16_t ports[IKW_PORTS_MAX];
 	size_t port_count;
 	bool no_store;
@@ -169,6 +172,9 @@ struct ikw_agent {
 	uint64_t next_ask;	  /* not before then may one process be asked for */
 	uint64_t resync_at;	  /* UINT64_MAX: none wanted */
 	uint64_t hook_again_at;	  /* likewise */
+	uint64_t compared;	  /* boot time ns of the last look at the whole SAD */
+	uint64_t agreed;	  /* the last that showed nothing missing */
+	bool doubtful;		  /* the last did: it is looked again soon */
 	uint64_t netns_retry;	  /* UINT64_MAX: none wanted */
 	uint64_t netns_until;	  /* when to give up on the new name */
 	uint64_t next_id;	  /* alarm ids without a store */

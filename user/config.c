@@ -25,6 +25,7 @@ static const struct setting {
 	{ NULL, "tier", IKW_OPT_TIER, false },
 	{ NULL, "settle", IKW_OPT_SETTLE, false },
 	{ NULL, "ring-size", IKW_CONFIG_RING, false },
+	{ NULL, "recheck", IKW_CONFIG_RECHECK, false },
 	{ NULL, "state-dir", IKW_OPT_STATE_DIR, false },
 	{ NULL, "pin-dir", IKW_OPT_PIN_DIR, false },
 	{ NULL, "socket", IKW_OPT_SOCKET, false },

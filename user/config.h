@@ -16,6 +16,7 @@
 enum ikw_config_key {
 	IKW_CONFIG_PORT = 512, /* a further IKE port */
 	IKW_CONFIG_RING,       /* size of the ring, MiB */
+	IKW_CONFIG_RECHECK,    /* how often the SAD is compared, s */
 	IKW_CONFIG_KEEP_ALARMS,
 	IKW_CONFIG_KEEP_DAYS,
 	IKW_CONFIG_READ_GROUP,

@@ -183,6 +183,7 @@ static const struct name lost_wheres[] = {
 	{ IKW_LOST_NETLINK, "netlink" },
 	{ IKW_LOST_AGENT, "agent" },
 	{ IKW_LOST_SUPPRESSED, "suppressed" },
+	{ IKW_LOST_PROBE, "probe" },
 	END
 };
 static const struct name dump_ops[] = {

@@ -522,6 +522,9 @@ static struct ikw_model_sa sa_told(const struct ikw_model *m, const struct ikw_s
 		.saddr = ikw_sa_saddr(sa),
 		.daddr = ikw_sa_daddr(sa),
 		.spi = sa->spi,
+		.mark = sa->mark,
+		.proto = sa->proto,
+		.added = sa->add_wall_s,
 		.dir = sa->generation->tunnel->peer->guessed ? IKW_DIR_UNKNOWN
 							     : (enum ikw_dir)sa->dir,
 		.installed = sa->installed,

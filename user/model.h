@@ -45,6 +45,9 @@ struct ikw_model_sa {
 	const uint8_t *saddr;
 	const uint8_t *daddr;
 	uint32_t spi;
+	uint32_t mark;
+	uint8_t proto;
+	uint64_t added;	    /* curlft.add_time, Unix s; 0: not told */
 	enum ikw_dir dir;   /* UNKNOWN: nothing told yet which end is ours */
 	uint64_t installed; /* boot time ns; 0: before the agent began */
 	bool shared; /* another SA has its destination and SPI: a clone (xfrm_state_migrate) */

@@ -562,6 +562,7 @@ struct reading {
 	struct ikw_xfrm *xfrm;
 	ikw_event_fn fn;
 	void *ctx;
+	bool look; /* what is known stays as it is */
 };
 
 static void deliver(void *ctx, const struct nlmsghdr *nlh)
@@ -583,7 +584,7 @@ static void deliver(void *ctx, const struct nlmsghdr *nlh)
 
 int ikw_xfrm_read(struct ikw_xfrm *xfrm, ikw_event_fn fn, void *ctx)
 {
-	struct reading r = { xfrm, fn, ctx };
+	struct reading r = { xfrm, fn, ctx, false };
 
 	return ikw_nl_read(xfrm->fd, READ_BATCH, &xfrm->overruns, deliver, &r);
 }
@@ -626,8 +627,9 @@ static bool dumped(const struct nlmsghdr *nlh, union ikw_event *event)
 }
 
 /* 1: the dump is complete, 0: goes on, negative errno: failed. */
-static int read_dump(struct ikw_xfrm *xfrm, const char *buf, int left, ikw_event_fn fn, void *ctx)
+static int read_dump(const struct reading *r, const char *buf, int left)
 {
+	struct ikw_xfrm *xfrm = r->xfrm;
 	union ikw_event event;
 
 	for (const struct nlmsghdr *h = (const void *)buf; mnl_nlmsg_ok(h, left);
@@ -643,15 +645,16 @@ static int read_dump(struct ikw_xfrm *xfrm, const char *buf, int left, ikw_event
 		if (!dumped(h, &event))
 			continue;
 		event.hdr.netns = xfrm->netns;
-		if (ikw_xfrm_known_apply(&xfrm->known, &event))
-			fn(ctx, &event);
+		if (r->look || ikw_xfrm_known_apply(&xfrm->known, &event))
+			r->fn(r->ctx, &event);
 	}
 	return 0;
 }
 
-static int dump(struct ikw_xfrm *xfrm, uint16_t type, ikw_event_fn fn, void *ctx)
+static int dump(const struct reading *r, uint16_t type)
 {
 	static char buf[IKW_NL_BUFFER] __attribute__((aligned(8)));
+	struct ikw_xfrm *xfrm = r->xfrm;
 	int done = request_dump(xfrm, type);
 
 	while (!done) {
@@ -661,7 +664,7 @@ static int dump(struct ikw_xfrm *xfrm, uint16_t type, ikw_event_fn fn, void *ctx
 			continue;
 		if (n < 0)
 			return (int)n;
-		done = read_dump(xfrm, buf, (int)n, fn, ctx);
+		done = read_dump(r, buf, (int)n);
 		explicit_bzero(buf, (size_t)n);
 	}
 	return done < 0 ? done : 0;
@@ -669,9 +672,17 @@ static int dump(struct ikw_xfrm *xfrm, uint16_t type, ikw_event_fn fn, void *ctx
 
 int ikw_xfrm_dump(struct ikw_xfrm *xfrm, ikw_event_fn fn, void *ctx)
 {
+	const struct reading r = { xfrm, fn, ctx, false };
 	int err;
 
 	ikw_xfrm_known_round(&xfrm->known);
-	err = dump(xfrm, XFRM_MSG_GETSA, fn, ctx);
-	return err ? err : dump(xfrm, XFRM_MSG_GETPOLICY, fn, ctx);
+	err = dump(&r, XFRM_MSG_GETSA);
+	return err ? err : dump(&r, XFRM_MSG_GETPOLICY);
+}
+
+int ikw_xfrm_look(struct ikw_xfrm *xfrm, ikw_event_fn fn, void *ctx)
+{
+	const struct reading r = { xfrm, fn, ctx, true };
+
+	return dump(&r, XFRM_MSG_GETSA);
 }

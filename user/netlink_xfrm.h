@@ -83,4 +83,7 @@ int ikw_xfrm_read(struct ikw_xfrm *xfrm, ikw_event_fn fn, void *ctx);
  */
 int ikw_xfrm_dump(struct ikw_xfrm *xfrm, ikw_event_fn fn, void *ctx);
 
+/* The SAs of such a dump, for a look that changes nothing of what is known. */
+int ikw_xfrm_look(struct ikw_xfrm *xfrm, ikw_event_fn fn, void *ctx);
+
 #endif

@@ -411,6 +411,11 @@ static const struct ikw_rule rules[] = {
 	  "the tunnel" },
 	{ "isakmp_delete_only", R(PHASE1_DEPENDENT), CERTAIN, false, F(PEER_ISAKMP_DELETE),
 	  F(ORDER_END), 0, "the peer deleted the ISAKMP SA alone, and the IPsec SAs went with it" },
+	{ "isakmp_delete_beside_order", R(PHASE1_DEPENDENT), LIKELY, false,
+	  F(PEER_ISAKMP_DELETE) | F(PEER_DELETE) | F(ORDER_END), F(LOCAL_DELETE) | F(PEER_EITHER),
+	  0,
+	  "the peer deleted the ISAKMP SA alone, and the IPsec SAs went with it; what was ordered "
+	  "down just before was another one" },
 	{ "peer_delete", R(PEER_REQUEST), CERTAIN, false, F(PEER_DELETE) | F(PEER_CLEAR),
 	  F(ORDER_AWAY), 0, "the peer asked for it" },
 	/* RFC 2408 3.15: two cookies are as long as an SPI and the pad that it takes */

@@ -11,6 +11,8 @@
 
 #define SETTLE_MAX_MS 600000
 #define RING_MAX_MIB  1024
+#define RECHECK_S     600
+#define RECHECK_MAX_S 86400
 
 /* ---- options ------------------------------------------------------------- */
 
@@ -86,6 +88,16 @@ static const char *set_ring(struct ikw_run_options *options, const char *value)
 	return NULL;
 }
 
+static const char *set_recheck(struct ikw_run_options *options, const char *value)
+{
+	unsigned long s;
+
+	if (!ikw_cli_number(value, 0, RECHECK_MAX_S, &s))
+		return "not a number of seconds (0 to 86400)";
+	options->recheck_ns = s * IKW_S;
+	return NULL;
+}
+
 static const char *set_number(unsigned long *to, const char *value, unsigned long max)
 {
 	return ikw_cli_number(value, 1, max, to) ? NULL : "not a number above 0, or too great";
@@ -130,6 +142,8 @@ static const char *set_option(void *ctx, int key, const char *title, const char 
 		return add_port(options, value);
 	case IKW_CONFIG_RING:
 		return set_ring(options, value);
+	case IKW_CONFIG_RECHECK:
+		return set_recheck(options, value);
 	case IKW_CONFIG_KEEP_ALARMS:
 		return set_number(&options->rules.alarms, value, 100000000);
 	case IKW_CONFIG_KEEP_DAYS:
@@ -193,6 +207,7 @@ static void default_options(struct ikw_run_options *options)
 	options->ports[0] = 500;
 	options->ports[1] = 4500;
 	options->port_count = IKW_PORTS_USUAL;
+	options->recheck_ns = RECHECK_S * IKW_S;
 	ikw_rules_init(&options->rules);
 }
 

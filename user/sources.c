@@ -15,10 +15,12 @@
 #include "notify.h"
 #include "proc_events.h"
 #include "procfs.h"
+#include "recheck.h"
 #include "witness.h"
 
 #define DRAIN_ROUNDS  1000
 #define RESYNC_AGAIN  (1 * IKW_S)
+#define LOOK_AGAIN    (1 * IKW_S)
 #define NETNS_TRY     (20 * IKW_MS)
 #define NETNS_PATIENT (3 * IKW_S)
 #define HOOK_AGAIN    (2 * IKW_S) /* what a script takes away it has made anew by then: chosen */
@@ -361,6 +363,7 @@ static void feed_dump(struct ikw_agent *agent, enum ikw_dump_op op)
  */
 static void resync(struct ikw_agent *agent)
 {
+	uint64_t flushes;
 	int err;
 
 	agent->resync_at = UINT64_MAX;
@@ -368,15 +371,58 @@ static void resync(struct ikw_agent *agent)
 		return;
 	feed_dump(agent, IKW_DUMP_BEGIN);
 	ikw_agent_drain(agent);
+	flushes = agent->seen[IKW_EV_FLUSH];
 	err = ikw_xfrm_dump(&agent->xfrm, ikw_agent_take, agent);
 	ikw_agent_drain(agent);
 	if (!err) {
 		feed_dump(agent, IKW_DUMP_END);
 		ikw_witness_dumped(agent);
+		agent->compared = agent->agreed = ikw_boot_now();
+		agent->doubtful = false;
+		/* what such a flush took of what the dump had just shown, another dump tells */
+		if (agent->tier == IKW_TIER_NETLINK && agent->seen[IKW_EV_FLUSH] != flushes)
+			agent->resync_at = ikw_boot_now() + IKW_RESYNC_WAIT;
 		return;
 	}
 	ikw_error("xfrm: the SAs could not be read: %s", strerror(-err));
 	agent->resync_at = ikw_boot_now() + RESYNC_AGAIN;
+}
+
+/*
+ * A probe may not run (a kprobe is missed while the same CPU is in another), and
+ * nothing counts that. So the SAD is compared with the model now and then: what
+ * the SAD lacks twice was lost, and a dump tells of it. Once says nothing, for a
+ * record may be late. While nothing is missing nothing is fed.
+ */
+static void recheck(struct ikw_agent *agent)
+{
+	struct ikw_recheck *look = ikw_recheck_new(ikw_boot_now());
+	bool again = agent->doubtful;
+	uint64_t missing;
+
+	agent->compared = ikw_boot_now();
+	agent->doubtful = false;
+	if (!look)
+		return;
+	ikw_agent_drain(agent);
+	if (!ikw_xfrm_look(&agent->xfrm, ikw_recheck_take, look)) {
+		ikw_agent_drain(agent);
+		missing = ikw_recheck_missing(look, agent->model);
+		agent->doubtful = missing && !again;
+		if (missing && again)
+			ikw_agent_lost(agent, IKW_LOST_PROBE, missing, agent->agreed, IKW_SEES_SA);
+		else if (!missing)
+			agent->agreed = agent->compared;
+	}
+	ikw_recheck_free(look);
+}
+
+/* Boot time ns of the next look; UINT64_MAX: none. A dump that is wanted will show it all. */
+static uint64_t recheck_due(const struct ikw_agent *agent)
+{
+	if (!agent->attached || agent->resync_at != UINT64_MAX || !agent->options.recheck_ns)
+		return UINT64_MAX;
+	return agent->compared + (agent->doubtful ? LOOK_AGAIN : agent->options.recheck_ns);
 }
 
 /* The model knows them; who begins to record does not. */
@@ -762,6 +808,8 @@ uint64_t ikw_agent_due(struct ikw_agent *agent, uint64_t now)
 		netns_try(agent, now);
 	if (agent->resync_at <= now)
 		resync(agent);
+	else if (recheck_due(agent) <= now)
+		recheck(agent);
 	if (agent->hook_again_at <= now)
 		hook_again(agent);
 	if (ikw_model_deadline(agent->model) <= now)
@@ -771,6 +819,7 @@ uint64_t ikw_agent_due(struct ikw_agent *agent, uint64_t now)
 	next = sooner(next, ikw_notify_alive(now));
 	next = sooner(next, sooner(agent->netns_retry, agent->resync_at));
 	next = sooner(next, agent->hook_again_at);
+	next = sooner(next, recheck_due(agent));
 	next = sooner(next, ikw_model_deadline(agent->model));
 	return sooner(next, ikw_control_deadline(agent->control));
 }

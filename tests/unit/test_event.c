@@ -134,8 +134,7 @@ static void set_enums(union ikw_event *e)
 		e->probes.tier %= IKW_TIER_NETLINK + 1;
 		break;
 	case IKW_EV_LOST:
-		e->lost.where =
-			in_range((uint8_t)e->lost.where, IKW_LOST_RING, IKW_LOST_SUPPRESSED);
+		e->lost.where = in_range((uint8_t)e->lost.where, IKW_LOST_RING, IKW_LOST_PROBE);
 		break;
 	case IKW_EV_DUMP:
 		e->dump.op = in_range(e->dump.op, IKW_DUMP_BEGIN, IKW_DUMP_END);
