@@ -23,7 +23,6 @@ variations() {
 		variation libreswan-silent-hold how=silent daemon_a=pluto dpd_a=2 dpd_action_a=hold traffic=yes
 		variation libreswan-silent-restart how=silent daemon_a=pluto dpd_a=2 dpd_action_a=restart traffic=yes
 		variation libreswan-peer how=peer daemon_a=pluto traffic=yes $gcm
-		# an IKE_SA that lives shorter than its CHILD_SAs is rekeyed without them
 	}
 }
 before() {
@@ -74,7 +73,6 @@ story_idle-others() {
 	wait_gone
 	traffic_stop 2
 }
-story_life() { wait_gone; }
 story_silent() {
 	if is_pluto a; then sleep 3; else wait_log a 'parsed INFORMATIONAL response' 30; fi
 	path_down
@@ -90,47 +88,17 @@ story_silent-back() {
 story_reauth() { order a --rekey --ike tun --reauth || : ; wait_gone; }
 story_reauth-timer() { wait_gone; wait_for 20 'the alarm has come' alarms_are 1; }
 story_flush() { note 'ip xfrm state flush'; ip -n gwa xfrm state flush; wait_gone; }
-story_returns() { peer_again; wait_gone; }
-story_later-peer() {
-	sleep 16
-	no_alarm
-	order b --terminate --child c1 || :
-	wait_gone
-}
-story_later-silent() {
-	sleep 16
-	no_alarm
-	path_down
-	wait_gone
-}
-no_alarm() {
-	[ -n "${NO_AGENT:-}" ] || [ "$(agent_alarms | wc -l)" = 0 ] || fail "an alarm though no SA went: $(agent_alarms | jq -c .offline_reason)"
-}
-story_life-twice() {
-	wait_gone
-	wait_sas 2
-	OLD=$(spis gwa)
-	wait_gone
-}
 expect() {
 	local reason up=any ordered=none by n
 	by=$(daemon_comm)
 	case $(opt x how) in
 	order) reason='config modify or manual offline' ordered=$(end_comm) ;;
-	peer | later-peer) reason='peer request' ;;
+	peer) reason='peer request' ;;
 	idle | idle-others) reason='idle timeout' ;;
-	life | life-twice) reason='phase2 hard expiry' by=none ;;
-	silent | silent-back | later-silent) reason='dpd timeout' ;;
+	silent | silent-back) reason='dpd timeout' ;;
 	reauth) reason='phase1 sa replace' ordered='^swanctl$' ;;
 	reauth-timer) reason='phase1 sa replace' ;;
 	flush) reason='config modify or manual offline' by='^ip$' ;;
-	returns) reason='kick old sa with same flow' up=true ;;
-	esac
-	case $(opt x how) in
-	life-twice)
-		alarm reason="$reason|unknown" peer=198.51.100.1 inside=10.2.0.0 up=any by="$(daemon_comm)" ordered=none
-		alarm reason="$reason" peer=198.51.100.1 inside=10.2.0.0 up=any by="$(daemon_comm)" ordered=none confidence=likely
-		return ;;
 	esac
 	for ((n = 1; n <= $(opt x children 1); n++)); do
 		[ "$(opt x how):$n" != idle-others:2 ] || continue
