@@ -604,6 +604,48 @@ static bool here_again(const struct ikw_generation *gen, const struct ikw_genera
 		ikw_generation_encap(next) == ikw_generation_encap(gen));
 }
 
+/* Was this begun while the daemon answered the peer's IKE_AUTH that brought these SAs? */
+static bool amid_its_auth(const struct ikw_generation *next, uint64_t time)
+{
+	for (unsigned int k = 0; k < next->ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(next->ike, k);
+
+		if (x->type == IKW_V2_AUTH && !x->ours && x->brought && x->answered)
+			return within(time, x->began, x->answered);
+	}
+	return false;
+}
+
+/*
+ * A client that comes from another address and is given another inner one (RFC 7296 2.4):
+ * what its old IKE_SA is told meanwhile is a Delete, for no check was due.
+ */
+static const struct ikw_generation *elsewhere_anew(const struct ikw_look *l)
+{
+	const struct ikw_exchange *x = l->f->gave_up;
+	const struct ikw_generation *gen = l->c->gen;
+	const struct ikw_flow *a = ikw_generation_flow(gen), *b;
+
+	if (!x || x->type != IKW_V2_INFORMATIONAL || !a->known ||
+	    !(l->f->seen & (IKW_FACT(NOT_ASKED) | IKW_FACT(UNREAD) | IKW_FACT(GAVE_UP_INFO))) ||
+	    ((l->f->seen & IKW_FACT(LIVENESS_CLEAR)) && !(l->f->seen & IKW_FACT(NOT_ASKED))))
+		return NULL;
+	for (unsigned int k = 0; k < IKW_CAME_UP; k++) {
+		const struct ikw_tunnel *t = l->w->came_up[k];
+		const struct ikw_generation *next = t ? t->generations : NULL;
+
+		if (!next || t->peer == gen->tunnel->peer || t->if_id != gen->tunnel->if_id ||
+		    memcmp(t->peer->local, gen->tunnel->peer->local, IKW_ADDR_LEN) ||
+		    !ikw_generation_usable(next) || !next->ike || next->ike->ours)
+			continue;
+		b = ikw_generation_flow(next);
+		if (b->known && a->mark == b->mark && a->mark_mask == b->mark_mask &&
+		    given_another(&a->sel, &b->sel) && amid_its_auth(next, x->first))
+			return next;
+	}
+	return NULL;
+}
+
 static void see_return(struct ikw_look *l)
 {
 	const struct ikw_generation *gen = l->c->gen, *next, *back;
@@ -641,6 +683,11 @@ static void see_return(struct ikw_look *l)
 			return;
 		}
 		l->f->vague |= IKW_FACT(MOVED);
+	}
+	if (!next && elsewhere_anew(l)) {
+		l->f->vague |= IKW_FACT(MOVED);
+		see(l, IKW_FACT(MOVED));
+		return;
 	}
 	if (!next || next->tunnel == gen->tunnel || !younger(next, gen) || !next->ike ||
 	    next->ike->ours)

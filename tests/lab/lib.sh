@@ -129,6 +129,8 @@ net_remove() {
 # net_reset: as new between two variations, without making everything again; the first address is the one that is sent from
 net_reset() {
 	local n
+	# a story of roadwarriors that failed leaves it
+	[ ! -e /run/netns/gwc ] || { ip -n router link del rd; ip netns del gwc; }
 	for n in $SPACES; do
 		[ -e "/run/netns/$n" ] || { net_remove; net_make; return; }
 	done
@@ -146,6 +148,7 @@ net_reset() {
 		xfrm state flush
 		xfrm policy flush
 		addr flush dev out to 198.51.100.0/24
+		addr flush dev out to 10.9.0.0/24
 		addr add 198.51.100.1/24 dev out
 		addr add 198.51.100.2/24 dev out
 		addr replace 2001:db8:2::1/64 dev out nodad

@@ -149,12 +149,71 @@ static void test_kept_for_a_while(void **state)
 	}
 }
 
+/* The policy to the inner address 10.9.0.HOST of the client at .PEER. */
+static void policy_host(struct story *s, uint64_t ms, uint8_t peer, uint32_t reqid, uint8_t host)
+{
+	NEW(s, e, policy, POLICY, ms);
+
+	e.policy.op = IKW_POLICY_INSERT;
+	e.policy.dir = IKW_DIR_OUT;
+	e.policy.tmpl_count = 1;
+	e.policy.tmpl_proto = 50;
+	e.policy.tmpl_reqid = reqid;
+	e.policy.index = 70U + host;
+	e.policy.sel.family = 2;
+	e.policy.sel.prefixlen_s = 16;
+	e.policy.sel.prefixlen_d = 32;
+	addr4(e.policy.tmpl_saddr, 1);
+	addr4(e.policy.tmpl_daddr, peer);
+	addr4(e.policy.sel.saddr, 0);
+	addr4(e.policy.sel.daddr, host);
+	feed(s, &e);
+}
+
+/*
+ * A client comes from another address, without INITIAL_CONTACT, and is given another inner
+ * one: its old IKE_SA is told to go while its IKE_AUTH is answered. Near miss: a check that
+ * begins a moment later is none of that.
+ */
+static void test_from_elsewhere(void **state)
+{
+	const struct ike_spec init = { 0xb0, 2, 34, 0, 300, 8, AES_SHA256 };
+	const struct ike_spec auth = { 0xb0, 2, 35, 1, 300, 8, 0, 0, 0 };
+	struct sa_spec in = SA_IN(1, 2), out = SA_OUT(1, 2);
+	struct story s;
+
+	(void)state;
+	in.peer = out.peer = 8;
+	for (unsigned int miss = 0; miss < 2; miss++) {
+		begin(&s, ALL_SEES);
+		establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		policy_host(&s, 10050, 9, 1, 2);
+		ike(&s, 50000, 'r', init);
+		ike(&s, 50010, 'a', init);
+		ike(&s, 50020, 'r', auth);
+		if (!miss)
+			ike(&s, 50030, '>', V2(0xa0, 37, 2, 80));
+		sa_op(&s, 50040, in, IKW_SA_LARVAL, 0, DAEMON);
+		sa_op(&s, 50041, in, IKW_SA_ADD, 0, DAEMON);
+		sa_op(&s, 50042, out, IKW_SA_ADD, 0, DAEMON);
+		policy_host(&s, 50045, 8, 2, 3);
+		ike(&s, 50050, 'a', auth);
+		if (miss)
+			ike(&s, 50300, '>', V2(0xa0, 37, 2, 80));
+		silence(&s, 51000, V2(0xa0, 37, 2, 80), 2);
+		down(&s, 54000, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, miss ? IKW_REASON_DPD_TIMEOUT : IKW_REASON_KICK_OLD_SA,
+			   IKW_CONFIDENCE_LIKELY);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reqids_mixed_up),
 		cmocka_unit_test(test_one_refused),
 		cmocka_unit_test(test_kept_for_a_while),
+		cmocka_unit_test(test_from_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
