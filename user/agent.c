@@ -37,7 +37,7 @@ void ikw_agent_init(struct ikw_agent *agent)
 	agent->xfrm.fd = agent->xfrm.dump_fd = -1;
 	agent->netns.home_fd = agent->netns.watch_fd = -1;
 	agent->netns_end.fd = agent->netns_end.id = -1;
-	agent->resync_at = agent->netns_retry = UINT64_MAX;
+	agent->resync_at = agent->hook_again_at = agent->netns_retry = UINT64_MAX;
 	agent->lines_end = &agent->lines;
 }
 

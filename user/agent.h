@@ -58,6 +58,7 @@ struct ikw_agent_link {
 	bool hooked;
 	bool seen;     /* by the dump that is under way */
 	char why[192]; /* why it could not be hooked; empty: it was, or was not to be */
+	uint64_t cut;  /* somebody took our filters from it after that time; 0: nobody did */
 	UT_hash_handle hh;
 };
 
@@ -167,6 +168,7 @@ struct ikw_agent {
 	uint64_t no_daemon_until; /* boot time ns; 0: none was */
 	uint64_t next_ask;	  /* not before then may one process be asked for */
 	uint64_t resync_at;	  /* UINT64_MAX: none wanted */
+	uint64_t hook_again_at;	  /* likewise */
 	uint64_t netns_retry;	  /* UINT64_MAX: none wanted */
 	uint64_t netns_until;	  /* when to give up on the new name */
 	uint64_t next_id;	  /* alarm ids without a store */

@@ -122,6 +122,20 @@ int ikw_clsact_attach(struct ikw_clsact *at, bool egress, int prog_fd)
 		      : tc_attach(at, BPF_TC_INGRESS, prog_fd, &at->in);
 }
 
+static bool tc_there(uint32_t ifindex, bool egress)
+{
+	struct ikw_tcfilters list;
+
+	/* nobody took what cannot be looked for */
+	return ikw_tcfilters_list(ifindex, egress, TC_HANDLE, &list) || list.ours;
+}
+
+bool ikw_clsact_whole(const struct ikw_clsact *at)
+{
+	return (!at->in || tc_there(at->ifindex, false)) &&
+	       (!at->out || tc_there(at->ifindex, true));
+}
+
 void ikw_clsact_detach(struct ikw_clsact *at)
 {
 	if (at->in)

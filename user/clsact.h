@@ -23,6 +23,9 @@ struct ikw_clsact {
  */
 int ikw_clsact_attach(struct ikw_clsact *at, bool egress, int prog_fd);
 
+/* Are our filters there still? */
+bool ikw_clsact_whole(const struct ikw_clsact *at);
+
 /* Takes away our filters, and the clsact if we made it and nobody else uses it by now. */
 void ikw_clsact_detach(struct ikw_clsact *at);
 

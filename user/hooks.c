@@ -465,6 +465,19 @@ void ikw_hooks_detach(struct ikw_hooks *h, uint32_t ifindex)
 	libbpf_set_print(log);
 }
 
+bool ikw_hooks_cut(struct ikw_hooks *h, uint32_t ifindex)
+{
+	struct hook *hook = h->list;
+
+	while (hook && hook->ifindex != ifindex)
+		hook = hook->next;
+	if (!hook || ikw_clsact_whole(&hook->clsact))
+		return false;
+	hook->clsact.own_qdisc = false;
+	ikw_hooks_detach(h, ifindex);
+	return true;
+}
+
 /* ---- counters -------------------------------------------------------------------- */
 
 bool ikw_hooks_esp(const struct ikw_hooks *h, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,

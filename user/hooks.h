@@ -67,6 +67,13 @@ void ikw_hooks_rename(struct ikw_hooks *hooks, uint32_t ifindex, const char *nam
 void ikw_hooks_detach(struct ikw_hooks *hooks, uint32_t ifindex);
 
 /*
+ * Has somebody taken tc filters of ours from that interface (with its clsact, say)? Then
+ * the interface is let go, with whatever is left of ours; a clsact that is there stays.
+ * In the watched namespace.
+ */
+bool ikw_hooks_cut(struct ikw_hooks *hooks, uint32_t ifindex);
+
+/*
  * Tells the programs of an SA: its peer is heard through any flood, its ESP
  * slot is not given to others. dir UNKNOWN: either. installed: boot time ns; what was
  * counted before is another's that had the name; 0: not known. Once for each SA;

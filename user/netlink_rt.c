@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,7 +305,7 @@ int ikw_rt_open(struct ikw_rt *rt, uint32_t netns)
 	int err;
 
 	*rt = (struct ikw_rt){ .fd = -1, .dump_fd = -1, .netns = netns };
-	rt->fd = open_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
+	rt->fd = open_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_TC);
 	rt->dump_fd = open_socket(0);
 	if (rt->fd >= 0 && rt->dump_fd >= 0) {
 		setsockopt(rt->dump_fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -333,6 +334,20 @@ struct reading {
 	void *ctx;
 };
 
+/* linux/pkt_sched.h: a clsact, and what hangs on one, has that major number as its parent's. */
+static bool of_clsact(const struct tcmsg *tc)
+{
+	return tc->tcm_parent >> 16 == TC_H_CLSACT >> 16;
+}
+
+static void filters_gone(const struct reading *r, const struct nlmsghdr *nlh)
+{
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+
+	if (r->rt->filters_gone && mnl_nlmsg_get_payload_len(nlh) >= sizeof(*tc) && of_clsact(tc))
+		r->rt->filters_gone(r->ctx, (uint32_t)tc->tcm_ifindex);
+}
+
 static void deliver(void *ctx, const struct nlmsghdr *nlh)
 {
 	const struct reading *r = ctx;
@@ -340,6 +355,8 @@ static void deliver(void *ctx, const struct nlmsghdr *nlh)
 	struct holder holder;
 	union ikw_event event;
 
+	if (nlh->nlmsg_type == RTM_DELQDISC || nlh->nlmsg_type == RTM_DELTFILTER)
+		filters_gone(r, nlh);
 	if (parse(nlh, &event, &holder) <= 0)
 		return;
 	event.hdr.netns = rt->netns;

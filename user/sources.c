@@ -21,6 +21,7 @@
 #define RESYNC_AGAIN  (1 * IKW_S)
 #define NETNS_TRY     (20 * IKW_MS)
 #define NETNS_PATIENT (3 * IKW_S)
+#define HOOK_AGAIN    (2 * IKW_S) /* what a script takes away it has made anew by then: chosen */
 
 /* ---- links and the programs on them -------------------------------------- */
 
@@ -196,6 +197,57 @@ static void note_link(struct ikw_agent *agent, const struct ikw_link *event)
 	}
 }
 
+/*
+ * A script that begins its traffic shaping anew takes the clsact away, and with it what
+ * hangs there, ours too. It mostly makes another one at once, which would be refused were
+ * one of ours there already: so ours waits.
+ */
+static void filters_gone(void *ctx, uint32_t ifindex)
+{
+	struct ikw_agent *agent = ctx;
+	struct ikw_agent_link *link = find_link(agent, ifindex);
+	bool cut;
+
+	if (!link || !agent->attached || (!link->hooked && !link->cut) ||
+	    ikw_netns_enter_socket(&agent->netns, agent->rt.dump_fd))
+		return;
+	cut = link->hooked && ikw_witness_cut(agent, ifindex);
+	ikw_netns_leave(&agent->netns);
+	if (link->hooked && !cut)
+		return;
+	agent->hook_again_at = ikw_boot_now() + HOOK_AGAIN;
+	if (!cut)
+		return;
+	ikw_error("%s: somebody took ikewatch's tc filters away; packets are not seen there for "
+		  "two seconds",
+		  link->name);
+	link->cut = agent->last_event;
+	link->hooked = false;
+	snprintf(link->why, sizeof(link->why), "somebody took the tc filters away");
+}
+
+static void hook_again(struct ikw_agent *agent)
+{
+	uint64_t since = UINT64_MAX;
+
+	agent->hook_again_at = UINT64_MAX;
+	for (struct ikw_agent_link *link = agent->links; link; link = link->hh.next) {
+		if (!link->cut)
+			continue;
+		if (!link->hooked)
+			hook(agent, link);
+		/* a qdisc of theirs in the way may go, too, and is told of then */
+		if (!link->hooked)
+			continue;
+		since = link->cut < since ? link->cut : since;
+		link->cut = 0;
+		ikw_error("%s: ikewatch's tc filters are there again", link->name);
+	}
+	ikw_agent_probes(agent);
+	if (since != UINT64_MAX)
+		ikw_witness_back(agent, since);
+}
+
 static void take_rt(void *ctx, union ikw_event *event)
 {
 	struct ikw_agent *agent = ctx;
@@ -263,6 +315,7 @@ static bool read_xfrm(struct ikw_agent *agent)
 
 static bool read_rt(struct ikw_agent *agent)
 {
+	struct ikw_agent_link *link;
 	int got;
 
 	if (agent->rt_poll.fd < 0)
@@ -271,6 +324,8 @@ static bool read_rt(struct ikw_agent *agent)
 	if (got == -ENOBUFS) {
 		ikw_agent_lost(agent, IKW_LOST_NETLINK, 0, agent->last_event, IKW_SEES_LINK);
 		read_links(agent);
+		for (link = agent->links; link; link = link->hh.next)
+			filters_gone(agent, link->ifindex);
 	}
 	ikw_agent_probes(agent); /* links came, went, or could not be hooked */
 	return got > 0 || got == -ENOBUFS;
@@ -423,6 +478,7 @@ static int open_sockets(struct ikw_agent *agent)
 	bool subscribe = agent->tier == IKW_TIER_NETLINK;
 	int err = ikw_rt_open(&agent->rt, agent->netns.inode);
 
+	agent->rt.filters_gone = filters_gone;
 	if (!err)
 		err = ikw_xfrm_open(&agent->xfrm, agent->netns.inode, subscribe);
 	if (!err)
@@ -706,12 +762,15 @@ uint64_t ikw_agent_due(struct ikw_agent *agent, uint64_t now)
 		netns_try(agent, now);
 	if (agent->resync_at <= now)
 		resync(agent);
+	if (agent->hook_again_at <= now)
+		hook_again(agent);
 	if (ikw_model_deadline(agent->model) <= now)
 		ikw_model_tick(agent->model, now);
 	ikw_control_tick(agent->control, now);
 	next = sooner(ikw_witness_tick(agent, now), agent->next_clock);
 	next = sooner(next, ikw_notify_alive(now));
 	next = sooner(next, sooner(agent->netns_retry, agent->resync_at));
+	next = sooner(next, agent->hook_again_at);
 	next = sooner(next, ikw_model_deadline(agent->model));
 	return sooner(next, ikw_control_deadline(agent->control));
 }

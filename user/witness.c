@@ -434,6 +434,19 @@ void ikw_witness_unhook(struct ikw_agent *agent, uint32_t ifindex)
 	agent->witness->hooked--;
 }
 
+bool ikw_witness_cut(struct ikw_agent *agent, uint32_t ifindex)
+{
+	if (!agent->witness->hooks || !ikw_hooks_cut(agent->witness->hooks, ifindex))
+		return false;
+	agent->witness->hooked--;
+	return true;
+}
+
+void ikw_witness_back(struct ikw_agent *agent, uint64_t since)
+{
+	ikw_agent_lost(agent, IKW_LOST_SUPPRESSED, 0, since, PACKET_SEES);
+}
+
 bool ikw_witness_esp(const struct ikw_agent *agent, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
 		     union ikw_event *event)
 {

@@ -59,6 +59,13 @@ void ikw_witness_rename(struct ikw_agent *agent, uint32_t ifindex, const char *n
 /* The link is gone, and the programs with it. */
 void ikw_witness_unhook(struct ikw_agent *agent, uint32_t ifindex);
 
+/* Has somebody taken tc filters of the programs from it? Then they are on it no more. In the
+ * watched namespace. */
+bool ikw_witness_cut(struct ikw_agent *agent, uint32_t ifindex);
+
+/* They are on all links again that they were to be on: what passed since that time went unseen. */
+void ikw_witness_back(struct ikw_agent *agent, uint64_t since);
+
 /* ESP counters of an SA, both directions. True with an ESP event filled if there are any. */
 bool ikw_witness_esp(const struct ikw_agent *agent, const uint8_t daddr[IKW_ADDR_LEN], uint32_t spi,
 		     union ikw_event *event);

@@ -742,6 +742,32 @@ static void test_clsact_in_use(void **state)
 	assert_null(strstr(output_of(SHOW_FILTERS), "ikw_"));
 }
 
+/* Somebody takes the clsact away, or a filter of ours: it is noticed, and what is made anew is
+ * theirs. */
+static void test_cut(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		attached(IKW_HOOK_TC, "tc");
+		assert_false(ikw_hooks_cut(t.hooks, if_nametoindex(OURS)));
+		assert_false(ikw_hooks_cut(t.hooks, 4711));
+		assert_int_equal(sh(how ? "tc filter del dev " OURS " egress"
+					: "tc qdisc del dev " OURS " clsact"),
+				 0);
+		if (!how)
+			assert_int_equal(sh("tc qdisc add dev " OURS " clsact"), 0);
+		assert_true(ikw_hooks_cut(t.hooks, if_nametoindex(OURS)));
+		assert_null(strstr(output_of(SHOW_FILTERS), "ikw_"));
+		assert_false(ikw_hooks_cut(t.hooks, if_nametoindex(OURS)));
+		attach(OURS, "veth");
+		check_in();
+		check_out();
+		ikw_hooks_close(t.hooks);
+		t.hooks = NULL;
+		assert_non_null(strstr(output_of("tc qdisc show dev " OURS), "clsact"));
+	}
+}
+
 /* ---- endings ---------------------------------------------------------------------------- */
 
 /* An agent that is killed leaves its tc filters; the next one takes their place. */
@@ -1153,6 +1179,7 @@ int main(void)
 		ON(test_others_first),
 		ON(test_others_tcx),
 		ON(test_clsact_in_use),
+		ON(test_cut),
 		ON(test_killed),
 		ON(test_killed_then_tcx),
 		ON(test_interface_goes),

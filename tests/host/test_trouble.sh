@@ -138,6 +138,19 @@ if link; then
 		ike
 		until_ 10 messages 2
 		verdict interface/$hook/seen_again $? "$("$agent" status --socket "$dir/s" --json | jq -c .events)"
+		if [ $hook = tc ]; then
+			# a script begins its traffic shaping anew, and finds no clsact of ours in its way
+			tc -n $ns qdisc del dev eth0 clsact
+			until_ 10 grep -q "^ikewatch: eth0: somebody took ikewatch's tc filters away" "$dir/err"
+			verdict interface/$hook/cut $? "$(tr '\n' '|' <"$dir/err")"
+			tc -n $ns qdisc add dev eth0 clsact
+			verdict interface/$hook/not_in_the_way $? 'the clsact was there already'
+			until_ 10 grep -q "^ikewatch: eth0: ikewatch's tc filters are there again$" "$dir/err"
+			verdict interface/$hook/attached_again $? "$(tr '\n' '|' <"$dir/err")"
+			ike
+			until_ 10 messages 3
+			verdict interface/$hook/seen_after_cut $? "$("$agent" status --socket "$dir/s" --json | jq -c .events)"
+		fi
 		stop
 		"$agent" detach --pin-dir "$pins" >/dev/null
 	done

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct rig {
 	int dumper; /* of rt.dump_fd */
 	union ikw_event got[32];
 	size_t count;
+	uint32_t cut; /* the link whose filters went */
 };
 
 static char buf[4096] __attribute__((aligned(8)));
@@ -150,6 +152,45 @@ static void test_unknown(void **state)
 	assert_null(told(g, address(RTM_DELADDR, "192.0.2.2", 2, 32)));
 }
 
+static void note_filters(void *ctx, uint32_t ifindex)
+{
+	struct rig *g = ctx;
+
+	g->cut = ifindex;
+}
+
+/* A clsact or ingress qdisc that is removed, or a filter of one; what hangs elsewhere is nobody's.
+ */
+static void test_filters_gone(void **state)
+{
+	static const struct {
+		uint16_t type;
+		uint32_t parent;
+		bool told;
+	} cases[] = {
+		{ RTM_DELQDISC, TC_H_CLSACT, true },
+		{ RTM_DELTFILTER, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS), true },
+		{ RTM_DELTFILTER, TC_H_MAKE(1U << 16, 0), false },
+		{ RTM_NEWQDISC, TC_H_CLSACT, false },
+	};
+	struct rig *g = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int asked = 0; asked < 2; asked++) {
+			struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+			struct tcmsg *tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
+
+			nlh->nlmsg_type = cases[i].type;
+			tc->tcm_ifindex = 7;
+			tc->tcm_parent = cases[i].parent;
+			g->cut = 0;
+			g->rt.filters_gone = asked ? note_filters : NULL;
+			assert_null(told(g, nlh));
+			assert_int_equal(g->cut, asked && cases[i].told ? 7 : 0);
+		}
+	}
+}
+
 /* The end of one was never told: a dump shows it. */
 static void test_swept(void **state)
 {
@@ -215,6 +256,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_swept, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_interrupted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_filters_gone, setup, teardown),
 		cmocka_unit_test(test_stacked),
 	};
 
