@@ -27,7 +27,8 @@ struct ikw_rt {
 	struct ikw_rt_peer *peers;	  /* routes told so far, a hash table */
 	struct ikw_rt_address *addresses; /* this host's, a hash table */
 	unsigned int round;		  /* of dumps of these */
-	/* tc filters of a clsact (or it) were taken from that link; the reader's ctx; NULL: not told */
+	/* tc filters of a clsact (or it) were taken from that link; the reader's ctx; NULL: not
+	 * told */
 	void (*filters_gone)(void *ctx, uint32_t ifindex);
 };
 
