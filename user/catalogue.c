@@ -524,7 +524,7 @@ static const struct ikw_catalogue_entry entries[] = {
 			    "out, and our own Delete right after, without a command on this host; or "
 			    "the end of the Session-Timeout that the server had set.",
 		.needs = BIT(SA) | BIT(WIRE),
-		.helps = IKE_BOTH | BIT(ACTOR) | BIT(CONTROL) | BIT(SIGNAL),
+		.helps = IKE_BOTH | BIT(ACTOR) | BIT(CONTROL) | BIT(SIGNAL) | BIT(LINK),
 		STEPS(aaa_cut),
 	},
 	[IKW_REASON_KICK_OLD_SA] = {

@@ -110,7 +110,7 @@ static bool order_began(const struct ikw_look *l, const struct ikw_order *order)
 	bool check = check_due(l) && (l->f->seen & IKW_FACT(ASKED));
 
 	if (order->kind == IKW_ORDER_REKEY)
-		return !check && (at_once(l, order) || !looks_like_check(l));
+		return !check && at_once(l, order);
 	if (!may_be_ordered(l))
 		return false;
 	if (order->kind != IKW_ORDER_END || order->signo || (l->f->seen & IKW_FACT(GAVE_UP_INFO)))

@@ -209,7 +209,7 @@ static const struct ikw_rule rules[] = {
 	 */
 	{ "aaa_cut", R(AAA_CUT), LIKELY, false, F(AAA_ORDER) | F(LOCAL_DELETE),
 	  ORDERS | GAVE_UP | F(PEER_DELETE) | F(NEW_IKE_OUT) | F(NEW_IKE_FIRST) | F(CHILD_ONLY) |
-		  F(SENT_AWAY),
+		  F(SENT_AWAY) | F(BACK_FROM_OTHER),
 	  0, "the AAA server ordered a user to be disconnected, and the gateway acknowledged it" },
 	{ "aaa_cut_unanswered", R(AAA_CUT), LIKELY, false, F(AAA_ORDER) | F(GAVE_UP_INFO),
 	  ORDERS | F(PEER_DELETE) | F(NEW_IKE_OUT) | F(NEW_IKE_FIRST), 0,

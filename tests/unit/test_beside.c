@@ -202,25 +202,35 @@ static void test_peer_reauthenticates(void **state)
 	expect(t, IKW_REASON_PHASE1_REPLACE, IKW_CONFIDENCE_LIKELY);
 }
 
-/* A liveness check begins, when it is due, as another IKE_SA is told to start anew. */
+/* A liveness check begins, due or the first, as another IKE_SA is told to start anew. */
 static void test_check_beside_reauth(void **state)
 {
-	for (int at_once = 0; at_once < 2; at_once++) {
+	static const struct {
+		uint64_t ordered;
+		bool due;
+		enum ikw_reason reason;
+		enum ikw_confidence confidence;
+	} rows[] = {
+		{ 19500, true, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY },
+		{ 19500, false, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY },
+		/* as the Delete that begins it would */
+		{ 19900, true, IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_POSSIBLE },
+		{ 19900, false, IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct story s;
 
-		(void)state;
 		two(&s);
-		for (uint32_t k = 0; k < 3; k++) {
+		for (uint32_t k = 0; rows[i].due && k < 3; k++) {
 			ike(&s, 14000 + k * 2000, '>', v2(PEER, 0xa0, 37, 2 + k, 80));
 			ike(&s, 14010 + k * 2000, '<', v2(PEER, 0xa0, 37, 2 + k, 80));
 		}
-		order(&s, at_once ? 19900 : 19500, 300, ARGS(REAUTH));
+		order(&s, rows[i].ordered, 300, ARGS(REAUTH));
 		silence(&s, 20000, v2(PEER, 0xa0, 37, 5, 80), 4);
 		goes(&s, 28000, PEER, 0);
-		if (at_once) /* as the Delete that begins it would */
-			expect_one(&s, IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_POSSIBLE);
-		else
-			expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+		expect_one(&s, rows[i].reason, rows[i].confidence);
 	}
 }
 

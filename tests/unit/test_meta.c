@@ -95,10 +95,13 @@ static bool alone_ordered(const struct meta_told *all, const struct meta_alarm *
 
 /*
  * What nothing that can be seen tells apart, in company: a script that acts after a
- * tracked state has changed, and one that would have done so anyhow; what a daemon
- * does that has loaded another configuration, and what it does by itself; what goes
- * at once as something is ordered down that nothing else follows, or where several
- * orders came together; a Delete of its own that goes out as that of another does.
+ * tracked state has changed, and one that would have done so anyhow, or an address that
+ * goes then; what a daemon does that has loaded another configuration, and what it does
+ * by itself; what goes at once as something is ordered down that nothing else follows,
+ * or where several orders came together; a Delete of its own that goes out as that of
+ * another does, or as the AAA server cuts a user of whom it tells no address; a check
+ * that is as long as the Delete which a reauthentication, ordered at once before, begins
+ * with.
  */
 static bool undecided(const struct meta_told *all, const struct meta_alarm *was,
 		      const struct meta_alarm *now)
@@ -110,9 +113,12 @@ static bool undecided(const struct meta_told *all, const struct meta_alarm *was,
 	if (was->reason == IKW_REASON_MANUAL &&
 	    (begins(now->rule, "track_") || begins(now->rule, "probe_")))
 		return true;
-	if (begins(now->rule, "reloaded"))
+	if (begins(now->rule, "address_tracked"))
 		return true;
-	if (was->reason == IKW_REASON_IDLE_TIMEOUT && now->ordered_by)
+	if (begins(now->rule, "reloaded") || begins(now->rule, "reauth_ordered"))
+		return true;
+	if (was->reason == IKW_REASON_IDLE_TIMEOUT &&
+	    (now->ordered_by || !strcmp(now->rule, "aaa_cut")))
 		return true;
 	return ordered && (now->among || alone_ordered(all, now));
 }
