@@ -122,8 +122,12 @@ static void see_tracked_address(struct outer *o)
 		return;
 	o->f->track = ikw_outside_track(
 		&o->w->outside, since_begun(o->c->gen, gone, ADDRESS_FOLLOWS), gone + JUST_AFTER);
-	if (o->f->track)
-		o->f->seen |= IKW_FACT(ADDRESS_TRACKED);
+	if (!o->f->track)
+		return;
+	o->f->seen |= IKW_FACT(ADDRESS_TRACKED);
+	/* by its protocol VRRP takes an address away, of a BFD session a script may have done so */
+	if (o->f->track->kind == IKW_WIRE_BFD)
+		o->f->vague |= IKW_FACT(ADDRESS_TRACKED);
 }
 
 /* What is seen of who is behind a process. */

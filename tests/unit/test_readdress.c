@@ -199,6 +199,44 @@ static void test_silent_before(void **state)
 	assert_int_equal(s.told[0].reason, IKW_REASON_DPD_TIMEOUT);
 }
 
+/* A BFD session or VRRP router of this host: `code` as it announces itself. */
+static void announces(struct story *s, uint64_t ms, enum ikw_wire_kind kind, uint16_t code)
+{
+	NEW(s, w, wire, WIRE, ms);
+
+	w.wire.kind = (uint8_t)kind;
+	w.wire.dir = IKW_DIR_OUT;
+	w.wire.code = code;
+	w.wire.id = 5;
+	addr4(w.wire.saddr, 1);
+	addr4(w.wire.daddr, 2);
+	feed(s, &w);
+}
+
+/* The address goes as a VRRP router resigns, which takes it along, or as a BFD session goes down.
+ */
+static void test_tracked(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (unsigned int bfd = 0; bfd < 2; bfd++) {
+		enum ikw_wire_kind kind = bfd ? IKW_WIRE_BFD : IKW_WIRE_VRRP;
+
+		begun(&s);
+		announces(&s, 15000, kind, bfd ? 3 : 100);
+		announces(&s, 16000, kind, bfd ? 3 : 100);
+		announces(&s, 17900, kind, bfd ? 1 : 0);
+		own_address(&s, 18000, 1, IKW_ADDR_GONE);
+		down(&s, 26000, 0, IKW_CAUSE_CALL, DAEMON);
+		end(&s);
+		assert_int_equal(s.count, 1);
+		assert_string_equal(s.told[0].rule, "address_tracked");
+		assert_int_equal(s.told[0].confidence,
+				 bfd ? IKW_CONFIDENCE_POSSIBLE : IKW_CONFIDENCE_LIKELY);
+	}
+}
+
 #define ELSEWHERE(exchange, id, length)                                                            \
 	((struct ike_spec){ 0xb0, 2, exchange, id, length, 8, 0, 0, 0 })
 
@@ -293,7 +331,8 @@ int main(void)
 		cmocka_unit_test(test_we_move),	     cmocka_unit_test(test_we_move_each_day),
 		cmocka_unit_test(test_dialled_anew), cmocka_unit_test(test_moves_with_selectors),
 		cmocka_unit_test(test_address_lost), cmocka_unit_test(test_silent_before),
-		cmocka_unit_test(test_address_back), cmocka_unit_test(test_peer_moves),
+		cmocka_unit_test(test_tracked),	     cmocka_unit_test(test_address_back),
+		cmocka_unit_test(test_peer_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
