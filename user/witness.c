@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "cli.h"
 #include "hooks.h"
+#include "last_words.h"
 #include "loader.h"
 #include "pin.h"
 #include "procfs.h"
@@ -35,6 +36,7 @@ struct ikw_witness {
 	uint64_t looked;		  /* boot time ns of that; 0: by an agent before this one */
 	uint32_t old_netns;		  /* the one watched before; 0: none */
 	uint64_t old_until;		  /* boot time ns; UINT64_MAX: not watched any more */
+	struct ikw_last_words last_words; /* of the one that was torn down last */
 	char why[256];			  /* why there is no loader */
 };
 
@@ -257,7 +259,7 @@ static void take_record(void *ctx, union ikw_event *event)
 	/* killed between the journal and the ring, an agent before this one took it */
 	if (agent->journal && ikw_journal_has(agent->journal, &event->hdr))
 		return;
-	if (concerns(agent, &event->hdr))
+	if (concerns(agent, &event->hdr) && ikw_last_words_hear(&agent->witness->last_words, event))
 		ikw_agent_feed(agent, event);
 }
 
@@ -476,6 +478,7 @@ bool ikw_witness_netns(struct ikw_agent *agent, char *why, size_t size)
 
 	if (!witness->loader)
 		return true;
+	ikw_last_words_begin(&witness->last_words, agent->netns.inode, ikw_boot_now());
 	/* The one before may still be going down: both are heard, through no filter at all. */
 	err = ikw_loader_watch(witness->loader, moved ? 0 : agent->netns.inode);
 	if (err) {
