@@ -291,7 +291,8 @@ static const struct ikw_order *order_amid_silence(struct ikw_look *l, uint32_t d
 	if (!order || !order_cut_short(l, order))
 		return NULL;
 	if (of_another(l, order))
-		l->f->vague |= IKW_FACT(ORDER_END);
+		l->f->vague |= IKW_FACT(ORDER_END) | IKW_FACT(BY_SERVICE) | IKW_FACT(BY_TRACKER) |
+			       IKW_FACT(BY_LEASES);
 	return order;
 }
 

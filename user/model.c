@@ -231,8 +231,10 @@ static struct ikw_verdict judge_ordered(const struct ikw_model *m, const struct 
 	const struct ikw_order *order = f->order;
 	struct ikw_facts plain;
 
-	/* what is ordered down says so to its peer, as the other did */
-	if (f->of_another && !f->gave_up && f->ike && !(f->seen & told))
+	/* what is ordered down says so to its peer, as the other did; and what was silent already
+	   may have been given up just then */
+	if ((f->of_another && !f->gave_up && f->ike && !(f->seen & told)) ||
+	    (f->vague & IKW_FACT(BY_TRACKER)))
 		doubt_order(&v, IKW_CONFIDENCE_POSSIBLE);
 	ikw_facts_collect(&plain, c, &m->world, now, IKW_ORDERS_NO_END);
 	other = ikw_infer(&plain);
@@ -336,7 +338,8 @@ static void order_learn(struct ikw_host *host, const struct ikw_facts *f, uint64
 
 	if (!order || !f->ike || order->kind != IKW_ORDER_END || (f->seen & IKW_FACT(PEER_DELETE)))
 		return;
-	if (!order->served && !f->of_another)
+	/* what was given up may have been so anyway */
+	if (!order->served && !f->of_another && !f->gave_up)
 		order->served = f->ike->spi_i;
 	order->followed = at;
 }

@@ -50,7 +50,9 @@ all_undone() {
 	link_again
 }
 # what a daemon does before a check is known by those that were answered
-checked() { is_pluto a || log_count a 'parsed INFORMATIONAL(_V1)? (response|request)' 2; }
+checked() {
+	if is_pluto a; then log_count b 'parsed INFORMATIONAL request' 3; else log_count a 'parsed INFORMATIONAL(_V1)? (response|request)' 2; fi
+}
 deed() {
 	case $(opt x what) in
 	ifdown)
