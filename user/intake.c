@@ -3,7 +3,6 @@
 #include "event.h"
 #include "wire.h"
 #include "bpf/ike.h"
-#include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,40 +120,6 @@ void ikw_intake_take(struct ikw_intake *intake, const void *data, size_t size, i
 		keep_order(intake, &event.hdr);
 		fn(ctx, &event);
 	}
-}
-
-static size_t in_ring(size_t size)
-{
-	return (BPF_RINGBUF_HDR_SZ + size + 7) / 8 * 8;
-}
-
-size_t ikw_intake_ahead(const void *data, size_t size, size_t ring, const union ikw_event **events,
-			size_t max, size_t *records)
-{
-	const char *at = (const char *)data - BPF_RINGBUF_HDR_SZ;
-	bool discarded = false;
-	size_t n = 0, walked = 0;
-	uint32_t len;
-
-	/* behind the last one there is what was there a round ago, or nothing */
-	*records = 0;
-	while (*records < max && walked + in_ring(size) <= ring) {
-		const union ikw_event *event = (const void *)(at + BPF_RINGBUF_HDR_SZ);
-
-		if (!discarded && size >= sizeof(event->sa) && event->hdr.type == IKW_EV_SA)
-			events[n++] = event;
-		(*records)++;
-		walked += in_ring(size);
-		at += in_ring(size);
-		if (walked + BPF_RINGBUF_HDR_SZ > ring)
-			break;
-		memcpy(&len, at, sizeof(len));
-		if (!len || len & BPF_RINGBUF_BUSY_BIT)
-			break;
-		discarded = len & BPF_RINGBUF_DISCARD_BIT;
-		size = len & ~BPF_RINGBUF_DISCARD_BIT;
-	}
-	return n;
 }
 
 uint64_t ikw_intake_lost_since(struct ikw_intake *intake, const struct ikw_cpu_state *state)

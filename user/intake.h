@@ -26,15 +26,6 @@ void ikw_intake_take(struct ikw_intake *intake, const void *data, size_t size, i
 		     void *ctx);
 
 /*
- * The SA events from a record on, at most max, as they lie in a ring of that many bytes:
- * each record after a header of BPF_RINGBUF_HDR_SZ bytes (kernel/bpf/ringbuf.c). They are
- * the kernel's, who may be writing them, and good for a hint only (ikw_model_expect()).
- * *records: how many records that is, these and others.
- */
-size_t ikw_intake_ahead(const void *data, size_t size, size_t ring, const union ikw_event **events,
-			size_t max, size_t *records);
-
-/*
  * Boot time (ns) of the last record before the first one that was lost since the
  * last call; 0: the numbers do not tell. `state`, by CPU, is how far the kernel has
  * counted: what it says beyond the last record taken was lost too. NULL: not known.

@@ -123,30 +123,11 @@ int ikw_loader_poll_fd(const struct ikw_loader *loader)
 	return ring_buffer__epoll_fd(loader->ring);
 }
 
-#define AHEAD 64 /* records: chosen */
-
-static void show_ahead(struct ikw_loader *loader, const void *data, size_t size)
-{
-	const union ikw_event *events[AHEAD];
-	size_t n;
-
-	if (loader->shown) {
-		loader->shown--;
-		return;
-	}
-	n = ikw_intake_ahead(data, size, loader->ring_bytes, events, AHEAD, &loader->shown);
-	loader->shown -= loader->shown > 0;
-	if (n)
-		loader->ahead(loader->ctx, events, n);
-}
-
 /* Records lie in read-only memory that the kernel writes. */
 static int take(void *ctx, void *data, size_t size)
 {
 	struct ikw_loader *loader = ctx;
 
-	if (loader->ahead)
-		show_ahead(loader, data, size);
 	ikw_intake_take(loader->intake, data, size, loader->fn, loader->ctx);
 	return --loader->left > 0 ? 0 : -ECANCELED;
 }
@@ -158,15 +139,8 @@ int ikw_loader_consume(struct ikw_loader *loader, ikw_event_fn fn, void *ctx, in
 	loader->fn = fn;
 	loader->ctx = ctx;
 	loader->left = max;
-	loader->shown = 0;
 	n = ring_buffer__consume(loader->ring);
 	return n < 0 && n != -ECANCELED ? n : max - loader->left;
-}
-
-void ikw_loader_ahead(struct ikw_loader *loader,
-		      void (*fn)(void *ctx, const union ikw_event *const *events, size_t n))
-{
-	loader->ahead = fn;
 }
 
 /* By CPU, to be freed. NULL: not to be had. */
@@ -297,7 +271,6 @@ static int create_maps(struct ikw_loader *loader)
 	err = bpf_object__load(loader->maps);
 	if (err)
 		return err;
-	loader->ring_bytes = bpf_map__max_entries(events);
 	loader->ring = ring_buffer__new(bpf_map__fd(events), take, loader, NULL);
 	return loader->ring ? begin(loader) : -errno;
 }

@@ -101,13 +101,6 @@ int ikw_loader_poll_fd(const struct ikw_loader *loader);
  */
 int ikw_loader_consume(struct ikw_loader *loader, ikw_event_fn fn, void *ctx, int max);
 
-/*
- * From now on ikw_loader_consume() first shows fn what SA events will come next
- * (ikw_intake_ahead()), a few dozen at a time. NULL: it does not.
- */
-void ikw_loader_ahead(struct ikw_loader *loader,
-		      void (*fn)(void *ctx, const union ikw_event *const *events, size_t n));
-
 /* Records for which the ring had no room, on all CPUs, ever. */
 uint64_t ikw_loader_lost(const struct ikw_loader *loader);
 

@@ -41,10 +41,7 @@ struct ikw_loader {
 	uint32_t kept; /* enum ikw_observable */
 	char why[256];
 	int cpus;
-	void (*ahead)(void *ctx, const union ikw_event *const *events, size_t n);
-	size_t ring_bytes;
 	/* while consuming */
-	size_t shown; /* records that ahead was shown, and that are still to come */
 	ikw_event_fn fn;
 	void *ctx;
 	int left;

@@ -743,11 +743,6 @@ void ikw_model_event(struct ikw_model *m, const union ikw_event *ev)
 		daemon_ends(m, &ev->proc);
 }
 
-void ikw_model_expect(const struct ikw_model *m, const union ikw_event *const *events, size_t n)
-{
-	ikw_world_expect(&m->world, events, n);
-}
-
 uint64_t ikw_model_deadline(const struct ikw_model *m)
 {
 	uint64_t held = m->world.dumping ? m->world.dump_began + DUMP_WAIT : 0;

@@ -81,13 +81,6 @@ void ikw_model_free(struct ikw_model *model);
  */
 void ikw_model_event(struct ikw_model *model, const union ikw_event *event);
 
-/*
- * These events come next, a few dozen for the best: a hint for the caches, of which
- * none has what an event needs when there are very many tunnels. Changes nothing.
- */
-void ikw_model_expect(const struct ikw_model *model, const union ikw_event *const *events,
-		      size_t n);
-
 /* Closes the cases whose time has come. now: boot time ns. */
 void ikw_model_tick(struct ikw_model *model, uint64_t now);
 

@@ -8,7 +8,7 @@
 #define PAIR_APART 5  /* s between the SAs of a generation found in place */
 #define MAX_HALVES 64 /* of one tunnel that are paired in order */
 
-uint64_t ikw_sa_hash(const uint8_t *daddr, uint32_t spi)
+static uint64_t sa_hash(const uint8_t *daddr, uint32_t spi)
 {
 	return ikw_hash_end(ikw_hash_begin(ikw_hash_16(daddr, 6)), spi, sizeof(spi));
 }
@@ -46,7 +46,7 @@ static struct ikw_sa_node *sa_find(const struct ikw_world *w, const uint8_t *dad
 				   uint8_t proto, const uint32_t *mark)
 {
 	struct ikw_find find;
-	struct ikw_node *node = ikw_find_first(&find, &w->sas, ikw_sa_hash(daddr, spi));
+	struct ikw_node *node = ikw_find_first(&find, &w->sas, sa_hash(daddr, spi));
 
 	for (; node; node = ikw_find_next(&find)) {
 		struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
@@ -330,7 +330,7 @@ static void flow_migrates(struct ikw_world *w, const struct ikw_tunnel *from,
 			  const struct ikw_clone *to)
 {
 	struct ikw_find find;
-	struct ikw_node *node = ikw_find_first(&find, &w->sas, ikw_sa_hash(to->daddr, to->spi));
+	struct ikw_node *node = ikw_find_first(&find, &w->sas, sa_hash(to->daddr, to->spi));
 
 	for (; node && from->flow.known; node = ikw_find_next(&find)) {
 		const struct ikw_sa_node *sa = IKW_CONTAINER(node, struct ikw_sa_node, node);
@@ -689,7 +689,7 @@ static void sa_appears(struct ikw_world *w, const struct ikw_sa *ev, uint64_t ha
 
 void ikw_sa_event(struct ikw_world *w, const struct ikw_sa *ev)
 {
-	uint64_t hash = ikw_sa_hash(ev->daddr, ev->spi);
+	uint64_t hash = sa_hash(ev->daddr, ev->spi);
 
 	sa_prefetch(w, ev, hash);
 	/* IPComp and the like travel with an ESP or AH SA; they are no tunnel of their own */

@@ -120,9 +120,7 @@ void ikw_table_del(struct ikw_table *table, const struct ikw_node *node)
 
 void ikw_table_prefetch(const struct ikw_table *table, uint64_t hash)
 {
-	/* and the end of the run that it may be in: it may reach into the next line */
 	__builtin_prefetch(&table->slots[hash & table->mask]);
-	__builtin_prefetch(&table->slots[(hash + 2) & table->mask]);
 }
 
 struct ikw_node *ikw_find_next(struct ikw_find *find)

@@ -99,13 +99,8 @@ struct ikw_node *ikw_table_each(const struct ikw_table *table, size_t *at);
 /* Asks for all of an object that will soon be looked at; p may be NULL. */
 static inline void ikw_prefetch(const void *p, size_t size)
 {
-	const char *end = (const char *)p + size;
-
-	if (!p)
-		return;
-	for (const char *at = (const char *)(((uintptr_t)p - 16) & ~(uintptr_t)63); at < end;
-	     at += 64)
-		__builtin_prefetch(at);
+	for (size_t at = 0; p && at < size; at += 64)
+		__builtin_prefetch((const char *)p + at);
 }
 
 #endif

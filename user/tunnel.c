@@ -76,14 +76,6 @@ static uint64_t key_hash(const struct tunnel_key *key)
 	return ikw_hash(&key->reqid, sizeof(*key) - sizeof(key->peer), key->peer->node.hash);
 }
 
-uint64_t ikw_tunnel_hash(const struct ikw_peer *peer, const struct ikw_sa *sa)
-{
-	const struct ikw_selector ours = selector_ours(&sa->sel, sa->dir);
-	const struct tunnel_key key = key_of(peer, sa, &ours);
-
-	return key_hash(&key);
-}
-
 static bool has_key(const struct ikw_tunnel *t, const struct tunnel_key *key)
 {
 	return t->peer == key->peer && t->reqid == key->reqid && t->sa_sel == key->sa_sel &&

@@ -283,13 +283,6 @@ void ikw_world_free(struct ikw_world *world);
 /* Takes any event into the world; calls ops as it goes. */
 void ikw_world_event(struct ikw_world *world, const union ikw_event *event);
 
-/*
- * Asks the memory for what the next events will be looked up in. Changes nothing, and
- * what it is given may be anything: a hint for the caches.
- */
-void ikw_world_expect(const struct ikw_world *world, const union ikw_event *const *events,
-		      size_t n);
-
 /* The peer with these addresses, or NULL. */
 struct ikw_peer *ikw_world_peer(const struct ikw_world *world, const uint8_t *local,
 				const uint8_t *remote);

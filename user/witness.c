@@ -79,13 +79,6 @@ static const char *pin_dir(const struct ikw_agent *agent)
 	return agent->options.pin_dir ? agent->options.pin_dir : IKW_PIN_DIR;
 }
 
-static void expect(void *ctx, const union ikw_event *const *events, size_t n)
-{
-	const struct ikw_agent *agent = ctx;
-
-	ikw_model_expect(agent->model, events, n);
-}
-
 static bool open_loader(struct ikw_agent *agent, char *why, size_t size)
 {
 	struct ikw_loader_config config = { .tier = agent->options.tier,
@@ -103,7 +96,6 @@ static bool open_loader(struct ikw_agent *agent, char *why, size_t size)
 	} else if (ikw_loader_attach(witness->loader)) {
 		snprintf(why, size, "%s", ikw_loader_why(witness->loader));
 	} else {
-		ikw_loader_ahead(witness->loader, expect);
 		agent->tier = ikw_loader_tier(witness->loader);
 		snprintf(why, size, "%s", ikw_loader_why(witness->loader));
 	}

@@ -80,9 +80,6 @@ void ikw_flow_unkept(struct ikw_world *world, struct ikw_generation *gen);
 struct ikw_tunnel *ikw_tunnel_known(const struct ikw_world *world, const struct ikw_sa *sa,
 				    uint8_t dir);
 
-/* The hash by which the tunnel of an SA stands in world->tunnels, where its direction is known. */
-uint64_t ikw_tunnel_hash(const struct ikw_peer *peer, const struct ikw_sa *sa);
-
 /* Looks again whether the tunnel is up, and tells when that has changed. time: boot time ns. */
 void ikw_tunnel_state(struct ikw_world *world, struct ikw_tunnel *tunnel, uint64_t time);
 
@@ -111,9 +108,6 @@ void ikw_sa_event(struct ikw_world *world, const struct ikw_sa *event);
 void ikw_flush_event(struct ikw_world *world, const struct ikw_flush *event);
 void ikw_dump_event(struct ikw_world *world, const struct ikw_dump *event);
 void ikw_esp_event(struct ikw_world *world, const struct ikw_esp *event);
-
-/* By destination and SPI. */
-uint64_t ikw_sa_hash(const uint8_t *daddr, uint32_t spi);
 
 /* ---- recall.c: what an earlier agent knew (user/checkpoint.c) ------------------- */
 

@@ -97,38 +97,15 @@ static void sa_fill(union ikw_event *e, uint32_t tunnel, uint32_t generation, bo
 	}
 }
 
-/* Shown to the model before they are given to it, as the agent does that has them from the ring. */
-#define AHEAD 64 /* as user/loader.c */
-static union ikw_event batch[AHEAD];
-static const union ikw_event *batched[AHEAD];
-static size_t pending;
-
-static void flush(struct ikw_model *m)
-{
-	for (size_t i = 0; i < pending; i++)
-		batched[i] = &batch[i];
-	ikw_model_expect(m, batched, pending);
-	for (size_t i = 0; i < pending; i++)
-		ikw_model_event(m, &batch[i]);
-	pending = 0;
-}
-
-static void give(struct ikw_model *m, const union ikw_event *e)
-{
-	memcpy(&batch[pending], e, e->hdr.size);
-	if (++pending == AHEAD)
-		flush(m);
-}
-
 static void pair(struct ikw_model *m, uint32_t tunnel, uint32_t generation, uint8_t op,
 		 uint64_t now)
 {
 	union ikw_event e;
 
 	sa_fill(&e, tunnel, generation, true, op, now);
-	give(m, &e);
+	ikw_model_event(m, &e);
 	sa_fill(&e, tunnel, generation, false, op, now + 1000);
-	give(m, &e);
+	ikw_model_event(m, &e);
 }
 
 /* As for each new peer: the interface towards it. */
@@ -141,7 +118,7 @@ static void route(struct ikw_model *m, uint32_t tunnel, uint64_t now)
 	e.hdr.type = IKW_EV_ROUTE;
 	e.hdr.size = sizeof(e.route);
 	e.route.ifindex = 2;
-	give(m, &e);
+	ikw_model_event(m, &e);
 }
 
 static void interface(struct ikw_model *m, uint32_t tunnel, uint64_t now)
@@ -158,7 +135,7 @@ static void interface(struct ikw_model *m, uint32_t tunnel, uint64_t now)
 	e.link.if_id = tunnel + 1;
 	snprintf(e.link.name, sizeof(e.link.name), "ipsec%u", tunnel);
 	memcpy(e.link.kind, "xfrm", 5);
-	give(m, &e);
+	ikw_model_event(m, &e);
 }
 
 static void policy(struct ikw_model *m, uint32_t tunnel, uint64_t now)
@@ -178,7 +155,7 @@ static void policy(struct ikw_model *m, uint32_t tunnel, uint64_t now)
 	e.policy.sel.prefixlen_s = e.policy.sel.prefixlen_d = 32;
 	ends(tunnel, e.policy.tmpl_saddr, e.policy.tmpl_daddr);
 	ends(tunnel, e.policy.sel.saddr, e.policy.sel.daddr);
-	give(m, &e);
+	ikw_model_event(m, &e);
 }
 
 /* One message of the tunnel's IKE_SA, ours or the answer to it. */
@@ -204,7 +181,7 @@ static void message(struct ikw_model *m, uint32_t tunnel, uint8_t exchange, uint
 	e.ike.length = 300;
 	e.ike.ike_flags = answer ? 0x20 : 8;
 	e.ike.digest = id * 2 + answer;
-	give(m, &e);
+	ikw_model_event(m, &e);
 }
 
 static void exchange(struct ikw_model *m, uint32_t tunnel, uint8_t type, uint32_t id, uint64_t now)
@@ -269,7 +246,6 @@ static double run(uint32_t tunnels, uint32_t rekeys, size_t *bytes)
 		set_up(m, t, now);
 		now += 5000;
 	}
-	flush(m);
 	after = mallinfo2().uordblks + mallinfo2().hblkhd;
 	alarms = 0;
 	start = clock_ns();
@@ -286,7 +262,6 @@ static double run(uint32_t tunnels, uint32_t rekeys, size_t *bytes)
 		pair(m, t, g % 14 + 1, IKW_SA_ADD, now += 20000);
 		pair(m, t, g ? (g - 1) % 14 + 1 : 0, IKW_SA_DELETE, now += 20000);
 	}
-	flush(m);
 	ikw_model_finish(m, now + 5000000000ULL);
 	took = clock_ns() - start;
 	*bytes = after - before;

@@ -111,7 +111,6 @@ static inline void hdr(struct story *s, union ikw_event *e, uint16_t type, size_
 
 static inline void feed(struct story *s, const union ikw_event *e)
 {
-	ikw_model_expect(s->model, &e, 1);
 	ikw_model_event(s->model, e);
 }
 

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include <linux/bpf.h>
 #include "bpf/ike.h"
 #include "tests/frames.h"
 #include "user/event.h"
@@ -268,63 +267,13 @@ static void test_behind(void **state)
 	assert_int_equal(ikw_intake_lost_since(taken->intake, kernel), 200);
 }
 
-/* ---- what lies ahead in the ring -------------------------------------------- */
-
-#define RING 4096
-
-/* A record in the ring, after its header; returns where the next header goes. */
-static size_t lay(uint8_t *ring, size_t at, const struct ikw_hdr *hdr, uint32_t len)
-{
-	memcpy(ring + at, &len, sizeof(len));
-	memcpy(ring + at + BPF_RINGBUF_HDR_SZ, hdr, sizeof(*hdr));
-	len &= ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
-	return at + (BPF_RINGBUF_HDR_SZ + len + 7) / 8 * 8;
-}
-
-static void test_ahead(void **state)
-{
-	const uint32_t size = sizeof(struct ikw_sa);
-	const struct ikw_hdr sa = { .type = IKW_EV_SA }, ike = { .type = IKW_EV_IKE };
-	const size_t other = sizeof(struct ikw_ike);
-	const union ikw_event *seen[8];
-	uint8_t *ring = aligned_alloc(8, RING);
-	size_t at[6] = { 0 }, records;
-
-	(void)state;
-	memset(ring, 0, RING);
-	at[1] = lay(ring, at[0], &sa, size);
-	at[2] = lay(ring, at[1], &ike, (uint32_t)other);
-	at[3] = lay(ring, at[2], &sa, size | BPF_RINGBUF_DISCARD_BIT);
-	at[4] = lay(ring, at[3], &sa, size - 4); /* no whole one */
-	at[5] = lay(ring, at[4], &sa, size);
-	/* nothing after it, as in a new ring */
-	assert_int_equal(ikw_intake_ahead(ring + 8, size, RING, seen, 8, &records), 2);
-	assert_int_equal(records, 5);
-	assert_ptr_equal(seen[0], ring + 8);
-	assert_ptr_equal(seen[1], ring + at[4] + 8);
-	/* one that is being written, and its end is not known */
-	lay(ring, at[5], &sa, size | BPF_RINGBUF_BUSY_BIT);
-	assert_int_equal(ikw_intake_ahead(ring + 8, size, RING, seen, 8, &records), 2);
-	assert_int_equal(records, 5);
-	/* not so many, and not beyond a round of the ring, whatever stands there */
-	assert_int_equal(ikw_intake_ahead(ring + 8, size, RING, seen, 1, &records), 1);
-	assert_int_equal(records, 1);
-	assert_int_equal(ikw_intake_ahead(ring + 8, size, at[5], seen, 8, &records), 2);
-	assert_int_equal(ikw_intake_ahead(ring + 8, size, at[5] - 8, seen, 8, &records), 1);
-	assert_int_equal(records, 4);
-	lay(ring, at[2], &sa, 0x3ffffff8);
-	assert_int_equal(ikw_intake_ahead(ring + 8, size, RING, seen, 8, &records), 1);
-	assert_int_equal(records, 2);
-	free(ring);
-}
-
 int main(void)
 {
 #define ON(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		ON(test_quick), ON(test_quick_rubbish), ON(test_quick_is_no_event),
 		ON(test_order), ON(test_raw),		ON(test_rubbish),
-		ON(test_holes), ON(test_behind),	ON(test_ahead),
+		ON(test_holes), ON(test_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
