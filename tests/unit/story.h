@@ -368,4 +368,26 @@ static inline void silence(struct story *s, uint64_t ms, struct ike_spec spec, u
 	}
 }
 
+/* That process, on that terminal ("": none), is swanctl, and comes to the daemon's control socket.
+ */
+static inline void swanctl(struct story *s, uint64_t ms, uint32_t tgid, const char *tty,
+			   const char *args, size_t len)
+{
+	NEW(s, p, proc, PROC, ms);
+	NEW(s, c, control, CONTROL, ms + 2);
+
+	p.proc.op = IKW_PROC_SEEN;
+	p.proc.tgid = tgid;
+	p.proc.args_len = (uint32_t)len;
+	memcpy(p.proc.args, args, len);
+	strcpy(p.proc.comm, "swanctl");
+	strcpy(p.proc.tty, tty);
+	feed(s, &p);
+	c.control.op = IKW_CONTROL_CONNECT;
+	c.control.by.tgid = tgid;
+	c.control.daemon_tgid = DAEMON;
+	strcpy(c.control.by.comm, "swanctl");
+	feed(s, &c);
+}
+
 #endif

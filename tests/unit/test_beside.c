@@ -51,21 +51,7 @@ static void deleted(struct story *s, uint64_t ms, uint8_t peer, uint64_t spi)
 /* By nobody in particular; a terminal makes it a person's. */
 static void order(struct story *s, uint64_t ms, uint32_t tgid, const char *args, size_t len)
 {
-	NEW(s, p, proc, PROC, ms);
-	NEW(s, c, control, CONTROL, ms + 2);
-
-	p.proc.op = IKW_PROC_SEEN;
-	p.proc.tgid = tgid;
-	p.proc.args_len = (uint32_t)len;
-	memcpy(p.proc.args, args, len);
-	strcpy(p.proc.comm, "swanctl");
-	strcpy(p.proc.tty, "pts/1");
-	feed(s, &p);
-	c.control.op = IKW_CONTROL_CONNECT;
-	c.control.by.tgid = tgid;
-	c.control.daemon_tgid = DAEMON;
-	strcpy(c.control.by.comm, "swanctl");
-	feed(s, &c);
+	swanctl(s, ms, tgid, "pts/1", args, len);
 }
 
 static void two(struct story *s)

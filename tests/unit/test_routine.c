@@ -11,20 +11,7 @@
 /* A command of that process, once. */
 static void command(struct story *s, uint64_t ms, uint32_t tgid, const char *args, size_t len)
 {
-	NEW(s, p, proc, PROC, ms);
-	NEW(s, c, control, CONTROL, ms + 2);
-
-	p.proc.op = IKW_PROC_SEEN;
-	p.proc.tgid = tgid;
-	p.proc.args_len = (uint32_t)len;
-	memcpy(p.proc.args, args, len);
-	strcpy(p.proc.comm, "swanctl");
-	feed(s, &p);
-	c.control.op = IKW_CONTROL_CONNECT;
-	c.control.by.tgid = tgid;
-	c.control.daemon_tgid = DAEMON;
-	strcpy(c.control.by.comm, "swanctl");
-	feed(s, &c);
+	swanctl(s, ms, tgid, "", args, len);
 }
 
 /* Every gap, so many times, the last of them at `last`. */
