@@ -210,6 +210,12 @@ static bool fits_best(const void *ctx, const struct ikw_order *order)
 		order->kind == IKW_ORDER_REKEY);
 }
 
+/* Something was begun that an order to rekey would begin, or to authenticate anew. */
+static bool anew(const struct ikw_look *l)
+{
+	return l->f->next_gen || l->f->new_ike || l->f->gave_up;
+}
+
 /* The latest order between these times that fits, the weightiest first, those aside last; NULL:
  * none. */
 static const struct ikw_order *
@@ -221,7 +227,7 @@ order_that(const struct ikw_look *l, uint32_t daemon, uint64_t from, uint64_t to
 	const struct ikw_order *order =
 		ikw_host_order_that(host, daemon, from, to, fits_best, &look);
 
-	if (!order)
+	if (!order || (order->kind == IKW_ORDER_REKEY && !anew(l)))
 		order = ikw_host_order_that(host, daemon, from, to, fits_well, &look);
 	if (order || l->orders != IKW_ORDERS_ALL)
 		return order;

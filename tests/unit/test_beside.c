@@ -4,6 +4,7 @@
 
 #define DOWN	    "swanctl\0--terminate\0--ike\0other"
 #define LOAD	    "swanctl\0--load-all"
+#define REKEY	    "swanctl\0--rekey\0--child\0third"
 #define REAUTH	    "swanctl\0--rekey\0--ike\0other\0--reauth"
 #define ARGS(words) words, sizeof(words)
 #define PEER	    9
@@ -111,6 +112,28 @@ static void test_interface_down(void **state)
 		expect(&s.told[first ? 0 : 1], IKW_REASON_ADMIN_DOWN,
 		       first ? IKW_CONFIDENCE_LIKELY : IKW_CONFIDENCE_CERTAIN);
 	}
+}
+
+/*
+ * It is ordered down half a second after a rekey of something else was ordered, and another
+ * tunnel's check comes in between, which may as well be what the order was for.
+ */
+static void test_after_a_rekey(void **state)
+{
+	struct story s;
+
+	(void)state;
+	two(&s);
+	order(&s, 39500, 300, ARGS(REKEY));
+	order(&s, 40000, 301, ARGS(DOWN));
+	ike(&s, 40010, '>', v2(OTHER_PEER, 0xb0, 37, 2, 80));
+	ike(&s, 40020, '<', v2(OTHER_PEER, 0xb0, 37, 2, 80));
+	deleted(&s, 40080, PEER, 0xa0);
+	end(&s);
+	assert_int_equal(s.count, 1);
+	assert_int_equal(s.told[0].reason, IKW_REASON_MANUAL);
+	assert_true(s.told[0].confidence >= IKW_CONFIDENCE_LIKELY);
+	assert_non_null(strstr(s.told[0].detail, "--terminate"));
 }
 
 /* What goes without a word to its peer, as the other did not, is not ordered down. */
@@ -279,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_interface_down),
+		cmocka_unit_test(test_after_a_rekey),
 		cmocka_unit_test(test_quietly),
 		cmocka_unit_test(test_several),
 		cmocka_unit_test(test_begun_before),
