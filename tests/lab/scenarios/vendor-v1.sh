@@ -33,7 +33,8 @@ before() {
 	tunnels_up
 }
 story() {
-	sleep 3
+	# how often the daemon checks is known by two checks
+	sleep 7
 	case $(opt x what) in
 	silent) sleep 4; tell_peer silent ;;
 	*) tell_peer delete "$(opt x what | sed 's/^delete-//; s/-2$/ 2/')" ;;
