@@ -15,7 +15,6 @@ variations() {
 		variation readdressed-peer what=readdressed later=peer $gcm
 		variation policies-peer what=policies later=peer
 		variation outage core=yes what=outage dpd_a=2 rt_a='0.8 1.5 3'
-		variation outage-libreswan what=outage dpd_a=2 $pluto
 		variation outage-ikev1 what=outage dpd_a=2 dpd_timeout_a=8 version=1
 		variation away what=away dpd_a=2
 		variation enslaved what=enslaved dpd_a=2
@@ -50,9 +49,7 @@ all_undone() {
 	link_again
 }
 # what a daemon does before a check is known by those that were answered
-checked() {
-	if is_pluto a; then log_count b 'parsed INFORMATIONAL request' 3; else log_count a 'parsed INFORMATIONAL(_V1)? (response|request)' 2; fi
-}
+checked() { log_count a 'parsed INFORMATIONAL(_V1)? (response|request)' 2; }
 deed() {
 	case $(opt x what) in
 	ifdown)
@@ -83,7 +80,7 @@ deed() {
 		# up again when the last copy has been tried, a moment before the daemon gives up
 		note 'gwa: the interface is set down'
 		ip -n gwa link set out down
-		if is_pluto a; then sleep 4; elif [ "$(opt x version 2)" = 1 ]; then sleep 7; else wait_log a 'retransmit 3 of' 40; fi
+		if [ "$(opt x version 2)" = 1 ]; then sleep 7; else wait_log a 'retransmit 3 of' 40; fi
 		note 'gwa: the interface is set up'
 		ip -n gwa link set out up
 		addresses ;;
