@@ -181,7 +181,9 @@ static const struct ikw_rule rules[] = {
 	{ "came_back", R(KICK_OLD_SA), CERTAIN, false, F(REPLACED_IKE), F(DELETE_EXCHANGE), 0,
 	  "the peer came back with a new IKE_SA for the same flow and the old one was dropped" },
 	{ "came_from_elsewhere", R(KICK_OLD_SA), CERTAIN, true, F(MOVED), F(PEER_DELETE) | ORDERS,
-	  0, "another peer address set up the same flow and displaced this tunnel" },
+	  0,
+	  "another peer address set up the flow, with the same inner address or another one, and "
+	  "displaced this tunnel" },
 	/* RFC 7296 2.4: INITIAL_CONTACT; no Delete is sent for what it displaces */
 	{ "initial_contact", R(KICK_OLD_SA), CERTAIN, true, F(NEW_IKE_OPEN) | F(RETURNED),
 	  NOTHING_ELSE | ORDERS, 0,

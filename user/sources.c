@@ -389,8 +389,8 @@ static void resync(struct ikw_agent *agent)
 }
 
 /*
- * A probe may not run (a kprobe is missed while the same CPU is in another), and
- * nothing counts that. So the SAD is compared with the model now and then: what
+ * A probe may not run (a kprobe is missed while the same CPU is in another), and no
+ * record of ours is missing then. So the SAD is compared with the model now and then: what
  * the SAD lacks twice was lost, and a dump tells of it. Once says nothing, for a
  * record may be late. While nothing is missing nothing is fed.
  */

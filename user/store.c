@@ -209,15 +209,15 @@ static int check_pages(struct ikw_store *store)
 	return err;
 }
 
-/*
- * The WAL is kept when the last writer goes, so that readers without write access
- * find it. A long list is sorted in memory: such a reader may make no file for it.
- */
 void ikw_store_patience(struct ikw_store *store, bool usual)
 {
 	sqlite3_busy_timeout(store->db, usual ? BUSY_MS : 0);
 }
 
+/*
+ * The WAL is kept when the last writer goes, so that readers without write access
+ * find it. A long list is sorted in memory: such a reader may make no file for it.
+ */
 static int set_pragmas(struct ikw_store *store)
 {
 	int persist = 1;
