@@ -515,24 +515,43 @@ static void see_kept(struct ikw_look *l)
 	see(l, IKW_FACT(DELETE_EXCHANGE));
 }
 
+/* By its length a Delete as well as a check, and it follows no order but one that another follows.
+ */
+static bool may_be_check(const struct ikw_look *l, const struct ikw_exchange *x)
+{
+	const struct ikw_order *order = ordered(l, x);
+	enum ikw_content content = ikw_ike_content(l->f->ike, x->length);
+
+	if (content == IKW_CONTENT_DELETE_IKE || content == IKW_CONTENT_DELETE_CHILD)
+		return false;
+	if (!order || order->kind != IKW_ORDER_END)
+		return true;
+	return (x->due || x->asked == IKW_ASKED_YES) && !order->signo && order->served &&
+	       order->served != l->f->ike->spi_i;
+}
+
 /*
  * Which of two Deletes is the root. One after the other: the later one, for the
  * earlier ended something else or was a liveness check. When they crossed, the
- * earlier one, unless it may have been such a check.
+ * earlier one, unless it may have been such a check; who still owes the answer
+ * to what the peer asked first has not deleted what it answers under.
  */
 static bool peers_came_first(struct ikw_look *l, const struct ikw_exchange *local,
 			     const struct ikw_exchange *peer)
 {
-	enum ikw_content content = ikw_ike_content(l->f->ike, local->length);
+	bool answered = local->answered && local->answered <= l->at;
 
 	if (l->f->ike->version == 1) /* our own may come after the deed */
 		return peer->first <= local->first;
-	if (peer->first <= local->first)
-		return !local->answered || local->answered > l->at;
-	if (local->answered && local->answered < peer->first)
+	if (peer->first <= local->first) {
+		if (!answered)
+			return true;
+		if (peer->due || (peer->answered && peer->answered <= local->answered))
+			return false;
+	} else if (local->answered && local->answered < peer->first) {
 		return true;
-	if (content == IKW_CONTENT_DELETE_IKE || content == IKW_CONTENT_DELETE_CHILD ||
-	    ordered_end(l, local))
+	}
+	if (!may_be_check(l, local))
 		return false;
 	l->f->vague |= IKW_FACT(PEER_DELETE);
 	return true;

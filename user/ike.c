@@ -243,7 +243,10 @@ static void live_learn(struct ikw_ike_sa *ike, const struct ikw_exchange *x)
 			return;
 		ike->live_count = 0;
 		ike->live_gap = 0;
+		ike->live_gap_ms = 0;
 	}
+	if (ike->live_count)
+		ike->live_gap_ms = gap / IKW_MS < UINT32_MAX ? (uint32_t)(gap / IKW_MS) : 0;
 	if (ike->live_count && (!ike->live_gap || gap < ike->live_gap))
 		ike->live_gap = gap;
 	ike->live_length = x->length;
@@ -270,14 +273,19 @@ static void asks_learn(struct ikw_ike_sa *ike, struct ikw_exchange *x)
 	ike->asks_length = x->length;
 }
 
-bool ikw_ike_check_due(const struct ikw_ike_sa *ike, const struct ikw_exchange *x)
+static bool due_after(const struct ikw_ike_sa *ike, const struct ikw_exchange *x, uint64_t gap)
 {
-	uint64_t due = ike->live_last + ike->live_gap, slack = ike->live_gap / 20;
+	uint64_t due = ike->live_last + gap, slack = gap / 20;
 
 	if (slack < CHECK_SLACK)
 		slack = CHECK_SLACK;
-	return ike->live_gap && x->length == ike->live_length && x->first + slack >= due &&
-	       x->first <= due + slack;
+	return gap && x->first + slack >= due && x->first <= due + slack;
+}
+
+bool ikw_ike_check_due(const struct ikw_ike_sa *ike, const struct ikw_exchange *x)
+{
+	return x->length == ike->live_length &&
+	       (due_after(ike, x, ike->live_gap) || due_after(ike, x, ike->live_gap_ms * IKW_MS));
 }
 
 static struct ikw_exchange *exchange_find(struct ikw_ike_sa *ike, uint8_t type, uint32_t id,

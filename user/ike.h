@@ -74,7 +74,7 @@ struct ikw_exchange {
 	uint8_t unheard;   /* copies of ours sent although a response had arrived */
 	bool reserved;	   /* an SPI was reserved for it, as far as can be told */
 	bool brought;	   /* a generation came of it: one each (RFC 7296 1.2, 1.3) */
-	bool due;	   /* the peer's, like those before it, as the next of them was due */
+	bool due;	   /* like those before it of that side, as the next of them was due */
 };
 
 /* How old something was when it ended. */
@@ -126,6 +126,7 @@ struct ikw_ike_sa {
 	uint64_t looked;      /* a daemon last read when the SAs of its port were used */
 	uint64_t asked_first; /* our latest INFORMATIONAL, and ... */
 	uint32_t live_length; /* their length; 0: none seen */
+	uint32_t live_gap_ms; /* between the latest two of them; 0: not known */
 	uint32_t live_count;
 	uint32_t asks_length; /* of asks_last; likewise */
 	uint32_t repeats;     /* messages that were seen before, either way */
@@ -158,7 +159,8 @@ void ikw_ike_message(struct ikw_ike_sa *ike, const struct ikw_ike *message);
 
 /*
  * True when this request of ours looks like a liveness check whose time had
- * come: as long as those that were answered, and when the next was due.
+ * come: as long as those that were answered, and when the next was due (their
+ * clock runs from what was last heard: it slows when the way gets longer).
  */
 bool ikw_ike_check_due(const struct ikw_ike_sa *ike, const struct ikw_exchange *exchange);
 

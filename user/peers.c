@@ -205,6 +205,7 @@ static void ike_succeed(struct ikw_ike_sa *ike)
 			ike->live_length = old->live_length;
 			ike->live_count = old->live_count;
 			ike->live_gap = old->live_gap;
+			ike->live_gap_ms = old->live_gap_ms;
 			ike->live_last = old->live_last;
 			ike->round_trip_ms = old->round_trip_ms;
 			return;
@@ -458,12 +459,13 @@ static void ike_asked(struct ikw_world *w, struct ikw_ike_sa *ike, const struct 
 	if (m->dir != IKW_DIR_OUT || !x || !x->ours || x->first != m->hdr.time ||
 	    (x->type != IKW_V2_INFORMATIONAL && x->type != IKW_V1_INFO))
 		return;
+	x->due = ikw_ike_check_due(ike, x);
 	note_asked(w, ike, x);
 	note_habit(w, ike);
 	ike->asked_last = x->asked;
 	ike->asked_first = x->first;
 	if (x->asked != IKW_ASKED_YES && ikw_ike_content(ike, x->length) != IKW_CONTENT_EMPTY &&
-	    !ikw_ike_check_due(ike, x)) {
+	    !x->due) {
 		note_away(w, ike, x);
 		ikw_host_order_served(&w->host, ike->spi_i,
 				      x->first > SERVED_FOR ? x->first - SERVED_FOR : 0, x->first,

@@ -136,6 +136,38 @@ static void test_after_a_rekey(void **state)
 	assert_non_null(strstr(s.told[0].detail, "--terminate"));
 }
 
+/*
+ * The peer deletes it just as our check is on its way, and something else was ordered down
+ * on this host half a second before.
+ */
+static void test_check_crosses_delete(void **state)
+{
+	for (int first = 0; first < 2; first++) {
+		const struct told *t;
+		struct story s;
+
+		(void)state;
+		two(&s);
+		for (uint32_t i = 0; i < 2; i++) {
+			ike(&s, 36400 + i * 2000, '>', v2(PEER, 0xa0, 37, 2 + i, 80));
+			ike(&s, 36405 + i * 2000, '<', v2(PEER, 0xa0, 37, 2 + i, 80));
+		}
+		order(&s, 40000, 300, ARGS(DOWN));
+		deleted(&s, 40010, OTHER_PEER, 0xb0);
+		if (first)
+			ike(&s, 40390, 'r', v2(PEER, 0xa0, 37, 0, 80));
+		policy_op(&s, 40395, IKW_POLICY_ASKED, 1, PEER);
+		ike(&s, 40400, '>', v2(PEER, 0xa0, 37, 4, 80));
+		if (!first)
+			ike(&s, 40405, 'r', v2(PEER, 0xa0, 37, 0, 80));
+		ike(&s, 40410, '<', v2(PEER, 0xa0, 37, 4, 80));
+		ike(&s, 40415, 'a', v2(PEER, 0xa0, 37, 0, 80));
+		goes(&s, 40420, PEER, 0);
+		t = of_peer(&s, 2);
+		expect(t, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_LIKELY);
+	}
+}
+
 /* What goes without a word to its peer, as the other did not, is not ordered down. */
 static void test_quietly(void **state)
 {
@@ -303,6 +335,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_interface_down),
 		cmocka_unit_test(test_after_a_rekey),
+		cmocka_unit_test(test_check_crosses_delete),
 		cmocka_unit_test(test_quietly),
 		cmocka_unit_test(test_several),
 		cmocka_unit_test(test_begun_before),

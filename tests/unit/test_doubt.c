@@ -187,6 +187,47 @@ static void test_check_crosses_delete(void **state)
 	expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_LIKELY);
 }
 
+/* Our daemon checks the peer while it still has the peer's Delete to read, and is answered first.
+ */
+static void test_check_amid_delete(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int aead = 0; aead < 2; aead++) {
+		begin(&s, ALL_SEES);
+		if (aead)
+			establish(&s, 10000, 0xa0, 0, AES_GCM);
+		else
+			establish(&s, 10000, 0xa0, 0, AES_SHA256);
+		ike(&s, 20000, 'r', V2(0xa0, 37, 0, aead ? 65 : 80));
+		policy_op(&s, 20005, IKW_POLICY_ASKED, 1, 9);
+		ike(&s, 20010, '>', V2(0xa0, 37, 2, aead ? 57 : 80));
+		ike(&s, 20015, '<', V2(0xa0, 37, 2, aead ? 57 : 80));
+		ike(&s, 20020, 'a', V2(0xa0, 37, 0, aead ? 57 : 80));
+		down(&s, 20030, 0, IKW_CAUSE_CALL, DAEMON);
+		expect_one(&s, IKW_REASON_PEER_REQUEST,
+			   aead ? IKW_CONFIDENCE_CERTAIN : IKW_CONFIDENCE_LIKELY);
+	}
+}
+
+/* Ours is a Delete by its length, and was sent and answered while the peer waited for us. */
+static void test_delete_amid_check(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	control(&s, 20000, terminate, sizeof(terminate), "terminate");
+	ike(&s, 20005, 'r', V2(0xa0, 37, 0, 80));
+	ike(&s, 20010, '>', V2(0xa0, 37, 2, 80));
+	ike(&s, 20015, '<', V2(0xa0, 37, 2, 80));
+	ike(&s, 20020, 'a', V2(0xa0, 37, 0, 80));
+	down(&s, 20030, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_CERTAIN);
+}
+
 /* The peer rekeyed, and the path died before its Delete: what takes the new SAs takes the old. */
 static void test_gave_up_after_rekey(void **state)
 {
@@ -2153,6 +2194,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_peer_deletes_amid_check),
 	cmocka_unit_test(test_deletes_cross),
 	cmocka_unit_test(test_check_crosses_delete),
+	cmocka_unit_test(test_check_amid_delete),
+	cmocka_unit_test(test_delete_amid_check),
 	cmocka_unit_test(test_gave_up_after_rekey),
 	cmocka_unit_test(test_response_not_seen),
 	cmocka_unit_test(test_answer_not_seen),

@@ -10,6 +10,13 @@ variations() {
 	variation we-stop how=we-stop ike=chacha20poly1305-prfsha256-curve25519 esp=chacha20poly1305
 	variation removed how=removed
 	variation mixed core=yes how=mixed dpd_a=2
+	# so far away that what one end says crosses what the other does
+	variation mixed-far how=mixed dpd_a=2 delay=150
+	variation mixed-further how=mixed dpd_a=2 delay=400
+	variation mixed-far-aead how=mixed dpd_a=2 delay=200 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
+	variation mixed-far-ikev1 version=1 how=mixed dpd_a=2 delay=200
+	variation mixed-far-libreswan daemon_a=pluto how=mixed dpd_a=2 delay=200
+	variation mixed-far-one-address how=mixed address=one delay=150
 	variation mixed-aead how=mixed dpd_a=2 ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
 	variation mixed-one-address how=mixed address=one
 	variation mixed-one-address-aead how=mixed address=one ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16
@@ -91,6 +98,15 @@ rekeyed() { [ "$(opt x version 2)" = 2 ]; }
 checked() {
 	if is_pluto a; then wait_log b 'parsed INFORMATIONAL request' 30; else wait_log a 'parsed INFORMATIONAL(_V1 request| response)' 30; fi
 }
+far_away() {
+	local dev
+	modprobe -q sch_netem || skip 'this kernel has no netem'
+	for dev in ra rb; do
+		on router tc qdisc replace dev $dev root netem delay "$(opt x delay)ms" limit 10000 || fail 'tc: netem refused'
+	done
+	note "the peers are $(opt x delay) ms away"
+	sleep 4
+}
 # ordered down, and rekeyed, by somebody on gwa
 ordered() { if is_pluto a; then told --name "c$1" --terminate; else order a --terminate --ike "p$1"; fi; }
 rekey() { if is_pluto a; then whack_rekey a "c$1"; else order a --rekey --child "c$1"; fi; }
@@ -118,6 +134,7 @@ story() {
 		order a --load-conns --file "$W/a/swanctl.conf"
 		;;
 	mixed)
+		[ -z "$(opt x delay)" ] || far_away
 		[ "$(opt x address)" = one ] || {
 			checked
 			path_drop "ip daddr $(peer_addr 1)-$(peer_addr $((N / 4)))"
