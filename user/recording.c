@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <jansson.h>
@@ -83,6 +86,29 @@ static int recorder_header(struct ikw_recorder *recorder, const struct ikw_recor
 	return err ? err : ikw_recorder_flush(recorder);
 }
 
+/*
+ * What is there is given up only once nobody else records into it: two of them would
+ * leave a file that neither wrote.
+ */
+static FILE *recording_begin(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	FILE *file = NULL;
+	struct stat st;
+	int error;
+
+	if (fd < 0)
+		return NULL;
+	if (!flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &st) &&
+	    (!S_ISREG(st.st_mode) || !ftruncate(fd, 0)))
+		file = fdopen(fd, "w");
+	error = errno;
+	if (!file)
+		close(fd);
+	errno = error;
+	return file;
+}
+
 struct ikw_recorder *ikw_recorder_open(const char *path, const struct ikw_recording_header *header,
 				       char *why, size_t size)
 {
@@ -95,7 +121,7 @@ struct ikw_recorder *ikw_recorder_open(const char *path, const struct ikw_record
 		free(recorder);
 		return NULL;
 	}
-	recorder->file = strcmp(path, "-") ? fopen(path, "we") : stdout;
+	recorder->file = strcmp(path, "-") ? recording_begin(path) : stdout;
 	if (!recorder->file)
 		recorder_fail(recorder, errno);
 	else
@@ -154,7 +180,9 @@ int ikw_recorder_close(struct ikw_recorder *recorder, char *why, size_t size)
 	}
 	error = recorder->error;
 	if (error)
-		snprintf(why, size, "%s: %s", recorder->path, strerror(error));
+		snprintf(why, size, "%s: %s", recorder->path,
+			 error == EWOULDBLOCK ? "another process records into it"
+					      : strerror(error));
 	free(recorder->path);
 	free(recorder);
 	return error ? -1 : 0;

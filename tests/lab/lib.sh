@@ -914,7 +914,7 @@ agent_ready() {
 	agent_says_ready || wait_for 240 'the agent is ready' agent_says_ready
 	# orders up to so long before a deletion count, and have to have been watched
 	[ -n "${NO_AGENT:-}" ] || [ -z "$(find "$AGENT_DIR/agent.err" -newermt '-5 seconds')" ] || nap 5
-	if [ -n "${RECORD:-}" ] && [ -z "${NO_AGENT:-}" ]; then
+	if [ -n "${RECORD:-}" ] && [ -z "${NO_AGENT:-}" ] && ! alive "${PID[record]:-}"; then
 		background record "$IKEWATCH" record --state-dir "$AGENT_DIR/state" "$W/events"
 	fi
 }

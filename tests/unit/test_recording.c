@@ -202,6 +202,26 @@ static void test_missing_file(void **state)
 	assert_string_equal(why, "/nonexistent/rec: No such file or directory");
 }
 
+/* The second one into a file is refused, and what the first one has written stays. */
+static void test_two_into_one(void **state)
+{
+	static const struct ikw_recording_header header;
+	struct ikw_recorder *first, *second;
+	char why[256] = "", expected[256];
+
+	(void)state;
+	first = ikw_recorder_open(path, &header, why, sizeof(why));
+	assert_non_null(first);
+	second = ikw_recorder_open(path, &header, why, sizeof(why));
+	assert_null(second);
+	snprintf(expected, sizeof(expected), "%s: another process records into it", path);
+	assert_string_equal(why, expected);
+	assert_int_equal(ikw_recorder_close(first, why, sizeof(why)), 0);
+	first = ikw_recorder_open(path, &header, why, sizeof(why));
+	assert_non_null(first);
+	assert_int_equal(ikw_recorder_close(first, why, sizeof(why)), 0);
+}
+
 /* /dev/full fails every write with ENOSPC: said when it is opened. */
 static void test_full_disk(void **state)
 {
@@ -249,7 +269,8 @@ int main(void)
 		cmocka_unit_test(test_round_trip),	 cmocka_unit_test(test_written_by_hand),
 		cmocka_unit_test(test_broken_files),	 cmocka_unit_test(test_nul_and_long_lines),
 		cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_full_disk),
-		cmocka_unit_test(test_disk_fills_up),	 cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_two_into_one),	 cmocka_unit_test(test_disk_fills_up),
+		cmocka_unit_test(test_missing_file),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
