@@ -57,6 +57,9 @@ static inline void see(struct ikw_look *l, ikw_fact_set facts)
 void ikw_not_given_up(struct ikw_look *l);
 /* Had this exchange waited for the peer for so long at that time that it was given up? */
 bool ikw_given_up_at(const struct ikw_ike_sa *ike, const struct ikw_exchange *x, uint64_t at);
+/* Did the request's time run out, as the gaps between its copies foretell? Then nobody hurried it.
+ */
+bool ikw_ran_out(const struct ikw_exchange *x, uint64_t at);
 /*
  * Nothing that ended before the generation came can have ended it. What the
  * agent found in place has no known beginning.

@@ -234,9 +234,7 @@ order_that(const struct ikw_look *l, uint32_t daemon, uint64_t from, uint64_t to
 	return ikw_host_order_that(host, daemon, from, to, order_fits, &look);
 }
 
-/* Did the request's time run out, as the gaps between its copies foretell? Then nobody hurried it.
- */
-static bool ran_out(const struct ikw_exchange *x, uint64_t at)
+bool ikw_ran_out(const struct ikw_exchange *x, uint64_t at)
 {
 	unsigned int n = x->copies;
 	uint64_t gap, before_it, due, waited = (at - x->last) / IKW_MS;
@@ -262,7 +260,7 @@ static bool order_cut_short(const struct ikw_look *l, const struct ikw_order *or
 		return false;
 	if (order->signo)
 		return true;
-	if (order->time + FORCED < l->at || ran_out(x, l->at))
+	if (order->time + FORCED < l->at || ikw_ran_out(x, l->at))
 		return false;
 	return x->copies >= 3 || !served_another(l, order);
 }

@@ -515,6 +515,11 @@ static void see_kept(struct ikw_look *l)
 	see(l, IKW_FACT(DELETE_EXCHANGE));
 }
 
+static bool looks_due(const struct ikw_exchange *x)
+{
+	return x->due || x->asked == IKW_ASKED_YES;
+}
+
 /* By its length a Delete as well as a check, and it follows no order but one that another follows.
  */
 static bool may_be_check(const struct ikw_look *l, const struct ikw_exchange *x)
@@ -524,32 +529,37 @@ static bool may_be_check(const struct ikw_look *l, const struct ikw_exchange *x)
 
 	if (content == IKW_CONTENT_DELETE_IKE || content == IKW_CONTENT_DELETE_CHILD)
 		return false;
-	if (!order || order->kind != IKW_ORDER_END)
+	if (!order || (order->kind != IKW_ORDER_END && order->kind != IKW_ORDER_REKEY))
 		return true;
-	return (x->due || x->asked == IKW_ASKED_YES) && !order->signo && order->served &&
-	       order->served != l->f->ike->spi_i;
+	return looks_due(x) && !order->signo && order->served && order->served != l->f->ike->spi_i;
 }
 
 /*
  * Which of two Deletes is the root. One after the other: the later one, for the
  * earlier ended something else or was a liveness check. When they crossed, the
  * earlier one, unless it may have been such a check; who still owes the answer
- * to what the peer asked first has not deleted what it answers under.
+ * to what the peer asked first has not deleted what it answers under, and who
+ * has given that answer and hears on did not end by it.
  */
 static bool peers_came_first(struct ikw_look *l, const struct ikw_exchange *local,
 			     const struct ikw_exchange *peer)
 {
 	bool answered = local->answered && local->answered <= l->at;
+	bool heard_on = answered && peer->answered && peer->answered <= local->answered;
 
 	if (l->f->ike->version == 1) /* our own may come after the deed */
 		return peer->first <= local->first;
 	if (peer->first <= local->first) {
+		if (peer->answered && peer->answered < local->first)
+			return false;
 		if (!answered)
 			return true;
-		if (peer->due || (peer->answered && peer->answered <= local->answered))
+		if (peer->due || heard_on)
 			return false;
 	} else if (local->answered && local->answered < peer->first) {
 		return true;
+	} else if (heard_on && !looks_due(local)) {
+		return false;
 	}
 	if (!may_be_check(l, local))
 		return false;
@@ -566,13 +576,27 @@ static bool ike_went_on(const struct ikw_ike_sa *ike, const struct ikw_exchange 
 	return false;
 }
 
+/*
+ * A peer whose messages come, and ours do not get there, may check us just before our
+ * daemon gives it up: what was due then, and by its length need not be a Delete, ended it.
+ */
 static void see_peer_amid_silence(struct ikw_look *l)
 {
+	bool clear;
+
 	if (!l->f->peer || !l->f->gave_up || !(l->f->seen & IKW_FACT(PEER_CLEAR)) ||
 	    l->f->peer->due)
 		return;
+	clear = ikw_ike_content(l->f->ike, l->f->peer->length) == IKW_CONTENT_DELETE_IKE;
+	if (!clear && l->f->ike->version == 2 && ikw_ran_out(l->f->gave_up, l->at)) {
+		l->f->seen &= ~(IKW_FACT(PEER_DELETE) | IKW_FACT(PEER_CLEAR));
+		l->f->peer = NULL;
+		l->f->vague |= IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_INFO) |
+			       IKW_FACT(GAVE_UP_EXCHANGE);
+		return;
+	}
 	ikw_not_given_up(l);
-	if (ikw_ike_content(l->f->ike, l->f->peer->length) != IKW_CONTENT_DELETE_IKE)
+	if (!clear)
 		l->f->vague |= IKW_FACT(PEER_DELETE);
 }
 

@@ -254,6 +254,13 @@ static struct ikw_verdict judge_ordered(const struct ikw_model *m, const struct 
 	return other;
 }
 
+/* Somebody listed the tunnels: whether the daemon looked by itself before it closed this one is not
+ * known. */
+static bool maybe_idle(const struct ikw_facts *f)
+{
+	return (f->seen & IKW_FACT(IDLE)) && f->local && f->local->asked == IKW_ASKED_UNKNOWN;
+}
+
 /*
  * The facts, and what follows from them. An order that was hardly for this
  * explains nothing that is explained without it; and what is loaded is mostly
@@ -288,7 +295,10 @@ static struct ikw_verdict case_judge(const struct ikw_model *m, const struct ikw
 	}
 	if (explained || f->aside)
 		f->vague |= orders & f->seen;
-	return ikw_infer(f);
+	v = ikw_infer(f);
+	if (f->aside && maybe_idle(f))
+		doubt_order(&v, IKW_CONFIDENCE_POSSIBLE);
+	return v;
 }
 
 /* Looks at a case again. final: its time has come. Returns true when it closed. */

@@ -25,6 +25,17 @@ void meta_push(struct meta_story *s, const union ikw_event *e)
 	s->events[s->count++] = *e;
 }
 
+void meta_insert(struct meta_story *s, const union ikw_event *e)
+{
+	size_t at = s->prelude;
+
+	while (at < s->count && s->events[at].hdr.time < e->hdr.time)
+		at++;
+	meta_push(s, e);
+	memmove(s->events + at + 1, s->events + at, (s->count - 1 - at) * sizeof(*s->events));
+	s->events[at] = *e;
+}
+
 void meta_free(struct meta_story *s)
 {
 	free(s->events);
@@ -117,6 +128,21 @@ static void look_at(struct meta_story *s, const union ikw_event *e)
 	}
 }
 
+/* Of "NAME.events", or of the laboratory's "SCENARIO/VARIATION/events". */
+static void name_of(char *name, size_t size, const char *path)
+{
+	const char *from = path + strlen(path);
+	char *dot;
+
+	for (unsigned int parts = strrchr(path, '.') > strrchr(path, '/') ? 1 : 3; parts; from--)
+		if (from == path || from[-1] == '/')
+			parts--;
+	snprintf(name, size, "%s", from + 1);
+	dot = strrchr(name, '.');
+	if (dot)
+		*dot = 0;
+}
+
 void meta_read(struct meta_story *s, const char *path)
 {
 	struct ikw_recording *rec;
@@ -125,8 +151,7 @@ void meta_read(struct meta_story *s, const char *path)
 	int got;
 
 	memset(s, 0, sizeof(*s));
-	snprintf(s->name, sizeof(s->name), "%s", strrchr(path, '/') + 1);
-	*strrchr(s->name, '.') = 0;
+	name_of(s->name, sizeof(s->name), path);
 	rec = ikw_recording_open(path, why, sizeof(why));
 	if (!rec)
 		fail_msg("%s", why);
@@ -168,6 +193,7 @@ static void on_alarm(void *ctx, struct ikw_alarm *a)
 	assert_true(told->count < META_ALARMS);
 	told->count++;
 	t->time = a->time;
+	t->spi_i = a->spi_i;
 	memcpy(t->dst, a->dst, IKW_ADDR_LEN);
 	t->spi[0] = t->spi[1] = a->spi;
 	for (unsigned int i = 0; i < a->sa_count && i < 2; i++)

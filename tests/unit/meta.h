@@ -31,6 +31,7 @@ struct meta_story {
 
 struct meta_alarm {
 	uint64_t time;
+	uint64_t spi_i; /* of its IKE_SA; 0: not known */
 	uint8_t dst[IKW_ADDR_LEN];
 	uint32_t spi[2]; /* a flush tells of no order */
 	enum ikw_reason reason;
@@ -46,11 +47,13 @@ struct meta_told {
 	struct meta_alarm list[META_ALARMS];
 };
 
-/* Reads tests/stories/NAME.events. */
+/* Reads tests/stories/NAME.events, or the `events` of a story of the laboratory. */
 void meta_read(struct meta_story *s, const char *path);
 void meta_copy(struct meta_story *to, const struct meta_story *from);
 void meta_free(struct meta_story *s);
 void meta_push(struct meta_story *s, const union ikw_event *e);
+/* Before the first event behind the prelude that is not older. */
+void meta_insert(struct meta_story *s, const union ikw_event *e);
 /* What the agent says of it. */
 void meta_infer(const struct meta_story *s, struct meta_told *told);
 /* Writes it as a recording. */
