@@ -6,9 +6,9 @@
  * with which all is well. What a tunnel went by stays what it was. In company less may
  * be known of it, but never another cause be likely.
  *
- * Pairs are picked by a stride. IKW_META=all takes all of them; IKW_META_KEEP=DIR keeps
- * what failed as recordings; IKW_META_ONLY=TEXT takes the stories with TEXT in their
- * names as one of the pair.
+ * Every 37th pair is picked. IKW_META=N takes every Nth of them, IKW_META=all all;
+ * IKW_META_KEEP=DIR keeps what failed as recordings; IKW_META_ONLY=TEXT takes the stories with TEXT
+ * in their names as one of the pair.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -359,8 +359,11 @@ static bool wanted(size_t i, size_t k)
 static void pairs(bool one_daemon)
 {
 	const char *how_many = getenv("IKW_META");
-	size_t stride = how_many && !strcmp(how_many, "all") ? 1 : 37, n = 0;
+	size_t stride = how_many ? strtoul(how_many, NULL, 10) : 37, n = 0;
 
+	if (how_many && !strcmp(how_many, "all"))
+		stride = 1;
+	assert_true(stride > 0);
 	begin();
 	in_company = true;
 	for (size_t i = 0; i < story_count; i++)

@@ -20,9 +20,11 @@
 #include "tests/unit/meta_judge.h"
 #include "user/ike.h"
 
+#define V1	  0x10
 #define V2	  0x20
 #define RESPONSE  0x20
 #define INITIATOR 0x08
+#define ENCRYPTED 0x01 /* IKEv1 */
 #define INFO	  37
 #define MOMENTS	  64
 #define AROUND	  12 /* messages */
@@ -347,6 +349,132 @@ static void test_their_checks(void **state)
 	checked(false, false);
 }
 
+/* ---- under an ISAKMP SA ------------------------------------------------------------ */
+
+static bool under_v1(const struct place *p, const union ikw_event *e)
+{
+	return e->hdr.type == IKW_EV_IKE && e->ike.spi_i == p->spi_i && e->ike.version == V1 &&
+	       !(e->ike.flags2 & (IKW_IKE_FORWARDED | IKW_IKE_NOTIFY));
+}
+
+static bool info_v1(const union ikw_event *e)
+{
+	return e->ike.exchange == IKW_V1_INFO && (e->ike.ike_flags & ENCRYPTED);
+}
+
+/* R-U-THERE, with the least pad. */
+static uint32_t check_length_v1(const struct ikw_ike *chosen)
+{
+	struct ikw_ike_sa ike = {
+		.version = 1, .choice = true, .encr = chosen->encr, .integ = chosen->integ
+	};
+	uint32_t length = 28;
+
+	while (length < 256 && !ikw_ike_fits_dpd(&ike, length))
+		length++;
+	return length < 256 ? length : 0;
+}
+
+/*
+ * Until when there may be checks that are answered and say nothing: before what may have
+ * been a Delete, and before those that nobody answered.
+ */
+static bool find_place_v1(struct place *p, const struct meta_story *s, const struct meta_alarm *a)
+{
+	uint64_t asked = 0;
+
+	memset(p, 0, sizeof(*p));
+	p->s = s;
+	p->spi_i = a->spi_i;
+	p->last = p->deed = a->time;
+	for (size_t i = 0; a->spi_i && i < s->count; i++) {
+		const union ikw_event *e = &s->events[i];
+
+		if (!under_v1(p, e) || e->hdr.time > a->time)
+			continue;
+		if (e->ike.flags2 & IKW_IKE_CHOICE)
+			p->length = check_length_v1(&e->ike);
+		if (e->ike.ike_flags & ENCRYPTED)
+			p->said = e->ike.dir == IKW_DIR_OUT ? &e->ike : p->said;
+		if (e->ike.dir == IKW_DIR_IN)
+			asked = 0;
+		else if (info_v1(e) && !asked)
+			asked = e->hdr.time;
+		if (info_v1(e) && e->hdr.time + 6 * SECOND > a->time && e->hdr.time < p->last)
+			p->last = e->hdr.time;
+		if (e->ike.exchange == IKW_V1_QUICK)
+			add_moment(p, e->hdr.time + 200 * MS);
+	}
+	if (asked && asked < p->last)
+		p->last = asked;
+	for (size_t k = 0; k < sizeof(before_ms) / sizeof(before_ms[0]); k++) {
+		add_moment(p, p->last - before_ms[k] * MS);
+		add_moment(p, a->time - before_ms[k] * MS);
+	}
+	return p->said && p->length;
+}
+
+static void ask_v1(struct meta_story *s, const struct place *p, bool ours, uint64_t time,
+		   uint64_t answered)
+{
+	for (int answer = 0; answer < 2; answer++) {
+		union ikw_event e = { .ike = *p->said };
+
+		e.hdr.time = answer ? answered : time;
+		e.ike.exchange = IKW_V1_INFO;
+		e.ike.message_id = 0x70000000 + (uint32_t)dice(1 << 20);
+		e.ike.length = p->length;
+		e.ike.digest = e.ike.message_id;
+		e.ike.next_payload = 8;
+		if (ours == !!answer) {
+			e.ike.dir = IKW_DIR_IN;
+			memcpy(e.ike.saddr, p->said->daddr, IKW_ADDR_LEN);
+			memcpy(e.ike.daddr, p->said->saddr, IKW_ADDR_LEN);
+			e.ike.sport = p->said->dport;
+			e.ike.dport = p->said->sport;
+		}
+		meta_insert(s, &e);
+	}
+}
+
+static void checked_v1(bool ours)
+{
+	begin();
+	for (size_t i = 0; i < story_count; i++)
+		for (unsigned int k = 0; k < alone[i].count && !skipped(&stories[i]); k++) {
+			struct place p;
+
+			if (!find_place_v1(&p, &stories[i], &alone[i].list[k]))
+				continue;
+			for (unsigned int n = 0; n < p.count; n++) {
+				uint64_t time = p.moments[n];
+				struct meta_story s;
+
+				if (time + 12 * MS > p.last || undecidable(&alone[i], time) ||
+				    cut_off(&p, time))
+					continue;
+				meta_copy(&s, &stories[i]);
+				ask_v1(&s, &p, ours, time, time + 10 * MS);
+				compare(&s, &alone[i], &same_map,
+					ours ? "checked, IKEv1" : "asked, IKEv1", false);
+				meta_free(&s);
+			}
+		}
+	done();
+}
+
+static void test_our_checks_v1(void **state)
+{
+	(void)state;
+	checked_v1(true);
+}
+
+static void test_their_checks_v1(void **state)
+{
+	(void)state;
+	checked_v1(false);
+}
+
 /* ---- whoever comes by ---------------------------------------------------------------- */
 
 static union ikw_event made(const struct meta_story *s, uint16_t type, size_t size, uint64_t time)
@@ -615,10 +743,11 @@ static void test_other_link(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_our_checks),   cmocka_unit_test(test_our_checks_looked),
-		cmocka_unit_test(test_their_checks), cmocka_unit_test(test_callers),
-		cmocka_unit_test(test_forged),	     cmocka_unit_test(test_other_link),
-		cmocka_unit_test(test_commands),     cmocka_unit_test(test_lookers),
+		cmocka_unit_test(test_our_checks),	cmocka_unit_test(test_our_checks_looked),
+		cmocka_unit_test(test_their_checks),	cmocka_unit_test(test_our_checks_v1),
+		cmocka_unit_test(test_their_checks_v1), cmocka_unit_test(test_callers),
+		cmocka_unit_test(test_forged),		cmocka_unit_test(test_other_link),
+		cmocka_unit_test(test_commands),	cmocka_unit_test(test_lookers),
 	};
 
 	if (argc > 1)
