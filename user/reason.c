@@ -250,10 +250,23 @@ static const struct ikw_rule rules[] = {
 	  "the peer's name no longer resolved to its address, and a script took the tunnel down; "
 	  "or "
 	  "it did for a BFD session or VRRP router of this host that had changed as well" },
+	{ "lease_or_track", R(MODECFG_LEASE), POSSIBLE, false,
+	  F(LEASE_OVER) | F(BY_SERVICE) | F(TRACK_CHANGED), F(PEER_DELETE), 0,
+	  "the lease of the inner address ran out, and a script took the tunnel down; or it did "
+	  "for a BFD session or VRRP router of this host that had changed as well" },
 	{ "track_followed", R(TRACK), LIKELY, false, F(BY_SERVICE) | F(TRACK_CHANGED),
 	  F(PEER_DELETE), 0,
 	  "a BFD session or VRRP router of this host changed, and a script then took the tunnel "
 	  "down" },
+	/* both name this tunnel's own: one of the two came by chance */
+	{ "lease_or_probe", R(MODECFG_LEASE), POSSIBLE, false,
+	  F(LEASE_OVER) | F(BY_SERVICE) | F(PROBE_SILENT), F(PEER_DELETE), 0,
+	  "the lease of the inner address ran out, and a script took the tunnel down; or it did "
+	  "for its probes that had failed" },
+	{ "name_or_probe", R(DNS_CHANGE), POSSIBLE, false,
+	  F(DNS_CHANGED) | F(BY_SERVICE) | F(PROBE_SILENT), F(PEER_DELETE), 0,
+	  "the peer's name no longer resolved to its address, and a script took the tunnel down; "
+	  "or it did for its probes that had failed" },
 	{ "probe_followed", R(TRACK), LIKELY, false, F(BY_SERVICE) | F(PROBE_SILENT),
 	  F(PEER_DELETE), 0, "a script's probes failed, and it then took the tunnel down" },
 	{ "name_moved_alone", R(DNS_CHANGE), LIKELY, false,
