@@ -740,14 +740,85 @@ static void test_other_link(void **state)
 	done();
 }
 
+/* ---- a slow host --------------------------------------------------------------------------- */
+
+static bool deletes(const union ikw_event *e)
+{
+	return e->hdr.type == IKW_EV_SA && e->sa.op == IKW_SA_DELETE;
+}
+
+/* Does anything follow so soon that came of it, and would come before it then? */
+static bool goes_on(const struct meta_story *s, size_t i, uint64_t by)
+{
+	const union ikw_event *e = &s->events[i];
+
+	for (size_t k = i + 1; k < s->count && s->events[k].hdr.time <= e->hdr.time + by; k++) {
+		const union ikw_event *next = &s->events[k];
+
+		if ((next->hdr.type == IKW_EV_SA && !deletes(next)) ||
+		    next->hdr.type == IKW_EV_FLUSH || next->hdr.type == IKW_EV_PROC ||
+		    next->hdr.type == IKW_EV_LINK || next->hdr.type == IKW_EV_ADDR ||
+		    (next->hdr.type == IKW_EV_IKE && next->ike.dir == IKW_DIR_OUT))
+			return true;
+	}
+	return false;
+}
+
+/* The daemon takes that much longer for every SA that it deletes. */
+static bool slow(struct meta_story *s, const struct meta_story *from, uint64_t by)
+{
+	for (size_t i = from->prelude; i < from->count; i++)
+		if (deletes(&from->events[i]) &&
+		    (goes_on(from, i, by) || from->events[i].sa.by.tgid != from->daemon))
+			return false;
+	meta_copy(s, from);
+	s->count = from->prelude;
+	for (size_t i = from->prelude; i < from->count; i++)
+		if (!deletes(&from->events[i]))
+			meta_push(s, &from->events[i]);
+	for (size_t i = from->prelude; i < from->count; i++) {
+		union ikw_event e = from->events[i];
+
+		e.hdr.time += by;
+		if (deletes(&e))
+			meta_insert(s, &e);
+	}
+	return true;
+}
+
+static void test_slow(void **state)
+{
+	static const unsigned int by_ms[] = { 50, 200, 280, 600, 900 };
+
+	(void)state;
+	begin();
+	for (size_t i = 0; i < story_count; i++)
+		for (size_t n = 0; n < sizeof(by_ms) / sizeof(by_ms[0]); n++) {
+			struct meta_story s;
+
+			if (skipped(&stories[i]) || !stories[i].daemon ||
+			    !slow(&s, &stories[i], by_ms[n] * MS))
+				continue;
+			compare(&s, &alone[i], &same_map, "slow", false);
+			meta_free(&s);
+		}
+	done();
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_our_checks),	cmocka_unit_test(test_our_checks_looked),
-		cmocka_unit_test(test_their_checks),	cmocka_unit_test(test_our_checks_v1),
-		cmocka_unit_test(test_their_checks_v1), cmocka_unit_test(test_callers),
-		cmocka_unit_test(test_forged),		cmocka_unit_test(test_other_link),
-		cmocka_unit_test(test_commands),	cmocka_unit_test(test_lookers),
+		cmocka_unit_test(test_our_checks),
+		cmocka_unit_test(test_our_checks_looked),
+		cmocka_unit_test(test_their_checks),
+		cmocka_unit_test(test_our_checks_v1),
+		cmocka_unit_test(test_their_checks_v1),
+		cmocka_unit_test(test_callers),
+		cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_forged),
+		cmocka_unit_test(test_other_link),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_lookers),
 	};
 
 	if (argc > 1)
