@@ -1601,6 +1601,56 @@ static void test_v1_delete_crosses_check(void **state)
 	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
 }
 
+/* IKEv1: as long as the ISAKMP SA's with a pad, or as both SAs' in one message without. */
+static void test_v1_delete_of_one_or_both(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int goes_on = 0; goes_on < 2; goes_on++) {
+		begin(&s, ALL_SEES);
+		v1_up(&s, 10000, 0xa0, 0);
+		for (uint32_t i = 0; i < 2; i++) {
+			ike(&s, 20000 + i * 5000, '>', V1(0xa0, 5, 70 + i, 108));
+			ike(&s, 20005 + i * 5000, '<', V1(0xa0, 5, 75 + i, 108));
+		}
+		ike(&s, 26000, 'r', V1(0xa0, 5, 90, 108));
+		down(&s, 26010, 0, IKW_CAUSE_CALL, DAEMON);
+		if (goes_on) { /* our daemon still has the ISAKMP SA */
+			ike(&s, 30000, '>', V1(0xa0, 5, 80, 108));
+			expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+		} else {
+			expect_one(&s, IKW_REASON_PHASE1_DEPENDENT, IKW_CONFIDENCE_POSSIBLE);
+		}
+	}
+}
+
+/* IKEv1: the IPsec SA's Delete comes as a check of ours waits for its answer, which is no Delete.
+ */
+static void test_v1_delete_overtakes_answer(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int checked = 0; checked < 2; checked++) {
+		begin(&s, ALL_SEES);
+		v1_up(&s, 10000, 0xa0, 0);
+		for (uint32_t i = 0; i < 2; i++) {
+			ike(&s, 20000 + i * 5000, '>', V1(0xa0, 5, 70 + i, 108));
+			ike(&s, 20005 + i * 5000, '<', V1(0xa0, 5, 75 + i, 108));
+		}
+		ike(&s, 30000, '>', V1(0xa0, 5, 80, 108));
+		ike(&s, 30200, 'r', V1(0xa0, 5, 90, 92));
+		down(&s, 30220, 0, IKW_CAUSE_CALL, DAEMON);
+		if (checked) { /* the ISAKMP SA lives on */
+			ike(&s, 35000, '>', V1(0xa0, 5, 81, 108));
+			ike(&s, 35005, '<', V1(0xa0, 5, 82, 108));
+		}
+		expect_one(&s, IKW_REASON_PEER_REQUEST,
+			   checked ? IKW_CONFIDENCE_CERTAIN : IKW_CONFIDENCE_POSSIBLE);
+	}
+}
+
 /*
  * IKEv1: a new phase 1 is to replace the old one and has taken its tunnels over; nobody
  * answers it for as long as the daemon asks, and they go with it.
@@ -2202,6 +2252,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_v1_delete_told_by_what_follows),
 	cmocka_unit_test(test_v1_delete_of_one_of_two),
 	cmocka_unit_test(test_v1_delete_crosses_check),
+	cmocka_unit_test(test_v1_delete_of_one_or_both),
+	cmocka_unit_test(test_v1_delete_overtakes_answer),
 	cmocka_unit_test(test_v1_reauth_unanswered),
 	cmocka_unit_test(test_v1_ordered_beside_another),
 	cmocka_unit_test(test_fragmented_anew),
