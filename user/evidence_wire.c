@@ -326,6 +326,9 @@ static bool isakmp_lives_on(const struct ikw_look *l, const struct ikw_exchange 
 	for (unsigned int k = 0; k < ike->count; k++) {
 		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
 
+		/* a check of ours that came soon after is taken for its answer */
+		if (x == deletion && x->answered > since + NEAR)
+			return true;
 		if (x == deletion || x->first <= since)
 			continue;
 		if (x->type == IKW_V1_QUICK || (x->type == IKW_V1_INFO && x->answered))
@@ -353,10 +356,14 @@ static bool begun_instead(const struct ikw_look *l, const struct ikw_exchange *d
 
 /*
  * One Delete, as long as that of either SA is from who adds no pad to what is aligned
- * already. What is said under the ISAKMP SA next says that it lives, a new one that our
- * daemon begins instead that it does not. Its next check may say so.
+ * already; or, both, as that of the ISAKMP SA alone with such a pad and as both SAs'
+ * in one message without. What is said under the ISAKMP SA next says that it lives, which
+ * a daemon may also take from both; a new one that our daemon begins instead that it does
+ * not. Its next check may say so. Of both, a daemon that reads an IPsec SA's counters
+ * before it deletes it may have been asked for that; else the ISAKMP SA alone is the
+ * commoner.
  */
-static void see_which_delete(struct ikw_look *l)
+static void see_which_delete(struct ikw_look *l, bool both)
 {
 	const struct ikw_ike_sa *ike = l->f->ike;
 	const struct ikw_exchange *x = l->f->peer;
@@ -364,11 +371,14 @@ static void see_which_delete(struct ikw_look *l)
 
 	if (isakmp_lives_on(l, x) || others_stay(l, x)) {
 		see(l, IKW_FACT(PEER_CLEAR));
-	} else if (begun_instead(l, x)) {
+	} else if (!both && begun_instead(l, x)) {
 		see(l, IKW_FACT(PEER_ISAKMP_DELETE));
 		l->f->vague |= IKW_FACT(PEER_ISAKMP_DELETE);
 	} else {
-		see(l, IKW_FACT(PEER_EITHER));
+		if (both)
+			see(l, IKW_FACT(PEER_ISAKMP_DELETE));
+		if (!both || within(l->c->gen->tunnel->peer->asked, x->first, l->deed))
+			see(l, IKW_FACT(PEER_EITHER));
 		l->f->pending_outcome |= ike->live_gap && l->now < heard + ike->live_gap + 2 * NEAR;
 	}
 }
@@ -406,6 +416,7 @@ static void see_deletes_v1(struct ikw_look *l)
 	const struct ikw_ike_sa *ike = l->f->ike;
 	const struct ikw_exchange *after = NULL;
 	unsigned int esp = 0, isakmp = 0, other = 0;
+	bool both;
 
 	for (unsigned int k = 0; k < ike->count; k++) {
 		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
@@ -433,17 +444,16 @@ static void see_deletes_v1(struct ikw_look *l)
 		see_crossed(l, after);
 	if (l->f->local || l->f->peer)
 		see(l, IKW_FACT(DELETE_EXCHANGE));
-	if (l->f->peer && isakmp && !esp && !other)
+	both = l->f->peer && isakmp == 1 && ikw_ike_fits_both_deletes(ike, l->f->peer->length);
+	if (both && !esp && !other)
+		see_which_delete(l, true);
+	else if (l->f->peer && isakmp && !esp && !other)
 		see(l, IKW_FACT(PEER_ISAKMP_DELETE));
 	if (l->f->peer && esp == 1 && !isakmp && !other &&
 	    ikw_ike_fits_isakmp_delete(ike, l->f->peer->length))
-		see_which_delete(l);
-	/*
-	 * Told by lengths that were learned from R-U-THERE, or not told at all. Or by one that
-	 * both Deletes in one message have, from who adds no pad to what is aligned already.
-	 */
-	if (!ike->choice ||
-	    (l->f->peer && isakmp == 1 && ikw_ike_fits_both_deletes(ike, l->f->peer->length)))
+		see_which_delete(l, false);
+	/* told by lengths that were learned from R-U-THERE, or not told at all; or see above */
+	if (!ike->choice || both)
 		l->f->vague |= IKW_FACT(PEER_ISAKMP_DELETE);
 	if (!ike->choice && !ike->dpd_len && other == 1)
 		l->f->vague |= IKW_FACT(PEER_DELETE);
@@ -535,6 +545,26 @@ static bool may_be_check(const struct ikw_look *l, const struct ikw_exchange *x)
 }
 
 /*
+ * IKEv1: a check of ours on which a Delete of the peer came, before an answer did. A Delete of
+ * ours may be as long; a check is one for which the daemon had looked, or the clock says so.
+ */
+static bool check_overtaken(const struct ikw_look *l, const struct ikw_exchange *local,
+			    const struct ikw_exchange *peer)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	uint64_t gap = ike->live_gap, slack = gap / 20 + IKW_SECOND / 10;
+	uint64_t off = ike->live_last > local->first ? ike->live_last - local->first
+						     : local->first - ike->live_last;
+
+	if (!ike->live_count || local->length != ike->live_length ||
+	    peer->length == local->length || peer->first > l->at || ordered_end(l, local))
+		return false;
+	if (gap && off <= 3 * gap && (off % gap <= slack || off % gap + slack >= gap))
+		return true;
+	return local->asked == IKW_ASKED_YES;
+}
+
+/*
  * Which of two Deletes is the root. One after the other: the later one, for the
  * earlier ended something else or was a liveness check. When they crossed, the
  * earlier one, unless it may have been such a check; who still owes the answer
@@ -548,7 +578,7 @@ static bool peers_came_first(struct ikw_look *l, const struct ikw_exchange *loca
 	bool heard_on = answered && peer->answered && peer->answered <= local->answered;
 
 	if (l->f->ike->version == 1) /* our own may come after the deed */
-		return peer->first <= local->first;
+		return peer->first <= local->first || check_overtaken(l, local, peer);
 	if (peer->first <= local->first) {
 		if (peer->answered && peer->answered < local->first)
 			return false;

@@ -424,11 +424,16 @@ static const struct ikw_rule rules[] = {
 	  F(PEER_DELETE) | F(SPI_TAKEN_LATELY), F(RETURNED), 0,
 	  "an install for this peer failed because its SPI was taken, and the peer then deleted "
 	  "the tunnel" },
+	/* RFC 2408 3.15: an SPI and its Delete are as long as the pad that two cookies may take */
+	{ "isakmp_delete_or_both", R(PHASE1_DEPENDENT), POSSIBLE, false,
+	  F(PEER_ISAKMP_DELETE) | F(PEER_EITHER), F(ORDER_END), 0,
+	  "the peer deleted the ISAKMP SA alone, and the IPsec SAs went with it; or it deleted "
+	  "both "
+	  "in one message (both readings have this length)" },
 	{ "isakmp_delete_only", R(PHASE1_DEPENDENT), CERTAIN, false, F(PEER_ISAKMP_DELETE),
 	  F(ORDER_END), 0, "the peer deleted the ISAKMP SA alone, and the IPsec SAs went with it" },
 	{ "isakmp_delete_beside_order", R(PHASE1_DEPENDENT), LIKELY, false,
-	  F(PEER_ISAKMP_DELETE) | F(PEER_DELETE) | F(ORDER_END), F(LOCAL_DELETE) | F(PEER_EITHER),
-	  0,
+	  F(PEER_ISAKMP_DELETE) | F(PEER_DELETE) | F(ORDER_END), F(LOCAL_DELETE), 0,
 	  "the peer deleted the ISAKMP SA alone, and the IPsec SAs went with it; what was ordered "
 	  "down just before was another one" },
 	{ "peer_delete", R(PEER_REQUEST), CERTAIN, false, F(PEER_DELETE) | F(PEER_CLEAR),

@@ -156,7 +156,7 @@ static void test_check_crosses_delete(void **state)
 		deleted(&s, 40010, OTHER_PEER, 0xb0);
 		if (first)
 			ike(&s, 40390, 'r', v2(PEER, 0xa0, 37, 0, 80));
-		policy_op(&s, 40395, IKW_POLICY_ASKED, 1, PEER);
+		sa_op(&s, 40395, sa(0, IKW_DIR_IN, PEER), IKW_SA_ASKED, 0, DAEMON);
 		ike(&s, 40400, '>', v2(PEER, 0xa0, 37, 4, 80));
 		if (!first)
 			ike(&s, 40405, 'r', v2(PEER, 0xa0, 37, 0, 80));

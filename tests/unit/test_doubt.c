@@ -201,7 +201,7 @@ static void test_check_amid_delete(void **state)
 		else
 			establish(&s, 10000, 0xa0, 0, AES_SHA256);
 		ike(&s, 20000, 'r', V2(0xa0, 37, 0, aead ? 65 : 80));
-		policy_op(&s, 20005, IKW_POLICY_ASKED, 1, 9);
+		sa_op(&s, 20005, IN(0), IKW_SA_ASKED, 0, DAEMON);
 		ike(&s, 20010, '>', V2(0xa0, 37, 2, aead ? 57 : 80));
 		ike(&s, 20015, '<', V2(0xa0, 37, 2, aead ? 57 : 80));
 		ike(&s, 20020, 'a', V2(0xa0, 37, 0, aead ? 57 : 80));
@@ -1642,6 +1642,59 @@ static void test_v1_delete_crosses_check(void **state)
 	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
 }
 
+/* IKEv1: as long as the ISAKMP SA's with a pad, or as both SAs' in one message without. */
+static void test_v1_delete_of_one_or_both(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		begin(&s, ALL_SEES);
+		v1_up(&s, 10000, 0xa0, 0);
+		for (uint32_t i = 0; i < 2; i++) {
+			ike(&s, 20000 + i * 5000, '>', V1(0xa0, 5, 70 + i, 108));
+			ike(&s, 20005 + i * 5000, '<', V1(0xa0, 5, 75 + i, 108));
+		}
+		ike(&s, 26000, 'r', V1(0xa0, 5, 90, 108));
+		if (how == 1) /* as before it deletes an IPsec SA by itself */
+			sa_op(&s, 26005, IN(0), IKW_SA_ASKED, 0, DAEMON);
+		down(&s, 26010, 0, IKW_CAUSE_CALL, DAEMON);
+		if (how == 2) { /* our daemon still has the ISAKMP SA */
+			ike(&s, 30000, '>', V1(0xa0, 5, 80, 108));
+			expect_one(&s, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN);
+		} else {
+			expect_one(&s, IKW_REASON_PHASE1_DEPENDENT,
+				   how ? IKW_CONFIDENCE_POSSIBLE : IKW_CONFIDENCE_LIKELY);
+		}
+	}
+}
+
+/* IKEv1: the IPsec SA's Delete comes as a check of ours waits for its answer, which is no Delete.
+ */
+static void test_v1_delete_overtakes_answer(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int checked = 0; checked < 2; checked++) {
+		begin(&s, ALL_SEES);
+		v1_up(&s, 10000, 0xa0, 0);
+		for (uint32_t i = 0; i < 2; i++) {
+			ike(&s, 20000 + i * 5000, '>', V1(0xa0, 5, 70 + i, 108));
+			ike(&s, 20005 + i * 5000, '<', V1(0xa0, 5, 75 + i, 108));
+		}
+		ike(&s, 30000, '>', V1(0xa0, 5, 80, 108));
+		ike(&s, 30200, 'r', V1(0xa0, 5, 90, 92));
+		down(&s, 30220, 0, IKW_CAUSE_CALL, DAEMON);
+		if (checked) { /* the ISAKMP SA lives on */
+			ike(&s, 35000, '>', V1(0xa0, 5, 81, 108));
+			ike(&s, 35005, '<', V1(0xa0, 5, 82, 108));
+		}
+		expect_one(&s, IKW_REASON_PEER_REQUEST,
+			   checked ? IKW_CONFIDENCE_CERTAIN : IKW_CONFIDENCE_POSSIBLE);
+	}
+}
+
 /*
  * IKEv1: a new phase 1 is to replace the old one and has taken its tunnels over; nobody
  * answers it for as long as the daemon asks, and they go with it.
@@ -2245,6 +2298,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_v1_delete_told_by_what_follows),
 	cmocka_unit_test(test_v1_delete_of_one_of_two),
 	cmocka_unit_test(test_v1_delete_crosses_check),
+	cmocka_unit_test(test_v1_delete_of_one_or_both),
+	cmocka_unit_test(test_v1_delete_overtakes_answer),
 	cmocka_unit_test(test_v1_reauth_unanswered),
 	cmocka_unit_test(test_v1_ordered_beside_another),
 	cmocka_unit_test(test_fragmented_anew),

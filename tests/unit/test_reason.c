@@ -120,6 +120,7 @@ static const struct {
 	{ "peer_reauth_conflict", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, false },
 	{ "peer_reauth_failed", IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "peer_delete_after_conflict", IKW_REASON_SPI_CONFLICT, IKW_CONFIDENCE_LIKELY, false },
+	{ "isakmp_delete_or_both", IKW_REASON_PHASE1_DEPENDENT, IKW_CONFIDENCE_POSSIBLE, false },
 	{ "isakmp_delete_only", IKW_REASON_PHASE1_DEPENDENT, IKW_CONFIDENCE_CERTAIN, false },
 	{ "isakmp_delete_beside_order", IKW_REASON_PHASE1_DEPENDENT, IKW_CONFIDENCE_LIKELY, false },
 	{ "peer_delete", IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_CERTAIN, false },
