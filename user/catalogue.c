@@ -474,9 +474,11 @@ static const struct ikw_catalogue_entry entries[] = {
 			    "ones before), no answer to them, then the daemon deletes the SAs. What "
 			    "tells such a check from a Delete of the same length: the daemon read "
 			    "when the SAs were last used just before it. \"Possible\": it had read "
-			    "so, and nothing was then seen to leave this host.",
+			    "so, and nothing was then seen to leave this host. Or, IKEv1, the "
+			    "answers arrived here, and the daemon dropped the tunnel all the "
+			    "same between two checks.",
 		.needs = BIT(SA) | IKE_BOTH,
-		.helps = BIT(ASKED) | BIT(CONTROL) | BIT(SIGNAL) | BIT(ESP),
+		.helps = BIT(ASKED) | BIT(CONTROL) | BIT(SIGNAL) | BIT(ESP) | BIT(ACTOR),
 		STEPS(dpd_timeout),
 	},
 	[IKW_REASON_MANUAL] = {

@@ -1003,7 +1003,8 @@ static ikw_fact_set facts_of_wire(void)
 {
 	return IKW_FACT(GAVE_UP_LIVENESS) | IKW_FACT(GAVE_UP_INFO) | IKW_FACT(GAVE_UP_EXCHANGE) |
 	       IKW_FACT(LOCAL_DELETE) | IKW_FACT(PEER_DELETE) | IKW_FACT(PEER_ISAKMP_DELETE) |
-	       IKW_FACT(PEER_CROSSED) | IKW_FACT(DELETE_AFTER) | IKW_FACT(LIVENESS_EMPTY);
+	       IKW_FACT(PEER_CROSSED) | IKW_FACT(CHECK_UNHEARD) | IKW_FACT(DELETE_AFTER) |
+	       IKW_FACT(LIVENESS_EMPTY);
 }
 
 /* This host holds back what its daemon sends: netfilter's output, or no route. */

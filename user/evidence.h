@@ -55,6 +55,8 @@
 	X(PEER_ISAKMP_DELETE, "peer_isakmp_delete_only", IKW_SEES_IKE_IN)                          \
 	X(PEER_EITHER, "peer_delete_of_either_sa", IKW_SEES_IKE_IN)                                \
 	X(PEER_CROSSED, "peer_delete_like_an_answer", IKW_SEES_IKE_IN)                             \
+	X(CHECK_UNHEARD, "answered_check_of_no_avail",                                             \
+	  IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT | IKW_SEES_ESP)                                       \
 	X(DELETE_AFTER, "own_delete_right_after", IKW_SEES_IKE_OUT)                                \
 	X(DELETE_EXCHANGE, "delete_exchange", IKW_SEES_IKE_IN | IKW_SEES_IKE_OUT)                  \
 	X(NEW_IKE_OUT, "new_ike_sa_begun", IKW_SEES_IKE_OUT)                                       \
@@ -155,7 +157,7 @@ struct ikw_facts {
 	const struct ikw_exchange *local;     /* our Delete, as far as can be told */
 	const struct ikw_exchange *peer;      /* the peer's Delete */
 	const struct ikw_exchange *sent_away; /* its request that sent us to another peer */
-	const struct ikw_exchange *crossed;  /* our check; what seemed its answer may be a Delete */
+	const struct ikw_exchange *crossed;  /* our check; its answer may be a Delete, or unheard */
 	const struct ikw_exchange *late;     /* our Delete, told after the deed */
 	const struct ikw_exchange *refused;  /* our rekey of the CHILD_SA that came to nothing */
 	uint64_t unsent;		     /* when that began of which nothing left this host */

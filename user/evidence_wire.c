@@ -411,6 +411,37 @@ static void see_crossed(struct ikw_look *l, const struct ikw_exchange *after)
 	}
 }
 
+/*
+ * IKEv1 has no copies by which one would see that the daemon does not hear the answers
+ * that arrive here: each check has its own message ID, and comes by the clock either way.
+ * Who drops a peer that answers them all, between two checks and without having heard
+ * ESP before the last, did not hear them. An answer may be as long as the Delete of an
+ * ISAKMP SA, which is read a little late at times.
+ */
+static void see_unheard_v1(struct ikw_look *l)
+{
+	const struct ikw_ike_sa *ike = l->f->ike;
+	const struct ikw_sa_node *in = l->c->gen->in;
+	uint64_t slack = ike->live_gap / 20 > NEAR ? ike->live_gap / 20 : NEAR;
+
+	for (unsigned int k = 0; ike->live_gap && k < ike->count; k++) {
+		const struct ikw_exchange *x = ikw_ike_exchange(ike, k);
+
+		if (x->type != IKW_V1_INFO || !x->ours || x->first != ike->live_last ||
+		    x->answered != ikw_heard_by(ike, l->at) ||
+		    l->at <= x->answered + DELETE_AT_ONCE ||
+		    l->at > x->first + ike->live_gap + slack ||
+		    (in && in->last + CHECK_LEAST > x->first))
+			continue;
+		l->f->crossed = x;
+		see(l, IKW_FACT(CHECK_UNHEARD));
+		if (!(l->w->host.sees & IKW_SEES_ESP) ||
+		    (ikw_ike_fits_isakmp_delete(ike, x->answer_length) &&
+		     l->at - x->answered <= NEAR))
+			l->f->vague |= IKW_FACT(CHECK_UNHEARD);
+	}
+}
+
 static void see_deletes_v1(struct ikw_look *l)
 {
 	const struct ikw_ike_sa *ike = l->f->ike;
@@ -440,8 +471,11 @@ static void see_deletes_v1(struct ikw_look *l)
 		else
 			other++;
 	}
-	if (!l->f->local && !l->f->peer && !l->f->gave_up)
+	if (!l->f->local && !l->f->peer && !l->f->gave_up) {
 		see_crossed(l, after);
+		if (!l->f->peer)
+			see_unheard_v1(l);
+	}
 	if (l->f->local || l->f->peer)
 		see(l, IKW_FACT(DELETE_EXCHANGE));
 	both = l->f->peer && isakmp == 1 && ikw_ike_fits_both_deletes(ike, l->f->peer->length);

@@ -287,23 +287,6 @@ struct ikw_ike_sa *ikw_ike_add(struct ikw_world *w, struct ikw_peer *p, uint64_t
 	return ike;
 }
 
-static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const struct ikw_ike *m)
-{
-	struct ikw_ike_sa *ike = ikw_ike_add(w, p, m->spi_i, m->version >> 4, m->hdr.time);
-
-	if (!ike)
-		return NULL;
-	ike->spi_r = m->spi_r;
-	ike->whole = ikw_exchange_sets_up(m->exchange) && !m->spi_r &&
-		     !(ike->version == 2 && (m->ike_flags & V2_RESPONSE));
-	ike->ours = ike->version == 1 || ike->whole
-			    ? m->dir == IKW_DIR_OUT
-			    : (m->dir == IKW_DIR_OUT) == !!(m->ike_flags & V2_INITIATOR);
-	ike->remote_port = m->dir == IKW_DIR_OUT ? m->dport : m->sport;
-	ikes_bound(w, p, ike);
-	return ike;
-}
-
 struct ikw_ike_sa *ikw_world_ike(const struct ikw_world *w, uint64_t spi_i)
 {
 	struct ikw_find find;
@@ -316,6 +299,38 @@ struct ikw_ike_sa *ikw_world_ike(const struct ikw_world *w, uint64_t spi_i)
 			return ike;
 	}
 	return NULL;
+}
+
+/*
+ * Of copies of a peer's first message that waited for our daemon each may get an answer,
+ * one a cookie first: IKE_SAs with one SPI of the peer's, which goes on with one of them.
+ */
+static bool answers_again(const struct ikw_world *w, const struct ikw_ike *m)
+{
+	const struct ikw_ike_sa *first = ikw_world_ike(w, m->spi_i);
+
+	return first && first->whole && !first->ours && first->version == 2 &&
+	       m->version >> 4 == 2 && m->dir == IKW_DIR_OUT && m->exchange == IKW_V2_INIT &&
+	       (m->ike_flags & V2_RESPONSE);
+}
+
+static struct ikw_ike_sa *ike_new(struct ikw_world *w, struct ikw_peer *p, const struct ikw_ike *m)
+{
+	bool again = answers_again(w, m);
+	struct ikw_ike_sa *ike = ikw_ike_add(w, p, m->spi_i, m->version >> 4, m->hdr.time);
+
+	if (!ike)
+		return NULL;
+	ike->spi_r = m->spi_r;
+	ike->whole = ikw_exchange_sets_up(m->exchange) && !m->spi_r &&
+		     !(ike->version == 2 && (m->ike_flags & V2_RESPONSE));
+	ike->ours = ike->version == 1 || ike->whole
+			    ? m->dir == IKW_DIR_OUT
+			    : (m->dir == IKW_DIR_OUT) == !!(m->ike_flags & V2_INITIATOR);
+	ike->whole |= again;
+	ike->remote_port = m->dir == IKW_DIR_OUT ? m->dport : m->sport;
+	ikes_bound(w, p, ike);
+	return ike;
 }
 
 struct ikw_ike_sa *ikw_ike_last(struct ikw_ike_sa *ike)

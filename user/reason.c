@@ -575,6 +575,12 @@ static const struct ikw_rule rules[] = {
 	{ "by_hand_quiet", R(MANUAL), LIKELY, false, F(HAND_MADE) | F(IKE_SEEN), F(VANISHED),
 	  F(FOREIGN_DELETER),
 	  "the SA was deleted on this host, and no IKE had been spoken when it was installed" },
+	/* netfilter comes after where messages are seen */
+	{ "checks_unheard", R(DPD_TIMEOUT), LIKELY, false, F(CHECK_UNHEARD),
+	  NOTHING_ELSE | ORDERS | F(NEW_IKE_OPEN) | F(FOREIGN_DELETER), 0,
+	  "the answers to our liveness checks arrived at this host, and the daemon dropped the "
+	  "tunnel without a word, between two checks: most likely they never reached it, dropped "
+	  "by this host's firewall for instance" },
 	/* RFC 2408 3.15: who is told so says nothing, and it seems to answer our check */
 	{ "isakmp_delete_crossed", R(PHASE1_DEPENDENT), LIKELY, false, F(PEER_CROSSED),
 	  NOTHING_ELSE | ORDERS | F(NEW_IKE_OPEN) | F(FOREIGN_DELETER), 0,

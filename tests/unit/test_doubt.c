@@ -1642,6 +1642,58 @@ static void test_v1_delete_crosses_check(void **state)
 	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
 }
 
+/* A pair of R-U-THERE and its answer. */
+static void v1_check(struct story *s, uint64_t ms, unsigned int id)
+{
+	ike(s, ms, '>', V1(0xa0, 5, 70 + id, 108));
+	ike(s, ms + 8, '<', V1(0xa0, 5, 170 + id, 108));
+}
+
+static void v1_checks(struct story *s, unsigned int count)
+{
+	begin(s, ALL_SEES);
+	v1_up(s, 10000, 0xa0, 0);
+	for (unsigned int i = 0; i < count; i++)
+		v1_check(s, 20000 + 10000 * i, i);
+}
+
+/* IKEv1: the answers arrive at this host, whose firewall drops them. */
+static void test_v1_checks_unheard(void **state)
+{
+	struct story s;
+
+	(void)state;
+	v1_checks(&s, 3);
+	down(&s, 45000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+	/* an answer is as long as the ISAKMP SA's Delete, and that may be read late */
+	v1_checks(&s, 3);
+	down(&s, 40800, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_POSSIBLE);
+	v1_checks(&s, 3);
+	down(&s, 40050, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_PHASE1_DEPENDENT, IKW_CONFIDENCE_LIKELY);
+	/* it was checked once, or the next check is overdue: whether it hears is not known */
+	v1_checks(&s, 1);
+	down(&s, 25000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+	v1_checks(&s, 3);
+	down(&s, 59000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+	/* who gives the tunnel up by itself tells the peer */
+	v1_checks(&s, 3);
+	down(&s, 45000, 0, IKW_CAUSE_CALL, DAEMON);
+	ike(&s, 45010, '>', V1(0xa0, 5, 99, 92));
+	end(&s);
+	assert_int_equal(s.count, 1);
+	assert_int_not_equal(s.told[0].reason, IKW_REASON_DPD_TIMEOUT);
+	/* ordered down */
+	v1_checks(&s, 3);
+	control(&s, 44990, terminate, sizeof(terminate), "terminate");
+	down(&s, 45000, 0, IKW_CAUSE_CALL, DAEMON);
+	expect_one(&s, IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY);
+}
+
 /* IKEv1: as long as the ISAKMP SA's with a pad, or as both SAs' in one message without. */
 static void test_v1_delete_of_one_or_both(void **state)
 {
@@ -2298,6 +2350,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_v1_delete_told_by_what_follows),
 	cmocka_unit_test(test_v1_delete_of_one_of_two),
 	cmocka_unit_test(test_v1_delete_crosses_check),
+	cmocka_unit_test(test_v1_checks_unheard),
 	cmocka_unit_test(test_v1_delete_of_one_or_both),
 	cmocka_unit_test(test_v1_delete_overtakes_answer),
 	cmocka_unit_test(test_v1_reauth_unanswered),

@@ -436,6 +436,41 @@ static void test_initial_contact(void **state)
 	expect_one(&s, IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN);
 }
 
+/* Its message is answered as the copies of it are read: twice, the second with a new SPI. */
+static void answered_anew(struct story *s, uint64_t ms, char way, uint8_t exchange, uint32_t length)
+{
+	union ikw_event e = ike_made(s, ms, way, V2(0xb0, exchange, exchange == 35, length));
+
+	e.ike.spi_r = 0xbb;
+	feed(s, &e);
+}
+
+static void test_initial_contact_answered_twice(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	for (uint64_t ms = 20000; ms < 32000; ms += 3000)
+		ike(&s, ms, 'r', V2(0xb0, 34, 0, 272));
+	ike(&s, 32000, 'a', V2(0xb0, 34, 0, 280));
+	answered_anew(&s, 32030, 'a', 34, 280);
+	answered_anew(&s, 32070, 'r', 35, 256);
+	down(&s, 32090, 0, IKW_CAUSE_CALL, DAEMON);
+	up(&s, 32115, 1, DAEMON);
+	answered_anew(&s, 32120, 'a', 35, 208);
+	expect_one(&s, IKW_REASON_KICK_OLD_SA, IKW_CONFIDENCE_CERTAIN);
+	/* no beginning of it was seen */
+	begin(&s, ALL_SEES);
+	establish(&s, 10000, 0xa0, 0, AES_SHA256);
+	answered_anew(&s, 32070, 'r', 35, 256);
+	down(&s, 32090, 0, IKW_CAUSE_CALL, DAEMON);
+	end(&s);
+	assert_int_equal(s.count, 1);
+	assert_int_not_equal(s.told[0].reason, IKW_REASON_KICK_OLD_SA);
+}
+
 static void test_by_hand(void **state)
 {
 	struct story s;
@@ -1948,6 +1983,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_reauth_make_before_break),
 	cmocka_unit_test(test_reauth_unreachable),
 	cmocka_unit_test(test_initial_contact),
+	cmocka_unit_test(test_initial_contact_answered_twice),
 	cmocka_unit_test(test_by_hand),
 	cmocka_unit_test(test_by_hand_netlink_tier),
 	cmocka_unit_test(test_hard_limit),

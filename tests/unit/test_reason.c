@@ -162,6 +162,7 @@ static const struct {
 	{ "replaced_plain", IKW_REASON_PHASE2_REPLACE, IKW_CONFIDENCE_LIKELY, false },
 	{ "by_hand_unseen", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
 	{ "by_hand_quiet", IKW_REASON_MANUAL, IKW_CONFIDENCE_LIKELY, false },
+	{ "checks_unheard", IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_LIKELY, false },
 	{ "isakmp_delete_crossed", IKW_REASON_PHASE1_DEPENDENT, IKW_CONFIDENCE_LIKELY, false },
 	{ "exchange_not_sent", IKW_REASON_EXCHANGE_TIMEOUT, IKW_CONFIDENCE_POSSIBLE, false },
 	{ "check_not_sent", IKW_REASON_DPD_TIMEOUT, IKW_CONFIDENCE_POSSIBLE, false },
