@@ -457,6 +457,9 @@ static void tell_negotiation(struct report *r, const struct ikw_ike_sa *ike, con
 	for (unsigned int k = 0; k < ike->count; k++)
 		if (ikw_exchange_sets_up(ikw_ike_exchange(ike, k)->type))
 			tell_exchange(r, ike, ikw_ike_exchange(ike, k));
+	if (ike->refused)
+		evidence(r, ike->refused, "refused_in_clear", "the peer refused it, in clear")
+			->kind = IKW_EVIDENCE_NOTE;
 }
 
 /* The exchange that brought the SAs which carry the flow on, if it was seen and is not told yet. */

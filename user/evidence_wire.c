@@ -735,7 +735,7 @@ static bool negotiation_over(const struct ikw_look *l, const struct ikw_ike_sa *
 	uint64_t far = round_trip(l, ike);
 	bool told;
 
-	if (!x || l->now - waits_since(ike) > OUTCOME_LIMIT + far)
+	if (!x || ike->refused || l->now - waits_since(ike) > OUTCOME_LIMIT + far)
 		return true;
 	/* RFC 7296 2.21.2: that it failed is said, and nobody waits for an answer */
 	told = x->type == IKW_V2_INFORMATIONAL || x->type == IKW_V1_INFO;

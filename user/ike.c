@@ -446,10 +446,16 @@ static void take_choice(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 	ike->integ = m->integ;
 }
 
+/* RFC 2408 3.14.1: up to there are errors. Who knows the cookies sees our packets. */
+#define NOTIFY_STATUS 16384
+
 static void take_notify(struct ikw_ike_sa *ike, const struct ikw_ike *m)
 {
 	if (m->dir != IKW_DIR_IN || !(m->flags2 & IKW_IKE_NOTIFY))
 		return;
+	if (ike->version == 1 && ike->ours && !ike->installed && m->exchange == IKW_V1_INFO &&
+	    m->notify && m->notify < NOTIFY_STATUS)
+		ike->refused = m->hdr.time;
 	if (m->notify != NOTIFY_INVALID_IKE_SPI && m->notify != NOTIFY_INVALID_SPI)
 		return;
 	ike->notify = m->notify;

@@ -115,6 +115,7 @@ struct ikw_ike_sa {
 	uint64_t burst_anchor; /* T0 of the first deletion of a burst under it */
 	uint64_t burst_last;
 	uint64_t notify_time; /* last clear INVALID_SPI / INVALID_IKE_SPI about it */
+	uint64_t refused;     /* IKEv1: the peer said in clear that it will not have it; 0: not */
 	uint64_t live_last;   /* start of the last answered liveness check */
 	uint64_t live_gap;    /* shortest gap between two of them */
 	uint64_t asks_last;   /* the peer's latest INFORMATIONAL, ... */

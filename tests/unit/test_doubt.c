@@ -1771,6 +1771,33 @@ static void test_v1_reauth_unanswered(void **state)
 	}
 }
 
+/* IKEv1: the phase 1 that was to replace the old one is refused in clear, and its tunnels go with
+ * it.
+ */
+static void test_v1_reauth_refused(void **state)
+{
+	struct story s;
+
+	(void)state;
+	for (int forged = 0; forged < 2; forged++) {
+		union ikw_event e;
+
+		begin(&s, ALL_SEES);
+		v1_up(&s, 10000, 0xa0, 0);
+		v1_our_first(&s, 40000, 0xc0);
+		e = ike_made(&s, 40020, '<', V1(forged ? 0xe0 : 0xc0, 5, 77, 40));
+		e.ike.flags2 |= IKW_IKE_NOTIFY;
+		e.ike.ike_flags = 0;
+		e.ike.notify = 24; /* AUTHENTICATION_FAILED */
+		feed(&s, &e);
+		down(&s, 40060, 0, IKW_CAUSE_CALL, DAEMON);
+		if (forged) /* by who does not know the cookies */
+			expect_one(&s, IKW_REASON_UNKNOWN, IKW_CONFIDENCE_NONE);
+		else
+			expect_one(&s, IKW_REASON_REAUTH_TIMEOUT, IKW_CONFIDENCE_LIKELY);
+	}
+}
+
 /* The same bytes in other fragments, or in one: the same request (RFC 7383 2.5.1). */
 static void test_fragmented_anew(void **state)
 {
@@ -2354,6 +2381,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_v1_delete_of_one_or_both),
 	cmocka_unit_test(test_v1_delete_overtakes_answer),
 	cmocka_unit_test(test_v1_reauth_unanswered),
+	cmocka_unit_test(test_v1_reauth_refused),
 	cmocka_unit_test(test_v1_ordered_beside_another),
 	cmocka_unit_test(test_fragmented_anew),
 	cmocka_unit_test(test_refused_in_clear),

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # P, W, PID and OLD are those of lib.sh
 # What befalls the daemon of gwa on its host: killed, crashed, out of memory, upgraded, restarted twice; a supervisor starts it
 # again, with what the one before left in the kernel flushed or still there. Or it is frozen for a while, another
-# configuration is loaded that bites later, its scripts fail or meddle. The peer is well.
+# configuration is loaded that bites later, its scripts fail. The peer is well.
 variations() {
 	local gcm='ike=aes256gcm16-prfsha384-ecp256 esp=aes256gcm16'
 	local pluto='daemon_a=pluto' pluto_gcm='pluto_ike=aes_gcm256-sha2_384-ecp_256 pluto_esp=aes_gcm256'
@@ -33,16 +33,11 @@ variations() {
 group=/sys/fs/cgroup/host-life
 script_make() {
 	[ -n "$(opt x script)" ] || return 0
-	local does='exit 1'
-	case $(opt x script) in
-	orders) does="STRONGSWAN_CONF=$W/a/strongswan.conf swanctl --terminate --ike tun --timeout 1" ;;
-	loads) does="STRONGSWAN_CONF=$W/a/strongswan.conf swanctl --load-all --noprompt --file $W/a/swanctl.conf" ;;
-	esac
 	mkdir -p "$W/a"
 	cat >"$W/a/script" <<-SCRIPT
 		#!/bin/sh
 		echo "\$PLUTO_VERB begins" >>$W/a/script.log
-		case \$PLUTO_VERB in down-client*) $does ;; esac >>$W/a/script.log 2>&1
+		case \$PLUTO_VERB in down-client*) exit 1 ;; esac
 		echo "\$PLUTO_VERB ends" >>$W/a/script.log
 	SCRIPT
 	chmod +x "$W/a/script"
@@ -135,11 +130,6 @@ deed() {
 		order b --terminate --ike=tun --timeout 30 &
 		sleep "$(opt x for)"
 		thaw ;;
-	frozen-back)
-		freeze
-		{ sleep "$(opt x for)"; thaw; } &
-		peer_again # not in the background: whoever starts a gateway has to end it
-		wait $! || : ;;
 	secret)
 		if is_pluto a; then
 			sed -i 's/the-secret-of-the-lab/quite-another/' "$W/a/ipsec.secrets"
@@ -162,7 +152,6 @@ later() {
 	cleaned) clean ;;
 	peer) order b --terminate --ike tun --timeout 30 || : ;;
 	stopped) end gwa TERM 40 ;;
-	silent) path_down ;;
 	order) if is_pluto a; then whack a --name c1 --terminate >>"$W/a/whack.out" 2>&1 || :; else order a --terminate --ike tun --timeout 30 || :; fi ;;
 	rekey) [ -n "$(opt a rekey)" ] || order a --rekey --child c1 || : ;;
 	esac
@@ -189,9 +178,7 @@ expect() {
 	upgraded:* | twice:*) reason='config modify or manual offline' ordered='^bash$' up=any ;;
 	*:order) reason='config modify or manual offline' ordered="$(end_comm)" ;;
 	*:peer | frozen-deleted:*) reason='peer request' up=any ;;
-	*:silent) reason='dpd timeout' ;;
 	*:rekey) reason='phase2 sa replace' up=true ordered='' ;;
-	frozen-back:*) reason='kick old sa with same flow' up=true ;;
 	remote-changed:*) reason='config modify or manual offline' ordered='^swanctl$' up=any ;;
 	secret:*) reason='re-auth timeout' up=any detail='refuse|failed' ;;
 	esac

@@ -45,6 +45,7 @@ variations() {
 		variation checks-unanswered-libreswan what=checks dpd_a=3 $swan
 		variation main-unanswered what=main ike_rekey_a=12 over_a=12
 		variation main-unanswered-checked what=main ike_rekey_a=12 over_a=12 dpd_a=2 dpd_timeout_a=40
+		variation main-refused what=main-refused ike_rekey_a=12 over_a=12
 		# the path dies amid a Main Mode, a Quick Mode of ours
 		variation path-amid-main what=path-main ike_rekey_a=14 over_a=12
 		variation path-amid-quick what=path-quick rekey_a=12
@@ -72,6 +73,7 @@ story() {
 	after-check) tell_peer set after_check delete ;;
 	checks) tell_peer set answer_check never ;;
 	main) tell_peer set answer_main never ;;
+	main-refused) tell_peer set answer_main AUTHENTICATION_FAILED ;;
 	path-main)
 		tell_peer set answer_main never
 		wait_for 60 'our Main Mode is not answered' peer_says 'does not answer'
@@ -95,7 +97,7 @@ expect() {
 	delete-esp-2) first=2 ;;
 	delete-ike | crossing-ike | check-delete | after-check) reason='ikev1 phase1-phase2 sa dependent offline' ;;
 	checks | silent) reason='dpd timeout' ;;
-	main | path-main) reason='re-auth timeout' ;;
+	main | main-refused | path-main) reason='re-auth timeout' ;;
 	path-quick) reason='exchange timeout' ;;
 	esac
 	case $(opt x what):$(opt x peer):$(opt x ike) in
