@@ -11,11 +11,13 @@
  * gets the shorter window, so that an unrelated liveness check is not taken
  * for a Delete.
  */
-#define NEAR	      (1 * IKW_SECOND)
-#define CLEAR_NEAR    (3 * IKW_SECOND)
-#define ORDER_BEFORE  (5 * IKW_SECOND)
-#define ORDER_AT_ONCE (1 * IKW_SECOND)
-#define GIVE_UP_AGE   IKW_GIVE_UP_AGE
+#define NEAR	       (1 * IKW_SECOND)
+#define CLEAR_NEAR     (3 * IKW_SECOND)
+#define DELETE_AT_ONCE (300 * IKW_MS)
+#define CHECK_LEAST    (900 * IKW_MS) /* chosen: between hearing a peer and checking it */
+#define ORDER_BEFORE   (5 * IKW_SECOND)
+#define ORDER_AT_ONCE  (1 * IKW_SECOND)
+#define GIVE_UP_AGE    IKW_GIVE_UP_AGE
 /* From a redirect (RFC 5685) to the end of what it left behind: chosen. */
 #define AWAY_FOR	(120 * IKW_SECOND)
 #define FAILED_LONG_AGO (120 * IKW_SECOND)
@@ -76,6 +78,23 @@ void ikw_see_side_by_side(struct ikw_look *l);
 
 /* What the IKE exchanges show (evidence_wire.c). */
 void ikw_see_wire(struct ikw_look *l);
+/* A daemon reads when the SAs were last used before it checks a silent peer: did it before this? */
+void ikw_see_asked(struct ikw_look *l, const struct ikw_exchange *x);
+/* Was something ordered down just before this went out? */
+bool ikw_ordered_end(const struct ikw_look *l, const struct ikw_exchange *x);
+/*
+ * IKEv1 liveness checks have new message IDs each time (RFC 3706): counts those in
+ * silence (evidence_v1.c).
+ */
+void ikw_see_silence_v1(struct ikw_look *l);
+/* The Deletes of IKEv1, which nobody answers: RFC 2408 3.15 (evidence_v1.c). */
+void ikw_see_deletes_v1(struct ikw_look *l);
+/*
+ * IKEv1: a check of ours on which a Delete of the peer came, before an answer did. A Delete of
+ * ours may be as long; a check is one for which the daemon had looked, or the clock says so.
+ */
+bool ikw_check_overtaken_v1(const struct ikw_look *l, const struct ikw_exchange *local,
+			    const struct ikw_exchange *peer);
 /* When the peer was last heard under this IKE_SA by then; it may have come back since. */
 uint64_t ikw_heard_by(const struct ikw_ike_sa *ike, uint64_t at);
 

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 UNIT_SRC_test_journal := user/journal.c user/checkpoint.c user/recording.c user/event.c user/event_fields.c \
-	user/event_read.c user/model.c user/compose.c user/compose_outside.c user/evidence.c user/evidence_order.c user/evidence_outside.c user/evidence_wire.c user/outside.c user/reason.c user/alarm.c user/format.c \
+	user/event_read.c user/model.c user/compose.c user/compose_outside.c user/evidence.c user/evidence_order.c user/evidence_outside.c user/evidence_v1.c user/evidence_wire.c user/outside.c user/reason.c user/alarm.c user/format.c \
 	user/world.c user/peers.c user/tunnel.c user/sas.c user/recall.c user/host.c user/host_links.c user/host_orders.c user/ike.c user/ikes.c user/table.c

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-IKW_PURE := user/model.c user/compose.c user/compose_outside.c user/evidence.c user/evidence_order.c user/evidence_outside.c user/evidence_wire.c user/outside.c user/reason.c user/world.c user/peers.c user/tunnel.c user/sas.c user/recall.c user/host.c user/host_links.c user/host_orders.c \
+IKW_PURE := user/model.c user/compose.c user/compose_outside.c user/evidence.c user/evidence_order.c user/evidence_outside.c user/evidence_v1.c user/evidence_wire.c user/outside.c user/reason.c user/world.c user/peers.c user/tunnel.c user/sas.c user/recall.c user/host.c user/host_links.c user/host_orders.c \
 	user/ike.c user/ikes.c user/table.c user/alarm.c user/format.c
 UNIT_SRC_test_model := $(IKW_PURE)
 UNIT_SRC_test_doubt := $(IKW_PURE)
