@@ -299,7 +299,10 @@ static bool may_be_check(const struct ikw_look *l, const struct ikw_exchange *x)
 		return false;
 	if (!order || (order->kind != IKW_ORDER_END && order->kind != IKW_ORDER_REKEY))
 		return true;
-	return looks_due(x) && !order->signo && order->served && order->served != l->f->ike->spi_i;
+	if (!looks_due(x) || order->signo)
+		return false;
+	return order->kind == IKW_ORDER_REKEY ||
+	       (order->served && order->served != l->f->ike->spi_i);
 }
 
 /*

@@ -137,12 +137,13 @@ static void test_after_a_rekey(void **state)
 }
 
 /*
- * The peer deletes it just as our check is on its way, and something else was ordered down
- * on this host half a second before.
+ * The peer deletes it just as our check is on its way, and something else was ordered down,
+ * or to be rekeyed, on this host half a second before.
  */
 static void test_check_crosses_delete(void **state)
 {
-	for (int first = 0; first < 2; first++) {
+	for (int how = 0; how < 4; how++) {
+		bool first = how & 1, rekey = how & 2;
 		const struct told *t;
 		struct story s;
 
@@ -152,8 +153,12 @@ static void test_check_crosses_delete(void **state)
 			ike(&s, 36400 + i * 2000, '>', v2(PEER, 0xa0, 37, 2 + i, 80));
 			ike(&s, 36405 + i * 2000, '<', v2(PEER, 0xa0, 37, 2 + i, 80));
 		}
-		order(&s, 40000, 300, ARGS(DOWN));
-		deleted(&s, 40010, OTHER_PEER, 0xb0);
+		if (rekey) { /* of a third one */
+			order(&s, 40000, 300, ARGS(REKEY));
+		} else {
+			order(&s, 40000, 300, ARGS(DOWN));
+			deleted(&s, 40010, OTHER_PEER, 0xb0);
+		}
 		if (first)
 			ike(&s, 40390, 'r', v2(PEER, 0xa0, 37, 0, 80));
 		sa_op(&s, 40395, sa(0, IKW_DIR_IN, PEER), IKW_SA_ASKED, 0, DAEMON);
@@ -163,7 +168,7 @@ static void test_check_crosses_delete(void **state)
 		ike(&s, 40410, '<', v2(PEER, 0xa0, 37, 4, 80));
 		ike(&s, 40415, 'a', v2(PEER, 0xa0, 37, 0, 80));
 		goes(&s, 40420, PEER, 0);
-		t = of_peer(&s, 2);
+		t = of_peer(&s, rekey ? 1 : 2);
 		expect(t, IKW_REASON_PEER_REQUEST, IKW_CONFIDENCE_LIKELY);
 	}
 }
