@@ -5,7 +5,8 @@
  */
 #include "evidence_look.h"
 
-#define OTHERS_AMONG 64 /* tunnels of the peer that are looked at */
+#define OTHERS_AMONG 64		     /* tunnels of the peer that are looked at */
+#define READ_LATE    (1500 * IKW_MS) /* chosen: a Delete by a daemon that is held up */
 
 /* An INFO of ours in the silence before the deletion. What goes out with the deletion is a Delete.
  */
@@ -220,7 +221,7 @@ static void see_unheard_v1(struct ikw_look *l)
 		see(l, IKW_FACT(CHECK_UNHEARD));
 		if (!(l->w->host.sees & IKW_SEES_ESP) ||
 		    (ikw_ike_fits_isakmp_delete(ike, x->answer_length) &&
-		     l->at - x->answered <= NEAR))
+		     l->at - x->answered <= READ_LATE))
 			l->f->vague |= IKW_FACT(CHECK_UNHEARD);
 	}
 }
