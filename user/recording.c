@@ -99,7 +99,8 @@ static FILE *recording_begin(const char *path)
 
 	if (fd < 0)
 		return NULL;
-	if (!flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &st) &&
+	/* a file system without locks is no reason to record nothing */
+	if ((!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK) && !fstat(fd, &st) &&
 	    (!S_ISREG(st.st_mode) || !ftruncate(fd, 0)))
 		file = fdopen(fd, "w");
 	error = errno;
