@@ -297,12 +297,9 @@ static bool may_be_check(const struct ikw_look *l, const struct ikw_exchange *x)
 
 	if (content == IKW_CONTENT_DELETE_IKE || content == IKW_CONTENT_DELETE_CHILD)
 		return false;
-	if (!order || (order->kind != IKW_ORDER_END && order->kind != IKW_ORDER_REKEY))
+	if (!order || order->kind != IKW_ORDER_END)
 		return true;
-	if (!looks_due(x) || order->signo)
-		return false;
-	return order->kind == IKW_ORDER_REKEY ||
-	       (order->served && order->served != l->f->ike->spi_i);
+	return looks_due(x) && !order->signo && order->served && order->served != l->f->ike->spi_i;
 }
 
 /*
