@@ -34,13 +34,15 @@ static bool served_another(const struct ikw_look *l, const struct ikw_order *ord
 
 /*
  * An order for several is followed by one after the other, each begun when the
- * last one has gone. What begins well after that begins by itself.
+ * last one has gone. What begins well after that begins by itself. Who seemed to
+ * follow it may only have sent a check, though.
  */
 static bool of_others(const struct ikw_look *l, const struct ikw_order *order)
 {
 	uint64_t last = order->followed > order->time ? order->followed : order->time;
 
-	return served_another(l, order) && first_act(l) > last + FORCED;
+	return served_another(l, order) &&
+	       first_act(l) > last + (order->unsure ? 2 * ORDER_AT_ONCE : FORCED);
 }
 
 static void see_order_kind(struct ikw_look *l, const struct ikw_order *order)
