@@ -512,8 +512,9 @@ static const struct ikw_catalogue_entry entries[] = {
 		.cause = "A reauthentication (a new IKE_SA to replace a live one) was begun and did not "
 			 "complete in time, or was refused.",
 		.evidence = "An IKE_SA_INIT, IKE_AUTH or Main Mode of ours to a peer with live SAs that "
-			    "stayed unanswered or was refused (a short IKE_AUTH response, no SA "
-			    "installed, or those of some flows only), and the SAs' end.",
+			    "stayed unanswered or was refused (a short IKE_AUTH response, IKEv1: a "
+			    "notification in clear under its cookies, no SA installed, or those of "
+			    "some flows only), and the SAs' end.",
 		.needs = BIT(SA) | IKE_BOTH,
 		.helps = BIT(ACTOR) | BIT(ASKED) | BIT(LARVAL) | BIT(CONTROL) | BIT(SIGNAL),
 		STEPS(reauth_timeout),

@@ -719,7 +719,7 @@ static void see_remade(struct ikw_look *l)
 	    within(x->answered, before(l->at, AT_ONCE), l->at)) {
 		see(l, IKW_FACT(REMADE));
 		/* what else was said then may as well have been a check */
-		if (!l->f->peer ||
+		if (l->f->peer &&
 		    ikw_ike_content(l->f->ike, l->f->peer->length) < IKW_CONTENT_DELETE_IKE)
 			l->f->vague |= IKW_FACT(PEER_DELETE);
 	}

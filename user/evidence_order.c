@@ -4,7 +4,9 @@
 #include "evidence_look.h"
 
 #define FORCED (500 * IKW_MS) /* from an order to the deletion that waits for no peer: chosen */
-#define SLACK  (5 * IKW_MS)   /* events of several CPUs may pass each other */
+/* How long an order counts that another IKE_SA only seemed to follow: chosen. */
+#define UNSURE_FOR (2 * IKW_SECOND)
+#define SLACK	   (5 * IKW_MS) /* events of several CPUs may pass each other */
 /* To know whether something is loaded over and over, so long: chosen. */
 #define LOADS_BEFORE (60 * IKW_SECOND)
 /*
@@ -42,7 +44,7 @@ static bool of_others(const struct ikw_look *l, const struct ikw_order *order)
 	uint64_t last = order->followed > order->time ? order->followed : order->time;
 
 	return served_another(l, order) &&
-	       first_act(l) > last + (order->unsure ? 2 * ORDER_AT_ONCE : FORCED);
+	       first_act(l) > last + (order->unsure ? UNSURE_FOR : FORCED);
 }
 
 static void see_order_kind(struct ikw_look *l, const struct ikw_order *order)

@@ -144,8 +144,8 @@ static bool begun_instead(const struct ikw_look *l, const struct ikw_exchange *d
  * in one message without. What is said under the ISAKMP SA next says that it lives, which
  * a daemon may also take from both; a new one that our daemon begins instead that it does
  * not. Its next check may say so. Of both, a daemon that reads an IPsec SA's counters
- * before it deletes it may have been asked for that; else the ISAKMP SA alone is the
- * commoner.
+ * before it deletes it may have been asked for that; else it is taken for the ISAKMP
+ * SA's alone, which real daemons were seen to send with such a pad, and none both so.
  */
 static void see_which_delete(struct ikw_look *l, bool both)
 {

@@ -268,7 +268,7 @@ static void ask(struct meta_story *s, const struct place *p, bool ours, uint64_t
 }
 
 /* The daemon reads when the SAs were last used. */
-static void look(struct meta_story *s, uint64_t time, const struct meta_alarm *a)
+static bool look(struct meta_story *s, uint64_t time, const struct meta_alarm *a)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		union ikw_event e = s->events[i];
@@ -279,8 +279,9 @@ static void look(struct meta_story *s, uint64_t time, const struct meta_alarm *a
 		e.hdr.time = time;
 		e.sa.op = IKW_SA_ASKED;
 		meta_insert(s, &e);
-		return;
+		return true;
 	}
+	return false;
 }
 
 /*
@@ -320,8 +321,10 @@ static void checked(bool ours, bool looks)
 				    !may_ask(&p, ours, time, time + takes + MS))
 					continue;
 				meta_copy(&s, &stories[i]);
-				if (looks)
-					look(&s, time - MS, &alone[i].list[k]);
+				if (looks && !look(&s, time - MS, &alone[i].list[k])) {
+					meta_free(&s);
+					continue;
+				}
 				ask(&s, &p, ours, time, time + takes);
 				compare(&s, &alone[i], &same_map, ours ? "checked" : "asked",
 					false);
@@ -625,7 +628,10 @@ static void test_lookers(void **state)
 				struct meta_story s;
 
 				meta_copy(&s, &stories[i]);
-				look(&s, time, &alone[i].list[k]);
+				if (!look(&s, time, &alone[i].list[k])) {
+					meta_free(&s);
+					continue;
+				}
 				for (size_t e = 0; e < s.count; e++)
 					if (s.events[e].hdr.type == IKW_EV_SA &&
 					    s.events[e].sa.op == IKW_SA_ASKED &&
